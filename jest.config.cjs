@@ -17,21 +17,32 @@ const self = {
   '^typeorm-kms-encrypted/local-kms$': '<rootDir>/src/local-kms/index.ts',
 }
 
-const project = (displayName, testMatch, moduleNameMapper = {}) => ({
+const project = (displayName, testMatch, options = {}) => ({
   displayName,
   testMatch,
   transform,
   testEnvironment: 'node',
-  moduleNameMapper: { ...self, ...moduleNameMapper },
+  moduleNameMapper: self,
+  ...options,
 })
+
+/** Jest calls a global set-up that several projects share once, and only if one of them has tests to run. */
+const integration = (displayName, moduleNameMapper = {}) =>
+  project(displayName, ['<rootDir>/test/integration/**/*.test.ts'], {
+    moduleNameMapper: { ...self, ...moduleNameMapper },
+    globalSetup: '<rootDir>/test/support/servers/global-setup.ts',
+    globalTeardown: '<rootDir>/test/support/servers/global-teardown.ts',
+    testTimeout: 30_000,
+  })
 
 /** The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
 module.exports = {
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
-    project('typeorm-1', ['<rootDir>/test/integration/**/*.test.ts']),
-    project('typeorm-0.3', ['<rootDir>/test/integration/**/*.test.ts'], {
+    integration('typeorm-1'),
+    integration('typeorm-0.3', {
       '^typeorm$': '<rootDir>/node_modules/typeorm-0.3',
+      '^typeorm/(.*)$': '<rootDir>/node_modules/typeorm-0.3/$1',
     }),
   ],
 }

