@@ -28,6 +28,8 @@ export interface TestDatabase {
 export interface DatabaseChoice {
   /** TypeORM's name for the driver on MariaDB. */
   readonly mariadbType?: 'mysql' | 'mariadb'
+  /** For what only some databases have, such as a server to talk to. */
+  readonly databases?: readonly DatabaseName[]
 }
 
 /** The TypeORM under test, e.g. `1.1.1`: Jest runs the integration tests once for each supported major. */
@@ -52,7 +54,7 @@ export function describeDatabases(
 ): void {
   const selected = selectedDatabases()
   describe(title, () => {
-    for (const name of databaseNames) {
+    for (const name of choice.databases ?? databaseNames) {
       const describeOne = selected.includes(name) ? describe : describe.skip
       describeOne(`on ${name}`, () => {
         let database: TestDatabase | undefined

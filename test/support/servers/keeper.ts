@@ -38,7 +38,9 @@ provideServers(folder, servers)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.removeAllListeners(signal).on(signal, () => void stop(0))
     }
-    await tell({ ready: Object.assign({}, ...servers.map((server) => server.env)) as Record<string, string> })
+    await tell({
+      ready: servers.reduce((env, server) => ({ ...env, ...server.env }), { TEST_SQLITE_DIR: folder }),
+    })
   })
   .catch(async (error: unknown) => {
     await tell({ failed: error instanceof Error ? error.message : String(error) })
