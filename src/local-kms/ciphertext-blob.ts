@@ -1,0 +1,160 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto'
+
+import { type CanonicalContext } from './encryption-context'
+import { invalidCiphertext } from './exception'
+import { type KeyMaterial } from './key-material'
+
+/*
+ * A ciphertext has the outline of AWS's, so that it has AWS's size as well:
+ *
+ *   5       01 02 02 00 78
+ *   32      key reference: the key's UUID (16) and the first half of its material's id (16)
+ *   1       01
+ *   16      nonce, from which the message key is derived (HKDF-SHA-256)
+ *   4       length of what follows
+ *   ...     CMS EncryptedData in DER (RFC 5652) with AES-256-GCM parameters (RFC 5084), its content being
+ *           11 bytes of checksum over all before it, the encrypted bytes (n) and the tag (16)
+ *
+ * n bytes make n + 152 up to n = 35; after that the DER lengths grow, to n + 162 from n = 256 or so on.
+ */
+const MAGIC = Buffer.from([0x01, 0x02, 0x02, 0x00, 0x78])
+const REFERENCE_AT = MAGIC.length
+const NONCE_AT = REFERENCE_AT + 32 + 1
+const NONCE_LENGTH = 16
+const IV_LENGTH = 12
+const CHECKSUM_LENGTH = 11
+const TAG_LENGTH = 16
+const SMALLEST_OVERHEAD = 152
+const LARGEST_OVERHEAD = 162
+
+/** Which key and which generation of it sealed a ciphertext. */
+export interface BlobReference {
+  keyId: string
+  /** The first 32 of the 64 hexadecimal digits of the material's id. */
+  materialPrefix: string
+}
+
+/** A ciphertext taken apart, not yet opened. */
+export interface ParsedBlob extends BlobReference {
+  open(material: KeyMaterial, context: CanonicalContext): Buffer
+}
+
+/** Encrypts under a key's current material, bound to the encryption context. */
+export function sealBlob(
+  keyId: string,
+  material: KeyMaterial,
+  plaintext: Uint8Array,
+  context: CanonicalContext,
+): Buffer {
+  const nonce = randomBytes(NONCE_LENGTH)
+  const iv = randomBytes(IV_LENGTH)
+  const head = frame(keyReference(keyId, material), nonce, iv, plaintext.length)
+  const cipher = createCipheriv('aes-256-gcm', messageKey(material, nonce), iv, { authTagLength: TAG_LENGTH })
+  cipher.setAAD(Buffer.concat([head, context]))
+  return Buffer.concat([head, checksum(head), cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+}
+
+/**
+ * Reads the outline of a ciphertext.
+ *
+ * @throws `InvalidCiphertextException` when it is not one of this KMS, or not whole.
+ */
+export function parseBlob(blob: Buffer): ParsedBlob {
+  const plaintextLength = plaintextLengthOf(blob)
+  const contentAt = blob.length - plaintextLength - TAG_LENGTH
+  const headLength = contentAt - CHECKSUM_LENGTH
+  const head = blob.subarray(0, headLength)
+  const reference = head.subarray(REFERENCE_AT, REFERENCE_AT + 32)
+  const nonce = head.subarray(NONCE_AT, NONCE_AT + NONCE_LENGTH)
+  const iv = ivOf(head)
+  const whole =
+    head.equals(frame(reference, nonce, iv, plaintextLength)) &&
+    checksum(head).equals(blob.subarray(headLength, contentAt))
+  if (!whole) throw invalidCiphertext()
+  return {
+    keyId: uuid(reference.subarray(0, 16)),
+    materialPrefix: reference.toString('hex', 16),
+    open(material, context) {
+      const options = { authTagLength: TAG_LENGTH }
+      const decipher = createDecipheriv('aes-256-gcm', messageKey(material, nonce), iv, options)
+      decipher.setAAD(Buffer.concat([head, context]))
+      decipher.setAuthTag(blob.subarray(blob.length - TAG_LENGTH))
+      const plaintext = decipher.update(blob.subarray(contentAt, blob.length - TAG_LENGTH))
+      try {
+        return Buffer.concat([plaintext, decipher.final()])
+      } catch {
+        plaintext.fill(0)
+        throw invalidCiphertext()
+      }
+    },
+  }
+}
+
+/** All before the checksum: header and the DER around the content. */
+function frame(reference: Buffer, nonce: Buffer, iv: Buffer, plaintextLength: number): Buffer {
+  const contentLength = CHECKSUM_LENGTH + plaintextLength + TAG_LENGTH
+  const parameters = der(0x30, [der(0x04, [iv]), der(0x02, [Buffer.from([TAG_LENGTH])])])
+  const algorithm = der(0x30, [OID_AES_256_GCM, parameters])
+  const content = derHead(0x80, contentLength)
+  const info = der(0x30, [OID_DATA, algorithm, content], contentLength)
+  const encrypted = der(0x30, [VERSION_0, info], contentLength)
+  const cms = der(0x30, [OID_ENCRYPTED_DATA, der(0xa0, [encrypted], contentLength)], contentLength)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(cms.length + contentLength)
+  return Buffer.concat([MAGIC, reference, Buffer.from([1]), nonce, length, cms])
+}
+
+const VERSION_0 = Buffer.from([0x02, 0x01, 0x00])
+const OID_ENCRYPTED_DATA = Buffer.from('06092a864886f70d010706', 'hex')
+const OID_DATA = Buffer.from('06092a864886f70d010701', 'hex')
+const OID_AES_256_GCM = Buffer.from('060960864801650304012e', 'hex')
+
+/** A DER element of `parts`; `following` bytes of content come after them and are not in the buffer. */
+function der(tag: number, parts: Buffer[], following = 0): Buffer {
+  const content = Buffer.concat(parts)
+  return Buffer.concat([derHead(tag, content.length + following), content])
+}
+
+function derHead(tag: number, length: number): Buffer {
+  if (length < 0x80) return Buffer.from([tag, length])
+  if (length < 0x100) return Buffer.from([tag, 0x81, length])
+  return Buffer.from([tag, 0x82, length >> 8, length & 0xff])
+}
+
+/** The plaintext length that makes a ciphertext of this size. */
+function plaintextLengthOf(blob: Buffer): number {
+  for (let overhead = SMALLEST_OVERHEAD; overhead <= LARGEST_OVERHEAD; overhead++) {
+    const length = blob.length - overhead
+    if (length < 1) break
+    const head = frame(Buffer.alloc(32), Buffer.alloc(NONCE_LENGTH), Buffer.alloc(IV_LENGTH), length)
+    if (head.length + CHECKSUM_LENGTH + length + TAG_LENGTH === blob.length) return length
+  }
+  throw invalidCiphertext()
+}
+
+/** The IV stands a fixed distance before the end of the head: after it come the tag length and one DER head. */
+function ivOf(head: Buffer): Buffer {
+  const at = head.indexOf(
+    Buffer.concat([OID_AES_256_GCM, Buffer.from([0x30, 0x11, 0x04, IV_LENGTH])]),
+    NONCE_AT,
+  )
+  if (at < 0) throw invalidCiphertext()
+  const start = at + OID_AES_256_GCM.length + 4
+  return head.subarray(start, start + IV_LENGTH)
+}
+
+function keyReference(keyId: string, material: KeyMaterial): Buffer {
+  return Buffer.from(keyId.replaceAll('-', '') + material.id.slice(0, 32), 'hex')
+}
+
+function uuid(bytes: Buffer): string {
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+function messageKey(material: KeyMaterial, nonce: Buffer): Buffer {
+  return material.withSecret((secret) =>
+    Buffer.from(hkdfSync('sha256', secret, nonce, 'local-kms message key', 32)),
+  )
+}
+
+const checksum = (head: Buffer) => createHash('sha256').update(head).digest().subarray(0, CHECKSUM_LENGTH)

@@ -1,0 +1,6 @@
+export { type LocalKmsCall, type LocalKmsCalls } from './calls'
+export { type LocalKmsFaults } from './faults'
+export { LocalKms } from './local-kms'
+export { type LocalKmsOptions } from './options'
+export { type LocalKmsRequestHandler } from './request-handler'
+export { type ListenOptions, type LocalKmsServer } from './server'

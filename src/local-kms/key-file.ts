@@ -1,0 +1,77 @@
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+
+import { type Location } from './key-identifier'
+import { type StoreRecord } from './key-store'
+import { isObject } from './request-fields'
+
+const VERSION = 1
+const OWNER_ONLY = 0o600
+
+/** What a key file holds: the place and its keys, key material in clear. */
+type KeyFileContent = Location & StoreRecord
+
+/**
+ * Keys that outlive the process, in one JSON file. It holds key material in clear and is readable by its
+ * owner alone (mode 0600). One process at a time: the last writer wins.
+ */
+export class KeyFile {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** The content, or `undefined` when there is no file yet. @throws when it is not a key file. */
+  read(): KeyFileContent | undefined {
+    let text: string
+    try {
+      text = readFileSync(this.#path, 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+    chmodSync(this.#path, OWNER_ONLY)
+    return this.#parse(text)
+  }
+
+  /** Replaces the file in one step: whoever reads it sees the old content or the new. */
+  write(content: KeyFileContent): void {
+    const temporary = `${this.#path}.${process.pid}.tmp`
+    try {
+      const file = openSync(temporary, 'w', OWNER_ONLY)
+      try {
+        writeSync(file, `${JSON.stringify({ version: VERSION, ...content }, null, 2)}\n`)
+        fsyncSync(file)
+      } finally {
+        closeSync(file)
+      }
+      renameSync(temporary, this.#path)
+    } catch (error) {
+      rmSync(temporary, { force: true })
+      throw error
+    }
+  }
+
+  /** The parser's own message would quote the file: it is left out. */
+  #parse(text: string): KeyFileContent {
+    let content: unknown
+    try {
+      content = JSON.parse(text)
+    } catch {
+      throw new Error(`${this.#path} is not JSON, so it is not a key file of the embedded KMS.`)
+    }
+    if (isObject(content) && content['version'] === VERSION && Array.isArray(content['keys'])) {
+      return content as unknown as KeyFileContent
+    }
+    throw new Error(`${this.#path} is not a key file of the embedded KMS, version ${VERSION}.`)
+  }
+}

@@ -1,0 +1,185 @@
+import { randomUUID } from 'node:crypto'
+
+import { KmsException, unsupported } from './exception'
+import { KeyMaterial, type KeyMaterialRecord, type RotationType } from './key-material'
+import { algorithmsOf, type KeyUsage } from './key-spec'
+
+export type KeyState = 'Enabled' | 'Disabled' | 'PendingDeletion'
+
+/** A key as the key file holds it. */
+export interface KeyRecord {
+  keyId: string
+  arn: string
+  description: string
+  keySpec: string
+  keyUsage: KeyUsage
+  createdAt: number
+  state: KeyState
+  deletionDate?: number | undefined
+  rotation?: { periodInDays: number; next: number } | undefined
+  tags: [key: string, value: string][]
+  materials: KeyMaterialRecord[]
+}
+
+/** Days and milliseconds. */
+export const DAY = 24 * 60 * 60 * 1000
+
+/**
+ * A KMS key: what `DescribeKey` tells, its state, and the generations of its material, which are private.
+ * Dates are milliseconds since 1970.
+ *
+ * Source: https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
+ */
+export class Key {
+  readonly keyId: string
+  readonly arn: string
+  readonly keySpec: string
+  readonly keyUsage: KeyUsage
+  readonly createdAt: number
+  readonly tags: Map<string, string>
+  description: string
+  rotation: { periodInDays: number; next: number } | undefined
+  #state: KeyState
+  #deletionDate: number | undefined
+  readonly #materials: KeyMaterial[]
+
+  constructor(record: KeyRecord) {
+    this.keyId = record.keyId
+    this.arn = record.arn
+    this.keySpec = record.keySpec
+    this.keyUsage = record.keyUsage
+    this.createdAt = record.createdAt
+    this.tags = new Map(record.tags)
+    this.description = record.description
+    this.rotation = record.rotation
+    this.#state = record.state
+    this.#deletionDate = record.deletionDate
+    this.#materials = record.materials.map((material) => new KeyMaterial(material))
+  }
+
+  static create(
+    given: Pick<KeyRecord, 'keySpec' | 'keyUsage' | 'description' | 'createdAt' | 'tags'>,
+    arnOf: (keyId: string) => string,
+  ): Key {
+    const keyId = randomUUID()
+    const symmetric = given.keySpec === 'SYMMETRIC_DEFAULT'
+    const materials = symmetric ? [KeyMaterial.generate(given.createdAt).toRecord()] : []
+    return new Key({ ...given, keyId, arn: arnOf(keyId), state: 'Enabled', materials })
+  }
+
+  get state(): KeyState {
+    return this.#state
+  }
+
+  get deletionDate(): number | undefined {
+    return this.#deletionDate
+  }
+
+  get symmetric(): boolean {
+    return this.keySpec === 'SYMMETRIC_DEFAULT'
+  }
+
+  /** The generations of material, the current one last. */
+  get materials(): readonly KeyMaterial[] {
+    return this.#materials
+  }
+
+  /** The material that encrypts now. */
+  get currentMaterial(): KeyMaterial {
+    const material = this.#materials.at(-1)
+    if (!material) throw unsupported(`The embedded KMS has no key material for KeySpec ${this.keySpec}.`)
+    return material
+  }
+
+  /** @throws `DisabledException` or `KMSInvalidStateException` unless the key is enabled. */
+  requireEnabled(): void {
+    this.requireNotPendingDeletion()
+    if (this.#state === 'Disabled') throw new KmsException('DisabledException', `${this.arn} is disabled.`)
+  }
+
+  /** @throws `KMSInvalidStateException` when the key is scheduled for deletion. */
+  requireNotPendingDeletion(): void {
+    if (this.#state !== 'PendingDeletion') return
+    throw new KmsException('KMSInvalidStateException', `${this.arn} is pending deletion.`)
+  }
+
+  /** @throws `UnsupportedOperationException`, without a message as at AWS, for keys that cannot be rotated. */
+  requireSymmetric(): void {
+    if (!this.symmetric) throw unsupported()
+  }
+
+  enable(): void {
+    this.requireNotPendingDeletion()
+    this.#state = 'Enabled'
+  }
+
+  disable(): void {
+    this.requireNotPendingDeletion()
+    this.#state = 'Disabled'
+  }
+
+  scheduleDeletion(date: number): void {
+    this.requireNotPendingDeletion()
+    this.#state = 'PendingDeletion'
+    this.#deletionDate = date
+  }
+
+  /** Leaves the key disabled, as AWS does. */
+  cancelDeletion(): void {
+    if (this.#state !== 'PendingDeletion') {
+      throw new KmsException('KMSInvalidStateException', `${this.arn} is not pending deletion.`)
+    }
+    this.#state = 'Disabled'
+    this.#deletionDate = undefined
+  }
+
+  /** New material for what is encrypted from now on; older ciphertexts keep opening under theirs. */
+  rotate(now: number, type: RotationType): void {
+    this.#materials.push(KeyMaterial.generate(now, type))
+  }
+
+  /** Zero-fills all material. */
+  destroy(): void {
+    for (const material of this.#materials) material.destroy()
+  }
+
+  /** `KeyMetadata` of the API. */
+  metadata(accountId: string): Record<string, unknown> {
+    return {
+      AWSAccountId: accountId,
+      KeyId: this.keyId,
+      Arn: this.arn,
+      CreationDate: this.createdAt / 1000,
+      Enabled: this.#state === 'Enabled',
+      Description: this.description,
+      KeyUsage: this.keyUsage,
+      KeyState: this.#state,
+      ...(this.#deletionDate === undefined ? {} : { DeletionDate: this.#deletionDate / 1000 }),
+      Origin: 'AWS_KMS',
+      KeyManager: 'CUSTOMER',
+      CustomerMasterKeySpec: this.keySpec,
+      KeySpec: this.keySpec,
+      ...algorithmsOf(this.keySpec, this.keyUsage),
+      MultiRegion: false,
+      ...(this.symmetric ? { CurrentKeyMaterialId: this.currentMaterial.id } : {}),
+    }
+  }
+
+  /** The form for the key file, which holds the key material in clear. */
+  toRecord(): KeyRecord {
+    const { keyId, arn, description, keySpec, keyUsage, createdAt, rotation } = this
+    const materials = this.#materials.map((material) => material.toRecord())
+    const state = { state: this.#state, deletionDate: this.#deletionDate, rotation }
+    return {
+      keyId,
+      arn,
+      description,
+      keySpec,
+      keyUsage,
+      createdAt,
+      ...state,
+      tags: [...this.tags],
+      materials,
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms'
+
+import { type LocalKmsCalls } from './calls'
+import { type LocalKmsFaults } from './faults'
+import { KeyFile } from './key-file'
+import { KeyStore } from './key-store'
+import { DEFAULT_ACCOUNT, DEFAULT_REGION, type LocalKmsOptions, requireLocation } from './options'
+import { LocalKmsRequestHandler } from './request-handler'
+import { type ListenOptions, listen, type LocalKmsServer } from './server'
+import { Service } from './service'
+
+const WARNING =
+  'Embedded KMS: for development and tests only. Its keys are not protected; never give it production data.'
+
+/**
+ * An AWS KMS for development and tests, with no AWS account: the same requests, answers, limits and
+ * exceptions, in this process and, with {@link LocalKms.listen}, on a loopback port for the AWS CLI.
+ *
+ * Key material is in memory, or in a file in clear. Signatures of requests are not verified, and IAM and key
+ * policies are not evaluated. What is covered, operation by operation, is in `docs/local-kms.md`.
+ *
+ * @example
+ * const kms = new LocalKms()
+ * const client = kms.client()
+ * const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
+ */
+export class LocalKms {
+  readonly region: string
+  readonly accountId: string
+  /** For a `KMSClient` of your own: `new KMSClient({ requestHandler: kms.requestHandler, … })`. */
+  readonly requestHandler: LocalKmsRequestHandler
+  readonly #service: Service
+
+  /**
+   * Prints one line of warning to stderr unless `quiet` is set or `NODE_ENV` is `test`.
+   *
+   * @throws Error when `NODE_ENV` is `production`, or when `file` is no key file or belongs to another place.
+   */
+  constructor(options: LocalKmsOptions = {}) {
+    if (process.env['NODE_ENV'] === 'production') {
+      throw new Error('The embedded KMS does not run with NODE_ENV=production. Use AWS KMS there.')
+    }
+    const file = options.file === undefined ? undefined : new KeyFile(options.file)
+    const stored = file?.read()
+    this.region = options.region ?? stored?.region ?? DEFAULT_REGION
+    this.accountId = options.accountId ?? stored?.accountId ?? DEFAULT_ACCOUNT
+    requireLocation(this.region, this.accountId)
+    const location = { region: this.region, accountId: this.accountId }
+    if (stored && (stored.region !== this.region || stored.accountId !== this.accountId)) {
+      throw new Error(`The keys in ${options.file ?? ''} are of ${stored.accountId} in ${stored.region}.`)
+    }
+    const store = new KeyStore(
+      location,
+      stored,
+      file &&
+        ((record) => {
+          file.write({ ...location, ...record })
+        }),
+    )
+    this.#service = new Service(store, options.now ?? Date.now)
+    this.requestHandler = new LocalKmsRequestHandler(this.#service)
+    if (options.quiet !== true && process.env['NODE_ENV'] !== 'test') process.stderr.write(`${WARNING}\n`)
+  }
+
+  /**
+   * A real `KMSClient` of the AWS SDK whose requests this KMS answers. Region and credentials are preset;
+   * `config` adds to them or replaces them (`maxAttempts`, `retryMode` …), except for the request handler.
+   */
+  client(config: KMSClientConfig = {}): KMSClient {
+    return new KMSClient({
+      region: this.region,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      ...config,
+      requestHandler: this.requestHandler,
+    })
+  }
+
+  /**
+   * Answers on a loopback port as well, for the AWS CLI and other SDKs (`--endpoint-url`).
+   *
+   * @param options `port` (default: a free one) and `host` (only `127.0.0.1`).
+   * @throws RangeError for another host; the system's error when the port is taken.
+   */
+  listen(options: ListenOptions = {}): Promise<LocalKmsServer> {
+    return listen(this.#service, options)
+  }
+
+  /** The requests so far: names, times and outcomes, for assertions. */
+  get calls(): LocalKmsCalls {
+    return this.#service.calls
+  }
+
+  /**
+   * Misbehaves from now on as told; replaces what was told before. `misbehave({})` heals.
+   *
+   * @example
+   * kms.misbehave({ latency: 50, throttle: 0.2 })
+   */
+  misbehave(faults: LocalKmsFaults): void {
+    this.#service.misbehave(faults)
+  }
+
+  /**
+   * Moves its clock forward by milliseconds. Keys whose deletion date is reached are gone, with their
+   * aliases; keys with automatic rotation that are due are rotated.
+   */
+  advance(milliseconds: number): void {
+    this.#service.advance(milliseconds)
+  }
+}

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { LocalKmsCalls } from './calls'
+import { KmsException } from './exception'
+import { Faults, type LocalKmsFaults } from './faults'
+import { type KeyStore } from './key-store'
+import { OPERATIONS } from './operations'
+import { isObject, RequestFields } from './request-fields'
+
+/** An answer in the JSON 1.1 protocol. */
+export interface Answer {
+  statusCode: number
+  headers: Record<string, string>
+  body: Uint8Array
+}
+
+/** What comes of a request: an answer, or during an outage none. */
+export type Reaction = Answer | 'refuse' | 'hang'
+
+const TARGET_PREFIX = 'TrentService.'
+
+/**
+ * The KMS behind both of its doors (the SDK's request handler and the port): AWS's JSON 1.1 protocol, the
+ * faults, the record of calls, and the clock.
+ *
+ * Source: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+ */
+export class Service {
+  readonly calls = new LocalKmsCalls()
+  readonly #store: KeyStore
+  readonly #clock: () => number
+  #advanced = 0
+  #faults: Faults
+
+  constructor(store: KeyStore, clock: () => number) {
+    this.#store = store
+    this.#clock = clock
+    this.#faults = new Faults({}, store.location)
+  }
+
+  get now(): number {
+    return this.#clock() + this.#advanced
+  }
+
+  misbehave(faults: LocalKmsFaults): void {
+    this.#faults = new Faults(faults, this.#store.location)
+  }
+
+  advance(milliseconds: number): void {
+    if (!(milliseconds >= 0 && Number.isFinite(milliseconds))) {
+      throw new RangeError(`Time moves forward only, by milliseconds, not ${milliseconds}`)
+    }
+    this.#advanced += milliseconds
+    this.#store.settle(this.now)
+  }
+
+  /** Answers one request. An abort during the latency rejects with the signal's reason. */
+  async react(target: string | undefined, body: Uint8Array, signal?: AbortSignal): Promise<Reaction> {
+    const operation = target?.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : ''
+    const { latency, outage, exception } = this.#faults.judge(operation)
+    if (latency > 0) await delay(latency, undefined, signal === undefined ? {} : { signal })
+    if (outage !== undefined) {
+      this.#record(operation, outage === 'hang' ? 'hung' : 'refused')
+      return outage
+    }
+    try {
+      if (exception) throw exception
+      const output = this.#run(operation, body)
+      this.#record(operation, 'ok')
+      return answer(200, output)
+    } catch (error) {
+      const refusal = error instanceof KmsException ? error : internal(error)
+      this.#record(operation, refusal.name)
+      return answer(refusal.statusCode, refusal.body)
+    }
+  }
+
+  #run(operation: string, body: Uint8Array): Record<string, unknown> | undefined {
+    const run = OPERATIONS.get(operation)
+    if (!run) throw new KmsException('UnknownOperationException')
+    const { now } = this
+    this.#store.settle(now)
+    return run(new RequestFields(parseBody(body)), { store: this.#store, now, operation })
+  }
+
+  #record(operation: string, outcome: string): void {
+    this.calls.push({ operation, time: new Date(this.now), outcome })
+  }
+}
+
+/** Says that the body is no JSON object, and nothing of what it holds. */
+function parseBody(body: Uint8Array): Record<string, unknown> {
+  try {
+    const parsed: unknown =
+      body.length === 0 ? {} : JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    if (isObject(parsed)) return parsed
+  } catch {
+    // Neither JSON nor UTF-8: refused below.
+  }
+  throw new KmsException('SerializationException', 'The request body is not a JSON object.')
+}
+
+function answer(statusCode: number, output: Record<string, unknown> | undefined): Answer {
+  const body = output === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(output))
+  const headers = {
+    'content-type': 'application/x-amz-json-1.1',
+    'content-length': String(body.length),
+    'x-amzn-requestid': randomUUID(),
+  }
+  return { statusCode, headers, body }
+}
+
+const internal = (error: unknown) =>
+  new KmsException(
+    'KMSInternalException',
+    error instanceof Error ? error.message : 'The embedded KMS failed.',
+  )
