@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os')
+
 const transform = {
   '^.+\\.ts$': [
     '@swc/jest',
@@ -27,20 +29,22 @@ const project = (displayName, testMatch, options = {}) => ({
 })
 
 /** Jest calls a global set-up that several projects share once, and only if one of them has tests to run. */
-const integration = (displayName, moduleNameMapper = {}) =>
-  project(displayName, ['<rootDir>/test/integration/**/*.test.ts'], {
+const integration = (typeormMajor, moduleNameMapper = {}) =>
+  project(`typeorm-${typeormMajor}`, ['<rootDir>/test/integration/**/*.test.ts'], {
     moduleNameMapper: { ...self, ...moduleNameMapper },
+    globals: { typeormMajor },
     globalSetup: '<rootDir>/test/support/servers/global-setup.ts',
     globalTeardown: '<rootDir>/test/support/servers/global-teardown.ts',
-    testTimeout: 30_000,
+    setupFilesAfterEnv: ['<rootDir>/test/support/integration-setup.ts'],
   })
 
 /** The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
 module.exports = {
+  maxWorkers: Math.min(Math.max(availableParallelism(), 2), 8),
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
-    integration('typeorm-1'),
-    integration('typeorm-0.3', {
+    integration('1'),
+    integration('0.3', {
       '^typeorm$': '<rootDir>/node_modules/typeorm-0.3',
       '^typeorm/(.*)$': '<rootDir>/node_modules/typeorm-0.3/$1',
     }),
