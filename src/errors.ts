@@ -70,3 +70,141 @@ function placed(reason: string, { entity, property, primaryKey }: ErrorDetails):
   const where = [place, row].filter(Boolean).join(' ')
   return where ? `${where}: ${reason}` : reason
 }
+
+// --- What the application declared or configured ---
+
+/** An option is missing, unknown or cannot work on ciphertext. Thrown when the class or the options are defined. */
+export class InvalidOptionError extends KmsEncryptionError {
+  readonly code = 'INVALID_OPTION'
+}
+
+/** The value type of a column is neither given nor known from `design:type`. */
+export class UnknownValueTypeError extends KmsEncryptionError {
+  readonly code = 'UNKNOWN_VALUE_TYPE'
+}
+
+/** An entity has encrypted columns, and the options of its DataSource did not go through `configure()`. */
+export class NotConfiguredError extends KmsEncryptionError {
+  readonly code = 'NOT_CONFIGURED'
+}
+
+/** The database of the DataSource is not one this library supports. */
+export class UnsupportedDatabaseError extends KmsEncryptionError {
+  readonly code = 'UNSUPPORTED_DATABASE'
+}
+
+/** Neither `kmsEncryption()` nor the column names a KMS key. */
+export class KeyIdMissingError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_ID_MISSING'
+}
+
+/** The `KmsEncryption` was closed; its data keys are gone. */
+export class ClosedError extends KmsEncryptionError {
+  readonly code = 'CLOSED'
+}
+
+// --- What the application wanted to do ---
+
+/** The value is not of the declared type, or cannot be stored without being altered. */
+export class InvalidValueError extends KmsEncryptionError {
+  readonly code = 'INVALID_VALUE'
+}
+
+/** The value is over 4096 bytes in direct mode, or over the column's `maxLength`. */
+export class ValueTooLargeError extends KmsEncryptionError {
+  readonly code = 'VALUE_TOO_LARGE'
+}
+
+/** An encrypted column was used in a search condition: its ciphertext is different each time, nothing would match. */
+export class SearchRefusedError extends KmsEncryptionError {
+  readonly code = 'SEARCH_REFUSED'
+}
+
+/** A raw SQL expression was given as the value of an encrypted column: it would not be encrypted. */
+export class RawSqlRefusedError extends KmsEncryptionError {
+  readonly code = 'RAW_SQL_REFUSED'
+}
+
+/** A value that could not be decrypted was read as if it were plaintext. */
+export class NotDecryptedError extends KmsEncryptionError {
+  readonly code = 'NOT_DECRYPTED'
+}
+
+// --- What the row holds ---
+
+/** The column holds something that is not a ciphertext. */
+export class PlaintextFoundError extends KmsEncryptionError {
+  readonly code = 'PLAINTEXT_FOUND'
+}
+
+/** The column holds a ciphertext that is cut off or in a format that this version does not know. */
+export class MalformedCiphertextError extends KmsEncryptionError {
+  readonly code = 'CIPHERTEXT_MALFORMED'
+}
+
+/** The ciphertext was altered, or belongs to another column. */
+export class TamperedCiphertextError extends KmsEncryptionError {
+  readonly code = 'CIPHERTEXT_TAMPERED'
+}
+
+/** KMS refuses the ciphertext or its data key under this encryption context. */
+export class WrongContextError extends KmsEncryptionError {
+  readonly code = 'CIPHERTEXT_WRONG_CONTEXT'
+}
+
+/** KMS opened the ciphertext with a key that is not among `trustedKeys`. */
+export class UntrustedKeyError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_UNTRUSTED'
+}
+
+// --- What KMS answered ---
+
+/** KMS does not know the key. */
+export class KeyNotFoundError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_NOT_FOUND'
+}
+
+/** The KMS key is disabled. */
+export class KeyDisabledError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_DISABLED'
+}
+
+/** The KMS key is scheduled for deletion. */
+export class KeyPendingDeletionError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_PENDING_DELETION'
+}
+
+/** The KMS key is not a symmetric encryption key, or not in a state in which it can be used. */
+export class KeyUnusableError extends KmsEncryptionError {
+  readonly code = 'KMS_KEY_UNUSABLE'
+}
+
+/** The caller may not use the KMS key for this operation. */
+export class AccessDeniedError extends KmsEncryptionError {
+  readonly code = 'KMS_ACCESS_DENIED'
+}
+
+/** KMS throttled the request, and the SDK's retries did not help. */
+export class ThrottledError extends KmsEncryptionError {
+  readonly code = 'KMS_THROTTLED'
+}
+
+/** KMS could not be reached, did not answer in time, or failed on its side. */
+export class KmsUnavailableError extends KmsEncryptionError {
+  readonly code = 'KMS_UNAVAILABLE'
+}
+
+/** No AWS region is configured, or the key lives in another one. */
+export class WrongRegionError extends KmsEncryptionError {
+  readonly code = 'KMS_REGION'
+}
+
+/** No AWS credentials were found, or they are invalid or expired. */
+export class CredentialsError extends KmsEncryptionError {
+  readonly code = 'KMS_CREDENTIALS'
+}
+
+/** KMS refused the request for another reason; `cause` is its error. */
+export class KmsRequestError extends KmsEncryptionError {
+  readonly code = 'KMS_REQUEST_FAILED'
+}

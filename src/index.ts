@@ -1,1 +1,13 @@
-export {}
+export { type Mode } from './cipher/cipher'
+export { type EncryptionContext } from './cipher/context'
+export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
+export { type KmsEncryptedOptions } from './column/options'
+export { type ValueTypeName } from './column/types'
+export * from './errors'
+export {
+  type CacheOptions,
+  kmsEncryption,
+  type KmsEncryption,
+  type KmsEncryptionMetrics,
+  type KmsEncryptionOptions,
+} from './kms-encryption'

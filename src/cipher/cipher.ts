@@ -1,0 +1,96 @@
+import { type KeyService } from '../kms/key-service'
+import { PlaintextFoundError } from '../errors'
+import { DataKeyCache, type DataKeyLimits } from './data-key-cache'
+import { DirectMode, isBareCiphertextBlob } from './direct'
+import { endOfDataKey, isCiphertext, Suite, suiteOf } from './format'
+import { type Scope } from './scope'
+
+/** How values are encrypted. */
+export type Mode = 'envelope' | 'direct'
+
+/** How one value is to be encrypted; taken per value, so that it may depend on the row. */
+export interface Recipe {
+  mode: Mode
+  /** Id, ARN or alias of the KMS key. */
+  keyId: string
+  scope: Scope
+}
+
+/**
+ * Encrypts by the mode that is asked for and decrypts by what the ciphertext says. The `…Now` calls answer at
+ * once where no call to KMS is needed, and `undefined` where one is: then the other call makes it.
+ */
+export class Cipher {
+  readonly dataKeys: DataKeyCache
+  readonly #direct: DirectMode
+  readonly counts = { encrypted: 0, decrypted: 0 }
+
+  constructor(kms: KeyService, limits: DataKeyLimits) {
+    this.dataKeys = new DataKeyCache(kms, limits)
+    this.#direct = new DirectMode(kms)
+  }
+
+  /** Sees to it that the next values can be encrypted at once; `undefined` if they can be. */
+  prepare({ mode, keyId, scope }: Recipe): Promise<unknown> | undefined {
+    if (mode === 'direct' || this.dataKeys.forSealing(keyId, scope)) return undefined
+    return this.dataKeys.generate(keyId, scope)
+  }
+
+  encryptNow(plaintext: string | Uint8Array, { mode, keyId, scope }: Recipe): Buffer | undefined {
+    if (mode === 'direct') return undefined
+    const key = this.dataKeys.forSealing(keyId, scope)
+    if (!key) return undefined
+    this.counts.encrypted++
+    return key.seal(plaintext, scope.aad)
+  }
+
+  async encrypt(plaintext: string | Uint8Array, recipe: Recipe): Promise<Buffer> {
+    if (recipe.mode === 'direct') {
+      const ciphertext = await this.#direct.encrypt(plaintext, recipe.keyId, recipe.scope)
+      this.counts.encrypted++
+      return ciphertext
+    }
+    for (;;) {
+      // Many may have waited for this data key, and used it up before it is this value's turn.
+      const key =
+        this.dataKeys.forSealing(recipe.keyId, recipe.scope) ??
+        (await this.dataKeys.generate(recipe.keyId, recipe.scope))
+      if (!this.dataKeys.hasUsesLeft(key)) continue
+      this.counts.encrypted++
+      return key.seal(plaintext, recipe.scope.aad)
+    }
+  }
+
+  decryptNow(ciphertext: Buffer, scope: Scope): Buffer | undefined {
+    if (!isCiphertext(ciphertext)) {
+      if (isBareCiphertextBlob(ciphertext)) return undefined
+      throw new PlaintextFoundError(
+        'the column holds a value that is not encrypted. Encrypt the existing rows, or set acceptPlaintext: true while they are being migrated.',
+      )
+    }
+    if (suiteOf(ciphertext) !== Suite.Envelope) return undefined
+    const end = endOfDataKey(ciphertext)
+    const key = this.dataKeys.forOpening(ciphertext, end, scope)
+    if (!key) return undefined
+    this.counts.decrypted++
+    return key.open(ciphertext, end, scope.aad)
+  }
+
+  async decrypt(ciphertext: Buffer, scope: Scope): Promise<Buffer> {
+    const plaintext = this.decryptNow(ciphertext, scope)
+    if (plaintext) return plaintext
+    if (!isCiphertext(ciphertext) || suiteOf(ciphertext) !== Suite.Envelope) {
+      const opened = await this.#direct.decrypt(ciphertext, scope)
+      this.counts.decrypted++
+      return opened
+    }
+    const end = endOfDataKey(ciphertext)
+    const key = await this.dataKeys.load(ciphertext, end, scope)
+    this.counts.decrypted++
+    return key.open(ciphertext, end, scope.aad)
+  }
+
+  close(): void {
+    this.dataKeys.close()
+  }
+}

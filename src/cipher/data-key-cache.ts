@@ -1,0 +1,142 @@
+import { inspect } from 'node:util'
+import { LRUCache } from 'lru-cache'
+import { ClosedError } from '../errors'
+import { type KeyService } from '../kms/key-service'
+import { DataKey, dataKeyId } from './data-key'
+import { HEADER_LENGTH } from './format'
+import { type Scope } from './scope'
+
+/** How long and how often a plaintext data key is reused. */
+export interface DataKeyLimits {
+  /** Milliseconds. */
+  maxAge: number
+  /** Values sealed under one data key. */
+  maxValues: number
+  /** Data keys in memory at once. */
+  maxKeys: number
+}
+
+/**
+ * The plaintext data keys in memory: one call to KMS for concurrent requests of the same key, reuse within the
+ * limits, zero-fill of each key that leaves.
+ */
+export class DataKeyCache {
+  readonly #kms: KeyService
+  readonly #limits: DataKeyLimits
+  /** By context and encrypted data key; for reading. */
+  readonly #keys: LRUCache<string, DataKey>
+  /** The key that new values are sealed with, by KMS key and context. Each is also in `#keys`, which owns it. */
+  readonly #current = new Map<string, DataKey>()
+  /** Calls under way, by what they will bring. */
+  readonly #underWay = new Map<string, Promise<DataKey>>()
+  /** The key that was used last: the rows of a page mostly share one. */
+  #last: DataKey | undefined
+  #closed = false
+  readonly counts = { hits: 0, misses: 0 }
+
+  constructor(kms: KeyService, limits: DataKeyLimits) {
+    this.#kms = kms
+    this.#limits = limits
+    this.#keys = new LRUCache({
+      max: limits.maxKeys,
+      ttl: limits.maxAge,
+      ttlAutopurge: true,
+      dispose: (key) => {
+        key.destroy()
+        for (const [id, current] of this.#current) if (current === key) this.#current.delete(id)
+      },
+    })
+  }
+
+  /** Number of data keys in memory. */
+  get size(): number {
+    return this.#keys.size
+  }
+
+  /** A data key for one more value, or `undefined` if KMS must be asked. */
+  forSealing(keyId: string, scope: Scope): DataKey | undefined {
+    const key = this.#current.get(sealingId(keyId, scope))
+    return key && this.hasUsesLeft(key) && key.isFresh(this.#limits.maxAge) ? key : undefined
+  }
+
+  hasUsesLeft(key: DataKey): boolean {
+    return key.uses < this.#limits.maxValues
+  }
+
+  /** Asks KMS for a new data key, once for all who wait for one of the same kind. */
+  generate(keyId: string, scope: Scope): Promise<DataKey> {
+    const id = sealingId(keyId, scope)
+    return this.#once(`generate ${id}`, async () => {
+      const { plaintext, encrypted, keyArn } = await this.#kms.generateDataKey(keyId, scope.context)
+      const key = this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
+      this.#current.set(id, key)
+      return key
+    })
+  }
+
+  /** The data key of an envelope ciphertext, or `undefined` if KMS must be asked. `end`: of its encrypted key. */
+  forOpening(ciphertext: Buffer, end: number, scope: Scope): DataKey | undefined {
+    const { maxAge } = this.#limits
+    if (
+      this.#last?.contextKey === scope.contextKey &&
+      this.#last.opens(ciphertext, end) &&
+      this.#last.isFresh(maxAge)
+    ) {
+      this.counts.hits++
+      return this.#last
+    }
+    const key = this.#keys.get(scope.contextKey + dataKeyId(ciphertext, end))
+    if (!key?.isFresh(maxAge)) return undefined
+    this.counts.hits++
+    return (this.#last = key)
+  }
+
+  /** Asks KMS to decrypt the data key of a ciphertext, once for all who wait for the same. */
+  load(ciphertext: Buffer, end: number, scope: Scope): Promise<DataKey> {
+    const id = scope.contextKey + dataKeyId(ciphertext, end)
+    return this.#once(`load ${id}`, async () => {
+      const encrypted = Buffer.from(ciphertext.subarray(HEADER_LENGTH + 2, end))
+      const { plaintext, keyArn } = await this.#kms.decrypt(encrypted, scope.context)
+      return this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
+    })
+  }
+
+  /** Zero-fills all keys; from now on every request fails. */
+  close(): void {
+    this.#closed = true
+    this.#last = undefined
+    this.#keys.clear()
+  }
+
+  [inspect.custom](): string {
+    return `DataKeyCache { keys: ${this.size} }`
+  }
+
+  #keep(key: DataKey): DataKey {
+    if (this.#closed) {
+      key.destroy()
+      throw closed()
+    }
+    this.#keys.set(key.contextKey + key.id, key)
+    return key
+  }
+
+  #once(id: string, ask: () => Promise<DataKey>): Promise<DataKey> {
+    if (this.#closed) return Promise.reject(closed())
+    let promise = this.#underWay.get(id)
+    if (!promise) {
+      this.counts.misses++
+      promise = ask().finally(() => this.#underWay.delete(id))
+      this.#underWay.set(id, promise)
+    }
+    return promise
+  }
+}
+
+function sealingId(keyId: string, scope: Scope): string {
+  return `${keyId}\0${scope.contextKey}`
+}
+
+function closed(): ClosedError {
+  return new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
+}

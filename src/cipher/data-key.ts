@@ -1,0 +1,126 @@
+import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
+import { inspect } from 'node:util'
+import { TamperedCiphertextError } from '../errors'
+import { endOfDataKey, envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, TAG_LENGTH } from './format'
+
+const ALGORITHM = 'aes-256-gcm'
+
+/**
+ * A plaintext data key in memory, with its encrypted form. Seals and opens values with AES-256-GCM (NIST SP
+ * 800-38D, 96-bit random IV, 128-bit tag) and zero-fills itself when it is destroyed.
+ */
+export class DataKey {
+  /** Identifies the data key: its encrypted form. */
+  readonly id: string
+  /** Number of values sealed so far. */
+  uses = 0
+  readonly #key: Buffer
+  readonly #prefix: Buffer
+  readonly #createdAt = performance.now()
+  #destroyed = false
+
+  constructor(
+    /** The 32 bytes of the plaintext key; taken over and zero-filled by `destroy()`. */
+    key: Buffer,
+    encryptedDataKey: Uint8Array,
+    readonly keyArn: string,
+    /** `contextKey` of the scopes that may use it. */
+    readonly contextKey: string,
+  ) {
+    this.#key = key
+    this.#prefix = envelopePrefix(keyArn, encryptedDataKey)
+    this.id = dataKeyId(this.#prefix, this.#prefix.length)
+  }
+
+  /** True while it may be used: not destroyed and no older than `maxAge` milliseconds. */
+  isFresh(maxAge: number): boolean {
+    return !this.#destroyed && performance.now() - this.#createdAt <= maxAge
+  }
+
+  /** True if an envelope ciphertext, whose encrypted data key ends at `end`, carries this data key. */
+  opens(ciphertext: Buffer, end: number): boolean {
+    const prefix = this.#prefix
+    return prefix.length === end && ciphertext.compare(prefix, HEADER_LENGTH, end, HEADER_LENGTH, end) === 0
+  }
+
+  /** Seals a value; text is sealed as UTF-8. */
+  seal(plaintext: string | Uint8Array, aad: Buffer): Buffer {
+    this.uses++
+    const iv = nextIv()
+    const cipher = createCipheriv(ALGORITHM, this.#key, iv).setAAD(aad)
+    const body = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext)
+    cipher.final()
+    return Buffer.concat([this.#prefix, iv, body, cipher.getAuthTag()])
+  }
+
+  /** Opens an envelope ciphertext whose encrypted data key ends at `end`. */
+  open(ciphertext: Buffer, end: number, aad: Buffer): Buffer {
+    // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
+    if (!tagMatches(ciphertext, this.keyArn)) throw tampered()
+    const body = end + IV_LENGTH
+    const tag = ciphertext.length - TAG_LENGTH
+    const decipher = createDecipheriv(ALGORITHM, this.#key, ciphertext.subarray(end, body), {
+      authTagLength: TAG_LENGTH,
+    })
+    decipher.setAAD(aad).setAuthTag(ciphertext.subarray(tag))
+    const plaintext = decipher.update(ciphertext.subarray(body, tag))
+    try {
+      decipher.final()
+    } catch (cause) {
+      plaintext.fill(0)
+      throw tampered(cause)
+    }
+    return plaintext
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return
+    this.#destroyed = true
+    // Whoever was handed this key in the current turn of the event loop may still finish with it.
+    setImmediate(() => this.#key.fill(0))
+  }
+
+  [inspect.custom](): string {
+    return `DataKey { keyArn: '${this.keyArn}', uses: ${this.uses} }`
+  }
+}
+
+/** Identifies the data key that an envelope ciphertext carries. */
+export function dataKeyId(ciphertext: Buffer, end = endOfDataKey(ciphertext)): string {
+  return ciphertext.toString('latin1', HEADER_LENGTH, end)
+}
+
+/**
+ * True if the key tag of a ciphertext is that of the key which opened it. The replicas of a multi-Region key have
+ * one ARN per Region and open each other's ciphertexts, so their tag is not compared.
+ */
+export function tagMatches(ciphertext: Buffer, keyArn: string): boolean {
+  return ciphertext.compare(tagOf(keyArn), 0, 4, 3, HEADER_LENGTH) === 0 || keyArn.includes(':key/mrk-')
+}
+
+const tags = new Map<string, Buffer>()
+
+function tagOf(keyArn: string): Buffer {
+  let tag = tags.get(keyArn)
+  if (!tag) tags.set(keyArn, (tag = keyTag(keyArn)))
+  return tag
+}
+
+export function tampered(cause?: unknown): TamperedCiphertextError {
+  return new TamperedCiphertextError(
+    'the stored ciphertext was altered, or was copied here from another column. Restore the row from a backup.',
+    { cause },
+  )
+}
+
+/** IVs are drawn from a pool, because asking the system for 12 bytes at a time costs more than encrypting does. */
+const pool = Buffer.alloc(IV_LENGTH * 512)
+let next = pool.length
+
+function nextIv(): Buffer {
+  if (next === pool.length) {
+    randomFillSync(pool)
+    next = 0
+  }
+  return pool.subarray(next, (next += IV_LENGTH))
+}

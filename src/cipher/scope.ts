@@ -1,0 +1,28 @@
+import { type EncryptionContext, serialiseContext } from './context'
+import { MAGIC, Suite, VERSION } from './format'
+
+/**
+ * What a value belongs to: the context under which its data key is made, cached and opened, and the binding to
+ * the single value. Built once per column (or, where it depends on the row, per row) and asked per value.
+ */
+export class Scope {
+  /** Identifies the context; data keys are shared by all scopes with the same one. */
+  readonly contextKey: string
+  /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
+  readonly aad: Buffer
+  /** `EncryptionContext` of a direct ciphertext. */
+  readonly directContext: EncryptionContext
+
+  constructor(
+    /** `EncryptionContext` of the data keys. */
+    readonly context: EncryptionContext,
+    binding: EncryptionContext,
+  ) {
+    this.contextKey = serialiseContext(context).toString('latin1')
+    this.directContext = { ...context, ...binding }
+    this.aad = Buffer.concat([
+      Uint8Array.of(MAGIC, VERSION, Suite.Envelope),
+      serialiseContext(this.directContext),
+    ])
+  }
+}

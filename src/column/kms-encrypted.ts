@@ -1,0 +1,57 @@
+import { Column, type EntitySchemaColumnOptions } from 'typeorm'
+import { type KmsEncryptedOptions } from './options'
+import { Scheme } from './scheme'
+import { declaredColumn } from './declared-column'
+
+/**
+ * Declares a transparently encrypted column: the application reads and writes plaintext, the database only ever
+ * holds ciphertext. The options of the DataSource must go through `configure()` of a `KmsEncryption`.
+ *
+ * `null` is stored as NULL; the empty string and the empty Buffer are encrypted. Throws `InvalidOptionError` or
+ * `UnknownValueTypeError` when the class is defined.
+ *
+ * @example
+ * ```ts
+ * @Entity()
+ * class User {
+ *   @PrimaryGeneratedColumn() id!: number
+ *   @KmsEncrypted() privateKey!: string
+ *   @KmsEncrypted({ type: 'json', nullable: true }) recovery!: RecoveryCodes | null
+ * }
+ * ```
+ */
+export function KmsEncrypted(options: KmsEncryptedOptions = {}): PropertyDecorator {
+  return (target, property) => {
+    const place = { entity: target.constructor.name, property: String(property) }
+    const scheme = new Scheme(options, place, designTypeOf(target, property))
+    Column(declaredColumn(scheme))(target, property)
+  }
+}
+
+/**
+ * The same for `EntitySchema`. There is no `design:type` here, so `type` must be given.
+ *
+ * @example
+ * ```ts
+ * const UserSchema = new EntitySchema<User>({
+ *   name: 'User',
+ *   columns: {
+ *     id: { type: Number, primary: true, generated: true },
+ *     privateKey: kmsEncryptedColumn({ type: 'string' }),
+ *   },
+ * })
+ * ```
+ */
+export function kmsEncryptedColumn(
+  options: KmsEncryptedOptions & Required<Pick<KmsEncryptedOptions, 'type'>>,
+): EntitySchemaColumnOptions {
+  return declaredColumn(new Scheme(options, {})) as EntitySchemaColumnOptions
+}
+
+function designTypeOf(target: object, property: string | symbol): unknown {
+  // reflect-metadata is the user's to import; without it nothing is known.
+  const { getMetadata } = Reflect as {
+    getMetadata?: (key: string, target: object, property: string | symbol) => unknown
+  }
+  return getMetadata?.('design:type', target, property)
+}

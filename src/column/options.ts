@@ -1,0 +1,44 @@
+import { type EncryptionContext } from '../cipher/context'
+import { type Mode } from '../cipher/cipher'
+import { type ValueTypeName } from './types'
+
+/** Options of `@KmsEncrypted()` and `kmsEncryptedColumn()`. */
+export interface KmsEncryptedOptions {
+  /**
+   * JavaScript type of the property. Default: what TypeScript says of it (`design:type`); a class, an interface or
+   * a union is `'json'`. Compilers that emit no decorator metadata (esbuild, tsx, vite) need it given.
+   */
+  type?: ValueTypeName
+  /** `'envelope'`: any size, local AES-256-GCM. `'direct'`: KMS Encrypt per value, at most 4096 bytes. */
+  mode?: Mode
+  /** Id, ARN or alias of the KMS key. Default: that of `kmsEncryption()`. */
+  keyId?: string
+  /** KMS encryption context. Default: that of `kmsEncryption()`, else `{ table: <table name> }`. */
+  context?: EncryptionContext
+  /**
+   * The table and column that values are bound to. Default: the column's own. For a view, a second entity over the
+   * same table, or a column that was renamed: the names under which the values were written.
+   */
+  boundTo?: { table?: string; column?: string }
+  /** `'binary'` (default) or `'text'`: base64 of the same bytes. */
+  storage?: 'binary' | 'text'
+  /**
+   * Most bytes of a value (a string counts its UTF-8 bytes; other types their serialised form). Makes the column a
+   * `varbinary` or `varchar` of the exact size on MySQL, or a larger blob where the value may be over 64 KB.
+   */
+  maxLength?: number
+  /** Reads values that are still plaintext, for the time of a migration. What is written is encrypted. */
+  acceptPlaintext?: boolean
+  /** Name of the column in the database. */
+  name?: string
+  /** Whether the column can be NULL; `null` is stored as NULL. Default `false`. */
+  nullable?: boolean
+  /** Whether the column is loaded by default. Default `true`. */
+  select?: boolean
+  /** Whether the column is written on insert. Default `true`. */
+  insert?: boolean
+  /** Whether the column is written on update. Default `true`. */
+  update?: boolean
+  /** Comment of the column in the database. */
+  comment?: string
+}

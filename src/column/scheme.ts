@@ -1,0 +1,114 @@
+import { checkContext } from '../cipher/context'
+import { InvalidOptionError, UnknownValueTypeError } from '../errors'
+import { type KmsEncryptedOptions } from './options'
+import { valueTypeOf, type ValueType, valueTypes } from './types'
+
+/** Where a declaration stands. Not known for `EntitySchema`, until the column is bound to a DataSource. */
+export interface Place {
+  entity?: string
+  property?: string
+}
+
+/** Column options of TypeORM that cannot work on ciphertext, and what to do instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  default: 'a database default would be plaintext. Set the default in the class: property = value.',
+  unique:
+    'equal values have different ciphertexts. Keep a keyed hash of the value in a column of its own and make that unique.',
+  primary: 'a ciphertext cannot be found again by its value. Use another primary key.',
+  generated: 'the database cannot generate a ciphertext.',
+  array: "an array is encrypted as one value. Use type: 'json'.",
+  enum: "the database cannot check a ciphertext. Use type: 'string' and check in the application.",
+  enumName: "the database cannot check a ciphertext. Use type: 'string' and check in the application.",
+  transformer:
+    'the library itself is the transformer. Transform the value in the class, with a getter and setter.',
+  length: 'the ciphertext is longer than the value. Use maxLength, in bytes of the value.',
+  width: 'the column holds ciphertext. Use maxLength, in bytes of the value.',
+  charset: "the column holds bytes. Use storage: 'text' for a column in ASCII.",
+  collation: 'ciphertexts have no order.',
+  precision: "numbers keep their full precision. Use type: 'number' or 'bigint'.",
+  scale: "numbers keep their full precision. Use type: 'number' or 'bigint'.",
+  unsigned: 'the column holds ciphertext. Check the range in the application.',
+  zerofill: 'the column holds ciphertext.',
+  onUpdate: 'the database cannot compute a ciphertext.',
+  asExpression: 'the database cannot compute a ciphertext.',
+  generatedType: 'the database cannot compute a ciphertext.',
+  generatedIdentity: 'the database cannot compute a ciphertext.',
+  hstoreType: "the column holds ciphertext. Use type: 'json'.",
+  spatialFeatureType: "the column holds ciphertext. Use type: 'json'.",
+  srid: "the column holds ciphertext. Use type: 'json'.",
+  utc: "dates are kept in UTC. Use type: 'date'.",
+}
+
+const BOOLEANS = ['acceptPlaintext', 'nullable', 'select', 'insert', 'update'] as const
+const STRINGS = ['keyId', 'name', 'comment'] as const
+const OTHERS = ['type', 'mode', 'context', 'boundTo', 'storage', 'maxLength'] as const
+const KNOWN: ReadonlySet<string> = new Set([...BOOLEANS, ...STRINGS, ...OTHERS])
+
+/** What one declaration said, checked when the class is defined. */
+export class Scheme {
+  readonly type: ValueType
+
+  constructor(
+    readonly options: KmsEncryptedOptions,
+    readonly place: Place,
+    designType?: unknown,
+  ) {
+    checkOptions(options, place)
+    this.type = chooseType(options, place, designType)
+  }
+}
+
+function chooseType({ type }: KmsEncryptedOptions, place: Place, designType: unknown): ValueType {
+  if (type !== undefined) {
+    if (Object.hasOwn(valueTypes, type)) return valueTypes[type]
+    throw new InvalidOptionError(
+      `type ${JSON.stringify(type)} is not a value type. Choose one of ${Object.keys(valueTypes).join(', ')}; the type of the database column follows from storage and maxLength.`,
+      place,
+    )
+  }
+  const known = valueTypeOf(designType)
+  if (known) return known
+  throw new UnknownValueTypeError(
+    "the type of the property is not known. Give it: @KmsEncrypted({ type: 'string' }), or compile with experimentalDecorators and emitDecoratorMetadata and import 'reflect-metadata' first (esbuild, tsx and vite emit no decorator metadata).",
+    place,
+  )
+}
+
+function checkOptions(options: KmsEncryptedOptions, place: Place): void {
+  const refuse = (reason: string): never => {
+    throw new InvalidOptionError(reason, place)
+  }
+  if (typeof options !== 'object' || (options as unknown) === null) refuse('the options must be an object')
+  for (const [name, value] of Object.entries(options) as [string, unknown][]) {
+    if (KNOWN.has(name) || value === undefined) continue
+    const reason = REFUSED[name]
+    refuse(
+      reason
+        ? `the option ${name} cannot work on an encrypted column: ${reason}`
+        : `unknown option ${name}. Known are ${[...KNOWN].join(', ')}.`,
+    )
+  }
+  for (const name of BOOLEANS) {
+    if (options[name] !== undefined && typeof options[name] !== 'boolean')
+      refuse(`${name} must be true or false`)
+  }
+  for (const name of STRINGS) {
+    if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) {
+      refuse(`${name} must be a non-empty string`)
+    }
+  }
+  const { mode, storage, maxLength, context, boundTo } = options
+  if (mode !== undefined && !['envelope', 'direct'].includes(mode))
+    refuse("mode must be 'envelope' or 'direct'")
+  if (storage !== undefined && !['binary', 'text'].includes(storage))
+    refuse("storage must be 'binary' or 'text'")
+  if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength > 0)) {
+    refuse('maxLength must be a positive whole number of bytes')
+  }
+  if (context !== undefined) checkContext(context, place)
+  for (const [name, value] of Object.entries(boundTo ?? {}) as [string, unknown][]) {
+    if (!['table', 'column'].includes(name) || typeof value !== 'string' || value === '') {
+      refuse('boundTo takes table and column, non-empty strings')
+    }
+  }
+}

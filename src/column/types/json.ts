@@ -1,0 +1,65 @@
+import { InvalidValueError } from '../../errors'
+import { type ValueType } from './value-type'
+
+/**
+ * JSON text (RFC 8259). What JSON cannot hold is refused rather than altered: `NaN` and the infinities, bigints,
+ * dates, buffers, maps, sets, functions, `undefined` inside an array, anything with a `toJSON`. A member that is
+ * `undefined` is left out, `-0` becomes `0`, and an instance of a class comes back as a plain object.
+ */
+export const jsonType: ValueType = {
+  name: 'json',
+  serialise(value) {
+    checkJson(value, '', new Set())
+    return JSON.stringify(value)
+  },
+  deserialise(bytes) {
+    try {
+      return JSON.parse(bytes.toString('utf8')) as unknown
+    } catch {
+      // The parser's message quotes the text.
+      throw new InvalidValueError('the decrypted bytes are not JSON')
+    }
+  },
+}
+
+function checkJson(value: unknown, path: string, parents: Set<object>): void {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return
+    case 'number':
+      if (!Number.isFinite(value)) throw refuse(path, 'NaN or an infinity')
+      return
+    case 'object':
+      if (value !== null) checkObject(value, path, parents)
+      return
+    default:
+      throw refuse(path, typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`)
+  }
+}
+
+function checkObject(value: object, path: string, parents: Set<object>): void {
+  if (parents.has(value)) throw refuse(path, 'a reference to an object that contains it')
+  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    throw refuse(path, `an object with a toJSON method (${value.constructor.name})`)
+  }
+  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) {
+    throw refuse(path, `a ${value.constructor.name}`)
+  }
+  parents.add(value)
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) checkJson(value[index], `${path}[${index}]`, parents)
+  } else {
+    for (const [name, member] of Object.entries(value)) {
+      if (member !== undefined) checkJson(member, `${path}.${name}`, parents)
+    }
+  }
+  parents.delete(value)
+}
+
+function refuse(path: string, what: string): InvalidValueError {
+  const place = path === '' ? 'the value is' : `${path.replace(/^\./, '')} is`
+  return new InvalidValueError(
+    `${place} ${what}, which JSON cannot hold. Convert it first (a Date: toISOString(); bytes: toString('base64')), or choose another type for the column.`,
+  )
+}

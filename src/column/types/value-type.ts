@@ -1,0 +1,31 @@
+import { InvalidValueError } from '../../errors'
+
+/** The JavaScript types that an encrypted column can hold. */
+export type ValueTypeName = 'string' | 'buffer' | 'json' | 'number' | 'bigint' | 'boolean' | 'date'
+
+/** What is encrypted: text stands for its UTF-8 bytes. */
+export type Plaintext = string | Uint8Array
+
+/** Turns values of one JavaScript type into bytes and back, without altering them. */
+export interface ValueType {
+  readonly name: ValueTypeName
+  /** Throws `InvalidValueError` for a value of another type, or one that could not be read back as it is. */
+  serialise(value: unknown): Plaintext
+  /** Throws for bytes that `serialise` cannot have made. */
+  deserialise(bytes: Buffer): unknown
+}
+
+/** The error for a value that does not fit. It names the type that was found, never the value. */
+export function mismatch(expected: string, value: unknown): InvalidValueError {
+  return new InvalidValueError(
+    `expected ${expected}, got ${kindOf(value)}. Nothing was sent to KMS or the database.`,
+  )
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return typeof value === 'function' ? 'a function' : `a ${typeof value}`
+  if (Array.isArray(value)) return 'an array'
+  const prototype = Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null
+  return `an object of class ${prototype?.constructor?.name ?? 'null'}`
+}

@@ -1,0 +1,200 @@
+import { inspect } from 'node:util'
+import { type KMSClient } from '@aws-sdk/client-kms'
+import { type DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
+import { Cipher, type Mode } from './cipher/cipher'
+import { checkContext, type EncryptionContext } from './cipher/context'
+import { InvalidOptionError } from './errors'
+import { AwsKms, type KmsCallCounts } from './kms/aws-kms'
+import { TrustedKeys } from './kms/trusted-keys'
+import { type BoundColumn } from './orm/bound-column'
+import { boundColumns } from './orm/bound-columns'
+import { checkDatabase } from './orm/column-type'
+import { DataSourceBinding, withBinding } from './orm/data-source-binding'
+import { KmsEncryptionSubscriber } from './orm/subscriber'
+
+/** Limits on the reuse of plaintext data keys. */
+export interface CacheOptions {
+  /** Milliseconds for which a data key is reused. Default 300,000 (5 minutes). */
+  maxAge?: number
+  /** Values encrypted under one data key. Default 1,048,576 (2^20); at most 2^32, the limit for random IVs. */
+  maxValues?: number
+  /** Data keys in memory at once. Default 1,000. */
+  maxKeys?: number
+}
+
+/** Options of `kmsEncryption()`. */
+export interface KmsEncryptionOptions {
+  /** Id, ARN or alias of the KMS key, e.g. `alias/my-app`. Columns may name their own. */
+  keyId?: string
+  /** A `KMSClient`. Default: one of the AWS default chain, with time-outs of 3 s to connect and 10 s to answer. */
+  client?: KMSClient
+  /** Default mode of columns: `'envelope'`. */
+  mode?: Mode
+  /** Default KMS encryption context of columns: `{ table: <table name> }`. */
+  context?: EncryptionContext
+  cache?: CacheOptions
+  /** KMS calls under way at once. Default 20. */
+  concurrency?: number
+  /** Key ARNs or account ids. A value that KMS opens under any other key is refused. */
+  trustedKeys?: readonly string[]
+}
+
+/** What happened since the `KmsEncryption` was made. */
+export interface KmsEncryptionMetrics {
+  kmsCalls: Readonly<KmsCallCounts>
+  dataKeys: { cached: number; hits: number; misses: number }
+  values: { encrypted: number; decrypted: number }
+}
+
+/**
+ * Sets up encryption under AWS KMS for one or more DataSources.
+ *
+ * Throws `InvalidOptionError` for options that cannot work. KMS is first called when a value is read or written.
+ *
+ * @example
+ * ```ts
+ * export const encryption = kmsEncryption({ keyId: 'alias/my-app' })
+ * export default new DataSource(encryption.configure({ type: 'mysql', url, entities: [User] }))
+ * ```
+ */
+export function kmsEncryption(options: KmsEncryptionOptions): KmsEncryption {
+  return new KmsEncryption(options)
+}
+
+/** Encryption under AWS KMS: made by `kmsEncryption()`, wired into a DataSource by `configure()`. */
+export class KmsEncryption {
+  readonly #kms: AwsKms
+  readonly #cipher: Cipher
+  readonly #options: KmsEncryptionOptions
+  readonly #dataSources = new Set<WeakRef<DataSource>>()
+
+  constructor(options: KmsEncryptionOptions) {
+    checkOptions(options)
+    const { client, concurrency = 20, cache = {}, trustedKeys } = options
+    this.#options = options
+    this.#kms = new AwsKms({ client, concurrency, trustedKeys: new TrustedKeys(trustedKeys) })
+    const { maxAge = 300_000, maxValues = 2 ** 20, maxKeys = 1_000 } = cache
+    this.#cipher = new Cipher(this.#kms, { maxAge, maxValues, maxKeys })
+  }
+
+  /**
+   * The entity subscriber. `configure()` registers it; it is here for applications that list their subscribers
+   * themselves and like to see it among them.
+   */
+  readonly subscriber = KmsEncryptionSubscriber
+
+  /**
+   * Options for a DataSource whose `@KmsEncrypted()` columns are encrypted. Everything else in the options stays;
+   * entities may be added later (`autoLoadEntities`). Throws `UnsupportedDatabaseError`.
+   */
+  configure<Options extends DataSourceOptions>(options: Options): Options {
+    checkDatabase(options.type)
+    return withBinding(options, (dataSource) => {
+      const { keyId, mode = 'envelope', context } = this.#options
+      new DataSourceBinding(dataSource, this.#cipher, { keyId, mode, context })
+      this.#dataSources.add(new WeakRef(dataSource))
+    })
+  }
+
+  /**
+   * Encrypts a value as the column would, for raw SQL. Returns what to store: a Buffer, or base64 text for a
+   * column with `storage: 'text'`.
+   *
+   * @example
+   * ```ts
+   * const stored = await encryption.encrypt(User, 'privateKey', pem)
+   * await dataSource.query('UPDATE user SET privateKey = ? WHERE id = ?', [stored, id])
+   * ```
+   */
+  async encrypt(
+    entity: EntityTarget<ObjectLiteral>,
+    property: string,
+    value: unknown,
+  ): Promise<Buffer | string> {
+    const column = this.#column(entity, property)
+    return column.encrypt(column.serialise(value))
+  }
+
+  /**
+   * Decrypts what a raw query returned for the column.
+   *
+   * @example
+   * ```ts
+   * const [row] = await dataSource.query('SELECT privateKey FROM user WHERE id = ?', [id])
+   * const pem = await encryption.decrypt(User, 'privateKey', row.privateKey)
+   * ```
+   */
+  async decrypt(entity: EntityTarget<ObjectLiteral>, property: string, stored: unknown): Promise<unknown> {
+    if (stored === null || stored === undefined) return stored
+    return this.#column(entity, property).decrypt(stored)
+  }
+
+  /** Counts since the start. */
+  metrics(): KmsEncryptionMetrics {
+    const { dataKeys, counts } = this.#cipher
+    return {
+      kmsCalls: { ...this.#kms.calls },
+      dataKeys: { cached: dataKeys.size, ...dataKeys.counts },
+      values: { ...counts },
+    }
+  }
+
+  /** Zero-fills the data keys in memory and closes the KMS client if it is the library's own. Then nothing works. */
+  close(): void {
+    this.#cipher.close()
+    this.#kms.close()
+  }
+
+  [inspect.custom](): string {
+    return `KmsEncryption { keyId: '${this.#options.keyId ?? ''}' }`
+  }
+
+  #column(entity: EntityTarget<ObjectLiteral>, property: string): BoundColumn {
+    for (const reference of this.#dataSources) {
+      const dataSource = reference.deref()
+      if (!dataSource) this.#dataSources.delete(reference)
+      else if (dataSource.isInitialized && dataSource.hasMetadata(entity)) {
+        const metadata = dataSource.getMetadata(entity)
+        const column = boundColumns(metadata).find((bound) => bound.metadata.propertyPath === property)
+        if (column) return column
+        throw new InvalidOptionError('this property is not an encrypted column', {
+          entity: metadata.name,
+          property,
+        })
+      }
+    }
+    throw new InvalidOptionError(
+      'no initialised DataSource of this KmsEncryption has this entity. Call configure() with its options and initialize() first.',
+      { entity: typeof entity === 'function' ? entity.name : 'the entity', property },
+    )
+  }
+}
+
+function checkOptions(options: KmsEncryptionOptions): void {
+  const refuse = (reason: string): never => {
+    throw new InvalidOptionError(`kmsEncryption(): ${reason}`)
+  }
+  if (typeof options !== 'object' || (options as unknown) === null)
+    refuse("pass options, e.g. { keyId: 'alias/my-app' }")
+  const known = ['keyId', 'client', 'mode', 'context', 'cache', 'concurrency', 'trustedKeys']
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) refuse(`unknown option ${unknown}. Known are ${known.join(', ')}.`)
+  const { keyId, mode, context, cache = {}, concurrency } = options
+  if ('keyId' in options && (typeof keyId !== 'string' || keyId === '')) {
+    refuse(
+      "keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
+    )
+  }
+  if (mode !== undefined && !['envelope', 'direct'].includes(mode))
+    refuse("mode must be 'envelope' or 'direct'")
+  if (context !== undefined) checkContext(context)
+  const limits = { ...cache, ...(concurrency === undefined ? {} : { concurrency }) }
+  for (const [name, value] of Object.entries(limits) as [string, unknown][]) {
+    if (!['maxAge', 'maxValues', 'maxKeys', 'concurrency'].includes(name))
+      refuse(`unknown option cache.${name}`)
+    if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) > 0)) {
+      refuse(`${name} must be a positive whole number`)
+    }
+  }
+  if ((cache.maxValues ?? 0) > 2 ** 32) refuse('cache.maxValues must be at most 2^32 (NIST SP 800-38D, 8.3)')
+}

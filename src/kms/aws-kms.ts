@@ -1,0 +1,115 @@
+import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms'
+import { promise as workQueue } from 'fastq'
+import { type EncryptionContext } from '../cipher/context'
+import { KmsRequestError } from '../errors'
+import { toKmsEncryptionError } from './error-mapping'
+import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from './key-service'
+import { type TrustedKeys } from './trusted-keys'
+
+/** Calls to KMS since the start, by operation. */
+export interface KmsCallCounts {
+  GenerateDataKey: number
+  Encrypt: number
+  Decrypt: number
+}
+
+export interface AwsKmsOptions {
+  /** Without one, a client of the AWS default chain is made at the first call, and closed by `close()`. */
+  client?: KMSClient | undefined
+  /** Calls under way at once; the others wait their turn. */
+  concurrency: number
+  trustedKeys: TrustedKeys
+}
+
+/** Calls AWS KMS: bounded parallelism, errors with names and remedies, trusted keys only. */
+export class AwsKms implements KeyService {
+  readonly calls: KmsCallCounts = { GenerateDataKey: 0, Encrypt: 0, Decrypt: 0 }
+  readonly #givenClient: KMSClient | undefined
+  #ownClient: KMSClient | undefined
+  readonly #trustedKeys: TrustedKeys
+  readonly #queue
+
+  constructor({ client, concurrency, trustedKeys }: AwsKmsOptions) {
+    this.#givenClient = client
+    this.#trustedKeys = trustedKeys
+    this.#queue = workQueue((call: () => Promise<unknown>) => call(), concurrency)
+  }
+
+  /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html */
+  async generateDataKey(keyId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+    const command = new GenerateDataKeyCommand({
+      KeyId: keyId,
+      KeySpec: 'AES_256',
+      EncryptionContext: context,
+    })
+    const response = await this.#call('GenerateDataKey', keyId, (client) => client.send(command))
+    const plaintext = owned(response.Plaintext)
+    const encrypted = present(response.CiphertextBlob)
+    const keyArn = present(response.KeyId)
+    this.#trustedKeys.check(keyArn)
+    return { plaintext, encrypted, keyArn }
+  }
+
+  /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
+  async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
+    const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: context })
+    const response = await this.#call('Encrypt', keyId, (client) => client.send(command))
+    const keyArn = present(response.KeyId)
+    this.#trustedKeys.check(keyArn)
+    return { ciphertext: present(response.CiphertextBlob), keyArn }
+  }
+
+  /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html */
+  async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
+    const command = new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context })
+    const response = await this.#call('Decrypt', undefined, (client) => client.send(command))
+    const plaintext = owned(response.Plaintext)
+    const keyArn = present(response.KeyId)
+    this.#trustedKeys.check(keyArn)
+    return { plaintext, keyArn }
+  }
+
+  /** Closes the client if it is this object's own. */
+  close(): void {
+    this.#ownClient?.destroy()
+    this.#ownClient = undefined
+  }
+
+  async #call<Output>(
+    operation: keyof KmsCallCounts,
+    keyId: string | undefined,
+    send: (client: KMSClient) => Promise<Output>,
+  ): Promise<Output> {
+    return (await this.#queue.push(async () => {
+      this.calls[operation]++
+      const client = this.#client()
+      try {
+        return await send(client)
+      } catch (error) {
+        throw await toKmsEncryptionError(error, { operation, keyId, region: () => client.config.region() })
+      }
+    })) as Output
+  }
+
+  #client(): KMSClient {
+    return (
+      this.#givenClient ??
+      (this.#ownClient ??= new KMSClient({
+        requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
+      }))
+    )
+  }
+}
+
+/** Key material in memory of our own, so that it can be zero-filled; the SDK's copy is zero-filled here. */
+function owned(bytes: Uint8Array | undefined): Buffer {
+  const source = present(bytes)
+  const copy = Buffer.from(source)
+  source.fill(0)
+  return copy
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new KmsRequestError('KMS answered without the fields that its API promises')
+  return value
+}

@@ -1,0 +1,154 @@
+import {
+  AccessDeniedError,
+  CredentialsError,
+  type ErrorDetails,
+  KeyDisabledError,
+  KeyNotFoundError,
+  KeyPendingDeletionError,
+  KeyUnusableError,
+  KmsEncryptionError,
+  KmsRequestError,
+  KmsUnavailableError,
+  ThrottledError,
+  WrongContextError,
+  WrongRegionError,
+} from '../errors'
+
+/** The call that failed. */
+export interface FailedCall {
+  operation: string
+  keyId: string | undefined
+  /** The client's region; asked only where the message needs it. */
+  region: () => Promise<string>
+}
+
+type ErrorClass = new (reason: string, details: ErrorDetails) => KmsEncryptionError
+type Explanation = readonly [ErrorClass, (call: FailedCall) => string]
+
+/**
+ * Turns what the AWS SDK throws into an error of this library, with the remedy.
+ *
+ * Sources: KMS API reference, "Errors" of each operation and "Common Errors"; AWS SDK for JavaScript v3.
+ */
+export async function toKmsEncryptionError(error: unknown, call: FailedCall): Promise<KmsEncryptionError> {
+  if (error instanceof KmsEncryptionError) return error
+  const [Class, explain] = (await wrongRegion(error, call)) ?? explanation(error)
+  return new Class(explain(call), { cause: error })
+}
+
+const key = ({ keyId }: FailedCall): string =>
+  keyId === undefined ? 'the KMS key of this value' : `the KMS key ${keyId}`
+
+const CREDENTIALS: Explanation = [
+  CredentialsError,
+  () =>
+    'no valid AWS credentials for KMS. Give the process a role, an AWS profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or renew the expired ones.',
+]
+const THROTTLED: Explanation = [
+  ThrottledError,
+  ({ operation }) =>
+    `KMS throttled ${operation} even after retries. Raise the account's KMS request quota for cryptographic operations, lower the concurrency option, or use envelope mode with a longer cache.maxAge.`,
+]
+const UNAVAILABLE: Explanation = [
+  KmsUnavailableError,
+  ({ operation }) =>
+    `KMS could not be reached for ${operation}, or failed on its side. Check the network, the endpoint and AWS's status; the operation can be repeated.`,
+]
+const UNUSABLE: Explanation = [
+  KeyUnusableError,
+  (call) =>
+    `${key(call)} cannot be used for ${call.operation}. It must be an enabled symmetric encryption key (KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT).`,
+]
+const NO_REGION: Explanation = [
+  WrongRegionError,
+  () => 'no AWS region is configured. Set AWS_REGION, or pass client: new KMSClient({ region }).',
+]
+
+const BY_NAME: Readonly<Record<string, Explanation>> = {
+  NotFoundException: [
+    KeyNotFoundError,
+    (call) =>
+      `KMS does not know ${key(call)}. Check the id, ARN or alias (an alias begins with "alias/"), the account and the region.`,
+  ],
+  DisabledException: [
+    KeyDisabledError,
+    (call) => `${key(call)} is disabled. Enable it: aws kms enable-key --key-id KEY.`,
+  ],
+  InvalidCiphertextException: [
+    WrongContextError,
+    () =>
+      'KMS refuses the stored ciphertext under this encryption context. It was made for another table, column or context, or it was altered. If a table or the context option was renamed, name the old one with the context or boundTo option.',
+  ],
+  AccessDeniedException: [
+    AccessDeniedError,
+    (call) =>
+      `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
+  ],
+  InvalidKeyUsageException: UNUSABLE,
+  UnsupportedOperationException: UNUSABLE,
+  KeyUnavailableException: UNUSABLE,
+  ThrottlingException: THROTTLED,
+  Throttling: THROTTLED,
+  TooManyRequestsException: THROTTLED,
+  RequestLimitExceeded: THROTTLED,
+  LimitExceededException: THROTTLED,
+  DependencyTimeoutException: UNAVAILABLE,
+  KMSInternalException: UNAVAILABLE,
+  InternalFailure: UNAVAILABLE,
+  ServiceUnavailable: UNAVAILABLE,
+  TimeoutError: UNAVAILABLE,
+  AbortError: UNAVAILABLE,
+  NetworkingError: UNAVAILABLE,
+  CredentialsProviderError: CREDENTIALS,
+  ExpiredTokenException: CREDENTIALS,
+  ExpiredToken: CREDENTIALS,
+  InvalidClientTokenId: CREDENTIALS,
+  UnrecognizedClientException: CREDENTIALS,
+  InvalidSignatureException: CREDENTIALS,
+  IncompleteSignature: CREDENTIALS,
+  MissingAuthenticationTokenException: CREDENTIALS,
+}
+
+function explanation(error: unknown): Explanation {
+  const { name, message, status } = facts(error)
+  if (name === 'KMSInvalidStateException') {
+    if (!message.includes('pending deletion')) return UNUSABLE
+    return [
+      KeyPendingDeletionError,
+      (call) =>
+        `${key(call)} is scheduled for deletion. Keep it: aws kms cancel-key-deletion --key-id KEY, then aws kms enable-key --key-id KEY.`,
+    ]
+  }
+  if (/^Region is missing/i.test(message)) return NO_REGION
+  const known = BY_NAME[name]
+  if (known) return known
+  if (isNetworkError(error) || status >= 500) return UNAVAILABLE
+  return [
+    KmsRequestError,
+    ({ operation }) => `KMS refused ${operation} (${name}); its answer is the cause of this error.`,
+  ]
+}
+
+/** KMS answers "not found" for the ARN of a key in another region than the client's. */
+async function wrongRegion(error: unknown, { keyId, region }: FailedCall): Promise<Explanation | undefined> {
+  const keyRegion = keyId?.startsWith('arn:') ? keyId.split(':')[3] : undefined
+  if (keyRegion === undefined || facts(error).name !== 'NotFoundException') return undefined
+  const clientRegion = await region()
+  if (clientRegion === keyRegion) return undefined
+  return [
+    WrongRegionError,
+    () =>
+      `the KMS key is in region ${keyRegion}, the KMS client in ${clientRegion}. Pass client: new KMSClient({ region: '${keyRegion}' }) or set AWS_REGION.`,
+  ]
+}
+
+function facts(error: unknown): { name: string; message: string; status: number } {
+  if (!(error instanceof Error)) return { name: 'Unknown', message: '', status: 0 }
+  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0
+  return { name: error.name, message: error.message, status }
+}
+
+function isNetworkError(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code
+  return typeof code === 'string' && /^(E[A-Z]{4,}|UND_ERR_|ERR_TLS|CERT_|DEPTH_ZERO|UNABLE_TO)/.test(code)
+}

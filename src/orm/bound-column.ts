@@ -1,0 +1,211 @@
+import { inspect } from 'node:util'
+import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
+import { type Cipher, type Recipe } from '../cipher/cipher'
+import { checkDirectSize } from '../cipher/direct'
+import { isCiphertext } from '../cipher/format'
+import { type Plaintext } from '../column/types'
+import { type Scheme } from '../column/scheme'
+import {
+  type ErrorDetails,
+  InvalidValueError,
+  KmsEncryptionError,
+  RawSqlRefusedError,
+  ValueTooLargeError,
+} from '../errors'
+import { type OpenedValues } from './opened-values'
+import { SealedValue } from './sealed-value'
+import { ComparisonToken, PendingCiphertext } from './tokens'
+import { type ColumnMetadata } from './typeorm-types'
+
+/** What TypeORM passes around for a stored value. */
+type Stored = Buffer | string
+
+/**
+ * One encrypted column of one DataSource: knows its table, its key and its cipher, and is the transformer that
+ * TypeORM calls. TypeORM calls `to` to compare and to search; what it persists comes through `persist`.
+ */
+export class BoundColumn implements ValueTransformer {
+  /** `Entity.property`, for people. */
+  readonly name: string
+  /** Names the stored values: two entities over one table share them. */
+  readonly cell: string
+  #lastToken: WeakRef<ComparisonToken> | undefined
+
+  constructor(
+    readonly metadata: ColumnMetadata,
+    readonly scheme: Scheme,
+    readonly recipe: Recipe,
+    readonly cipher: Cipher,
+    readonly opened: OpenedValues,
+  ) {
+    const { entityMetadata, propertyPath, databaseName } = metadata
+    this.name = `${entityMetadata.name}.${propertyPath}`
+    this.cell = `${entityMetadata.tablePath}.${databaseName}`
+  }
+
+  /** An error of this column. */
+  error(
+    Class: new (reason: string, details: ErrorDetails) => KmsEncryptionError,
+    reason: string,
+    cause?: unknown,
+  ): KmsEncryptionError {
+    return new Class(reason, { ...this.#place, ...(cause === undefined ? {} : { cause }) })
+  }
+
+  /** For TypeORM: the value in a comparison or a search. Equal values give the same object. */
+  to(value: unknown): unknown {
+    if (value === null || value === undefined || value instanceof ComparisonToken) return value
+    const plaintext = value instanceof SealedValue ? value.stored : this.serialise(value)
+    const last = this.#lastToken?.deref()
+    if (last?.stands(this, plaintext)) return last
+    const token = new ComparisonToken(this, plaintext)
+    this.#lastToken = new WeakRef(token)
+    return token
+  }
+
+  /** For TypeORM: the value of a row. */
+  from(stored: unknown): unknown {
+    if (stored === null || stored === undefined) return stored
+    const raw = normaliseStored(stored)
+    const opened = this.opened.get(raw)
+    if (opened?.column.cell === this.cell) return this.#hydrated(raw, opened.result)
+    try {
+      const plaintext = this.#decryptNow(raw)
+      return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined)
+    } catch (error) {
+      return new SealedValue(this, raw, this.placed(error))
+    }
+  }
+
+  /** A value on its way into a statement. */
+  persist(value: unknown): unknown {
+    if (value === null || value === undefined || value instanceof PendingCiphertext) return value
+    if (value instanceof SealedValue) {
+      if (value.column.cell === this.cell) return value.stored
+      throw this.error(
+        InvalidValueError,
+        `a value of ${value.column.name} that was not decrypted cannot be stored here`,
+      )
+    }
+    const plaintext = this.serialise(value)
+    // The application may change its Buffer while KMS is asked.
+    return new PendingCiphertext(this, typeof plaintext === 'string' ? plaintext : Buffer.from(plaintext))
+  }
+
+  /** The bytes of a value. Throws for a value that cannot be stored, naming entity and property. */
+  serialise(value: unknown): Plaintext {
+    if (typeof value === 'function') {
+      throw this.error(
+        RawSqlRefusedError,
+        'a raw SQL expression cannot be the value of an encrypted column: it would be stored unencrypted. Pass the value itself; to compute from the stored value, load the entity, change it and save it.',
+      )
+    }
+    try {
+      const plaintext = this.scheme.type.serialise(value)
+      this.#checkSize(plaintext)
+      return plaintext
+    } catch (error) {
+      throw this.placed(error)
+    }
+  }
+
+  /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */
+  prepare(): Promise<unknown> | undefined {
+    return this.cipher.prepare(this.recipe)?.catch((error: unknown) => {
+      throw this.placed(error)
+    })
+  }
+
+  encryptNow(plaintext: Plaintext): Stored | undefined {
+    const ciphertext = this.cipher.encryptNow(plaintext, this.recipe)
+    return ciphertext && this.#toStorage(ciphertext)
+  }
+
+  async encrypt(plaintext: Plaintext): Promise<Stored> {
+    try {
+      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
+    } catch (error) {
+      throw this.placed(error)
+    }
+  }
+
+  /** The value of a stored one; may ask KMS. */
+  async decrypt(stored: unknown): Promise<unknown> {
+    const raw = normaliseStored(stored)
+    try {
+      const plaintext =
+        this.#decryptNow(raw) ?? (await this.cipher.decrypt(this.bytesOf(raw), this.recipe.scope))
+      return this.scheme.type.deserialise(plaintext)
+    } catch (error) {
+      throw this.placed(error)
+    }
+  }
+
+  /** The bytes behind a value of a row, or `undefined` if it cannot be a ciphertext. */
+  bytesOf(stored: Stored): Buffer {
+    if (typeof stored !== 'string') return stored
+    // Ciphertexts in text columns are base64, and so are bare blobs of KMS; other texts are taken as they are.
+    const bytes = Buffer.from(stored, 'base64')
+    return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
+  }
+
+  /** The same error with entity, property and, where a row is given, its primary key. */
+  placed(error: unknown, row?: ObjectLiteral): KmsEncryptionError {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    const primaryKey = row && this.metadata.entityMetadata.getEntityIdMap(row)
+    return error.at({ ...this.#place, ...(primaryKey ? { primaryKey } : {}) })
+  }
+
+  [inspect.custom](): string {
+    return `[encrypted ${this.name}]`
+  }
+
+  get #place(): { entity: string; property: string } {
+    return { entity: this.metadata.entityMetadata.name, property: this.metadata.propertyPath }
+  }
+
+  #decryptNow(raw: Stored): Buffer | undefined {
+    const bytes = this.bytesOf(raw)
+    if (this.scheme.options.acceptPlaintext && !isCiphertext(bytes)) return Buffer.from(raw)
+    return this.cipher.decryptNow(bytes, this.recipe.scope)
+  }
+
+  #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {
+    if (result instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(result))
+    try {
+      return this.scheme.type.deserialise(result)
+    } catch (error) {
+      return new SealedValue(this, raw, this.placed(error))
+    }
+  }
+
+  #toStorage(ciphertext: Buffer): Stored {
+    return this.scheme.options.storage === 'text' ? ciphertext.toString('base64') : ciphertext
+  }
+
+  #checkSize(plaintext: Plaintext): void {
+    const { maxLength } = this.scheme.options
+    const direct = this.recipe.mode === 'direct'
+    if (!direct && maxLength === undefined) return
+    const bytes = Buffer.byteLength(plaintext)
+    if (maxLength !== undefined && bytes > maxLength) {
+      throw new ValueTooLargeError(
+        `the value has ${bytes} bytes, and maxLength of the column is ${maxLength}. Raise maxLength and widen the column.`,
+      )
+    }
+    if (direct) checkDirectSize(bytes)
+  }
+}
+
+/**
+ * Values as drivers give them: Buffers, texts, and for plaintext that was never encrypted anything that has a text.
+ * The query result cache gives Buffers that went through JSON.
+ */
+function normaliseStored(stored: unknown): Stored {
+  if (typeof stored === 'string' || Buffer.isBuffer(stored)) return stored
+  if (stored instanceof Uint8Array) return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
+  if (stored instanceof Date) return stored.toISOString()
+  if (typeof stored !== 'object' || stored === null) return String(stored)
+  const { type, data } = stored as { type?: unknown; data?: unknown }
+  return type === 'Buffer' && Array.isArray(data) ? Buffer.from(data as number[]) : JSON.stringify(stored)
+}

@@ -1,0 +1,142 @@
+import { type DataSource, type DataSourceOptions } from 'typeorm'
+import { type Cipher, type Recipe } from '../cipher/cipher'
+import { type EncryptionContext } from '../cipher/context'
+import { Scope } from '../cipher/scope'
+import { DeclaredColumn } from '../column/declared-column'
+import { type Scheme } from '../column/scheme'
+import { KeyIdMissingError } from '../errors'
+import { BoundColumn } from './bound-column'
+import { boundColumn } from './bound-columns'
+import { checkDatabase, storedType } from './column-type'
+import { OpenedValues } from './opened-values'
+import { PageOpener } from './page-opener'
+import { guardQueryRunner } from './query-guard'
+import { KmsEncryptionSubscriber } from './subscriber'
+import { type ColumnMetadata } from './typeorm-types'
+
+/** What columns take over where they say nothing themselves. */
+export interface ColumnDefaults {
+  keyId: string | undefined
+  mode: Recipe['mode']
+  context: EncryptionContext | undefined
+}
+
+/**
+ * Ties one DataSource to a cipher. It changes four methods of this DataSource's driver, all of TypeORM's public
+ * `Driver` interface: `normalizeType` (called for each column while the metadata is built: there columns are
+ * bound), `afterConnect` (the metadata is complete), `preparePersistentValue` (called for values to be stored, and
+ * for nothing else) and `createQueryRunner`.
+ */
+export class DataSourceBinding {
+  readonly #dataSource: DataSource
+  readonly #cipher: Cipher
+  readonly #defaults: ColumnDefaults
+  readonly #opened = new OpenedValues()
+  #page: PageOpener | undefined
+
+  constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults) {
+    this.#dataSource = dataSource
+    this.#cipher = cipher
+    this.#defaults = defaults
+    this.#changeDriver()
+  }
+
+  #changeDriver(): void {
+    const { driver } = this.#dataSource
+    const normalizeType = driver.normalizeType.bind(driver)
+    driver.normalizeType = (column) => {
+      this.#bind(column as unknown as ColumnMetadata)
+      return normalizeType(column)
+    }
+    const afterConnect = driver.afterConnect.bind(driver)
+    driver.afterConnect = async () => {
+      this.#finish()
+      await afterConnect()
+    }
+    const preparePersistentValue = driver.preparePersistentValue.bind(driver)
+    driver.preparePersistentValue = (value: unknown, column) => {
+      const bound = boundColumn(column)
+      return bound ? bound.persist(value) : (preparePersistentValue(value, column) as unknown)
+    }
+    const createQueryRunner = driver.createQueryRunner.bind(driver)
+    driver.createQueryRunner = (mode) => guardQueryRunner(createQueryRunner(mode), () => this.#page)
+  }
+
+  /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
+  #finish(): void {
+    for (const { columns } of this.#dataSource.entityMetadatas)
+      for (const column of columns) this.#bind(column)
+    this.#page = new PageOpener(this.#dataSource)
+    const { subscribers } = this.#dataSource
+    if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
+      subscribers.unshift(new KmsEncryptionSubscriber())
+    }
+  }
+
+  #bind(metadata: ColumnMetadata): void {
+    const declared = metadata.transformer
+    if (!(declared instanceof DeclaredColumn)) return
+    const { scheme } = declared
+    const recipe = this.#recipe(metadata, scheme)
+    const { type, length } = storedType(
+      checkDatabase(this.#dataSource.options.type),
+      recipe.mode,
+      scheme.options,
+    )
+    metadata.type = type
+    if (length !== undefined) metadata.length = String(length)
+    const bound = new BoundColumn(metadata, scheme, recipe, this.#cipher, this.#opened)
+    metadata.transformer = bound
+    refuseRawSql(metadata, bound)
+  }
+
+  #recipe({ entityMetadata, databaseName, propertyPath }: ColumnMetadata, { options }: Scheme): Recipe {
+    const keyId = options.keyId ?? this.#defaults.keyId
+    if (keyId === undefined) {
+      throw new KeyIdMissingError(
+        "no KMS key is named. Pass kmsEncryption({ keyId: 'alias/my-app' }), or keyId to the column.",
+        { entity: entityMetadata.name, property: propertyPath },
+      )
+    }
+    const table = options.boundTo?.table ?? entityMetadata.tableName
+    const context = options.context ?? this.#defaults.context ?? { table }
+    const scope = new Scope(context, { column: options.boundTo?.column ?? databaseName })
+    return { mode: options.mode ?? this.#defaults.mode, keyId, scope }
+  }
+}
+
+/** TypeORM takes a function for raw SQL and asks no driver or transformer about it. */
+function refuseRawSql(metadata: ColumnMetadata, bound: BoundColumn): void {
+  const getEntityValue = metadata.getEntityValue.bind(metadata)
+  metadata.getEntityValue = (entity, transform) => {
+    const value: unknown = getEntityValue(entity, transform)
+    if (typeof value === 'function') bound.serialise(value)
+    return value
+  }
+}
+
+/**
+ * Options under which a new DataSource is handed to `bind` before it connects. TypeORM has one documented option
+ * that is called with the DataSource when it is constructed: the provider of the query result cache. What the
+ * application said about the cache itself stays in force.
+ */
+export function withBinding<Options extends DataSourceOptions>(
+  options: Options,
+  bind: (dataSource: DataSource) => void,
+): Options {
+  const { cache } = options
+  const provider = (dataSource: DataSource): unknown => {
+    bind(dataSource)
+    if (typeof cache === 'object' && cache.provider) return cache.provider(dataSource)
+    return cache ? builtInCache(dataSource, cache) : undefined
+  }
+  return { ...options, cache: { ...(typeof cache === 'object' ? cache : {}), provider } }
+}
+
+/** The cache that TypeORM makes for these options; it makes them where its options are set. */
+function builtInCache(dataSource: DataSource, cache: NonNullable<DataSourceOptions['cache']>): unknown {
+  const configured = dataSource.options.cache
+  dataSource.setOptions({ cache })
+  Object.assign(dataSource.options, { cache: configured })
+  return dataSource.queryResultCache
+}

@@ -1,0 +1,119 @@
+import { type DataSource } from 'typeorm'
+import { dataKeyId } from '../cipher/data-key'
+import { isCiphertext, Suite, suiteOf } from '../cipher/format'
+import { KmsEncryptionError } from '../errors'
+import { type BoundColumn } from './bound-column'
+import { boundColumns } from './bound-columns'
+
+type Row = Record<string, unknown>
+type Cell = { column: BoundColumn; stored: Buffer | string; bytes: Buffer }
+
+/**
+ * Decrypts the rows of a query in one pass before TypeORM makes entities of them, which it does synchronously:
+ * values whose data key is at hand at once, the others after one call to KMS per data key. What it misses is
+ * decrypted later, by `BoundColumn` or after load; what it opens for the wrong column is not used.
+ */
+export class PageOpener {
+  readonly #dataSource: DataSource
+  readonly #columnsByName = new Map<string, BoundColumn[]>()
+
+  /** Takes the encrypted columns of an initialised DataSource. */
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource
+    const cells = new Set<string>()
+    for (const column of dataSource.entityMetadatas.flatMap(boundColumns)) {
+      if (cells.has(column.cell)) continue
+      cells.add(column.cell)
+      const { databaseName } = column.metadata
+      this.#columnsByName.set(databaseName, [...(this.#columnsByName.get(databaseName) ?? []), column])
+    }
+  }
+
+  open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
+    const [first] = rows
+    if (typeof first !== 'object') return undefined
+    const waiting = new Map<string, Cell[]>()
+    for (const name of Object.keys(first)) {
+      const column = this.#columnOf(name, sql)
+      if (column) for (const row of rows) openNow(column, row[name], waiting)
+    }
+    return waiting.size === 0 ? undefined : Promise.all(Array.from(waiting.values(), openTogether))
+  }
+
+  /** The encrypted column behind a name in the result: `alias_column`, or `column` of a RETURNING clause. */
+  #columnOf(resultName: string, sql: string): BoundColumn | undefined {
+    const candidates: [BoundColumn, string][] = []
+    for (const [name, columns] of this.#columnsByName) {
+      const alias =
+        resultName === name
+          ? ''
+          : resultName.endsWith(`_${name}`)
+            ? resultName.slice(0, -name.length - 1)
+            : null
+      if (alias !== null) for (const column of columns) candidates.push([column, alias])
+    }
+    if (candidates.length <= 1) return candidates[0]?.[0]
+    return candidates.find(([column, alias]) => sql.includes(this.#tableInSql(column, alias)))?.[0]
+  }
+
+  /** How TypeORM writes a table, with its alias, into FROM and JOIN. */
+  #tableInSql({ metadata }: BoundColumn, alias: string): string {
+    const { driver } = this.#dataSource
+    const table = metadata.entityMetadata.tablePath
+      .split('.')
+      .map((part) => driver.escape(part))
+      .join('.')
+    return alias === '' ? table : `${table} ${driver.escape(alias)}`
+  }
+}
+
+/** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
+function openNow(column: BoundColumn, stored: unknown, waiting: Map<string, Cell[]>): void {
+  if (!Buffer.isBuffer(stored) && typeof stored !== 'string') return
+  const { cipher, opened, recipe } = column
+  const bytes = column.bytesOf(stored)
+  if (!isCiphertext(bytes) && column.scheme.options.acceptPlaintext) return
+  try {
+    const plaintext = cipher.decryptNow(bytes, recipe.scope)
+    if (plaintext) {
+      opened.set(stored, { column, result: plaintext })
+      return
+    }
+    const key = waitingKey(bytes, column, waiting.size)
+    const cells = waiting.get(key)
+    if (cells) cells.push({ column, stored, bytes })
+    else waiting.set(key, [{ column, stored, bytes }])
+  } catch (error) {
+    opened.set(stored, { column, result: asKmsEncryptionError(error) })
+  }
+}
+
+function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): string {
+  if (!isCiphertext(bytes) || suiteOf(bytes) !== Suite.Envelope) return String(unique)
+  return recipe.scope.contextKey + dataKeyId(bytes)
+}
+
+/** Decrypts values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
+async function openTogether(cells: readonly Cell[]): Promise<void> {
+  let failure: KmsEncryptionError | undefined
+  for (const { column, stored, bytes } of cells) {
+    const { cipher, opened, recipe } = column
+    try {
+      if (failure) {
+        opened.set(stored, { column, result: failure })
+        continue
+      }
+      const plaintext = cipher.decryptNow(bytes, recipe.scope) ?? (await cipher.decrypt(bytes, recipe.scope))
+      opened.set(stored, { column, result: plaintext })
+    } catch (error) {
+      const result = asKmsEncryptionError(error)
+      opened.set(stored, { column, result })
+      if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
+    }
+  }
+}
+
+function asKmsEncryptionError(error: unknown): KmsEncryptionError {
+  if (error instanceof KmsEncryptionError) return error
+  throw error
+}

@@ -1,0 +1,75 @@
+import { type QueryRunner } from 'typeorm'
+import { type BoundColumn } from './bound-column'
+import { type PageOpener } from './page-opener'
+import { ComparisonToken, PendingCiphertext } from './tokens'
+
+const guarded = new WeakSet<QueryRunner>()
+
+/**
+ * Makes a query runner encrypt the values of its statements and decrypt the rows of its results. Every statement
+ * of TypeORM goes through `QueryRunner.query`, with listeners on or off, and it can wait there for KMS: a
+ * statement is not sent before all its values are ciphertext.
+ *
+ * Only this one instance is changed. Raw queries of the application pass as they are.
+ */
+export function guardQueryRunner(queryRunner: QueryRunner, page: () => PageOpener | undefined): QueryRunner {
+  if (guarded.has(queryRunner)) return queryRunner
+  guarded.add(queryRunner)
+
+  // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
+  // which is how its own query builders call.
+  const query = queryRunner.query.bind(queryRunner) as (...args: unknown[]) => Promise<unknown>
+  const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
+    const pending = pendingOf(parameters)
+    const sealed = pending ? await encryptAll(parameters as unknown[], pending) : parameters
+    const result = await query(sql, sealed, structured)
+    if (structured) await page()?.open(sql, rowsOf(result))
+    return result
+  }
+  const stream = queryRunner.stream.bind(queryRunner)
+  const guardedStream: QueryRunner['stream'] = (sql, parameters, ...rest) => {
+    pendingOf(parameters)
+    return stream(sql, parameters, ...rest)
+  }
+  return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream })
+}
+
+/** The values to encrypt, if there are any. Throws for a value of an encrypted column in a search. */
+function pendingOf(parameters: unknown): PendingCiphertext[] | undefined {
+  if (!Array.isArray(parameters)) return undefined
+  let pending: PendingCiphertext[] | undefined
+  for (const value of parameters as unknown[]) {
+    if (value instanceof ComparisonToken) throw value.refusal()
+    if (value instanceof PendingCiphertext) (pending ??= []).push(value)
+    else if (Array.isArray(value)) pendingOf(value)
+  }
+  return pending
+}
+
+async function encryptAll(
+  parameters: readonly unknown[],
+  pending: readonly PendingCiphertext[],
+): Promise<unknown[]> {
+  await prepareAll(new Set(pending.map(({ column }) => column)))
+  const sealed = [...parameters]
+  const waiting: Promise<unknown>[] = []
+  for (const [index, value] of sealed.entries()) {
+    if (!(value instanceof PendingCiphertext)) continue
+    sealed[index] = value.encryptNow()
+    if (sealed[index] === undefined) waiting.push(value.encrypt().then((stored) => (sealed[index] = stored)))
+  }
+  if (waiting.length > 0) await Promise.all(waiting)
+  return sealed
+}
+
+async function prepareAll(columns: ReadonlySet<BoundColumn>): Promise<void> {
+  const waiting = Array.from(columns, (column) => column.prepare()).filter((promise) => promise !== undefined)
+  if (waiting.length > 0) await Promise.all(waiting)
+}
+
+/** The rows of a `QueryResult`: `records` where the driver fills it, else `raw`, which for PostgreSQL may be a pair. */
+function rowsOf(result: unknown): Record<string, unknown>[] {
+  const { records, raw } = result as { records?: unknown; raw?: unknown }
+  const rows: unknown = Array.isArray(records) && records.length > 0 ? records : raw
+  return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []
+}

@@ -1,0 +1,61 @@
+import {
+  type EntitySubscriberInterface,
+  EventSubscriber,
+  type EntityMetadata,
+  type InsertEvent,
+  type LoadEvent,
+  type ObjectLiteral,
+  type UpdateEvent,
+} from 'typeorm'
+import { boundColumns } from './bound-columns'
+import { type BoundColumn } from './bound-column'
+import { SealedValue } from './sealed-value'
+
+/**
+ * The entity subscriber. Before insert and update it refuses values that cannot be stored and fetches the data
+ * keys, so that trouble shows before the first statement; after load it decrypts what hydration could not.
+ * Encryption itself does not depend on it: that happens in the query runner, with listeners on or off.
+ */
+@EventSubscriber()
+export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
+  beforeInsert({ entity, metadata }: InsertEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    return prepare(metadata, entity)
+  }
+
+  beforeUpdate({ entity, metadata }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    return prepare(metadata, entity)
+  }
+
+  afterLoad(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    if (!event) return undefined
+    const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
+      const value: unknown = column.metadata.getEntityValue(entity)
+      return value instanceof SealedValue ? [[column, value] as const] : []
+    })
+    return sealed.length === 0
+      ? undefined
+      : Promise.all(sealed.map(([column, value]) => open(entity, column, value)))
+  }
+}
+
+function prepare(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<unknown> | undefined {
+  if (!entity) return undefined
+  const waiting: Promise<unknown>[] = []
+  for (const column of boundColumns(metadata)) {
+    const value: unknown = column.metadata.getEntityValue(entity)
+    if (value === null || value === undefined || value instanceof SealedValue) continue
+    column.serialise(value)
+    const preparation = column.prepare()
+    if (preparation) waiting.push(preparation)
+  }
+  return waiting.length === 0 ? undefined : Promise.all(waiting)
+}
+
+async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedValue): Promise<void> {
+  if (value.failure) throw column.placed(value.failure, entity)
+  try {
+    column.metadata.setEntityValue(entity, await column.decrypt(value.stored))
+  } catch (error) {
+    throw column.placed(error, entity)
+  }
+}

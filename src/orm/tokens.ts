@@ -1,0 +1,89 @@
+import { inspect } from 'node:util'
+import { type KmsEncryptionError, SearchRefusedError } from '../errors'
+import { type Plaintext } from '../column/types'
+import { type BoundColumn } from './bound-column'
+
+/**
+ * A plaintext on its way through TypeORM, which must not reach the database as it is. Whoever prints it sees where
+ * it belongs, and whoever turns it into text, JSON or SQL gets an error.
+ */
+abstract class Token {
+  readonly #plaintext: Plaintext
+
+  constructor(
+    readonly column: BoundColumn,
+    plaintext: Plaintext,
+  ) {
+    this.#plaintext = plaintext
+  }
+
+  protected get plaintext(): Plaintext {
+    return this.#plaintext
+  }
+
+  /** Why it must not be used as it is. */
+  abstract refusal(): KmsEncryptionError
+
+  toString(): string {
+    throw this.refusal()
+  }
+
+  toJSON(): string {
+    throw this.refusal()
+  }
+
+  /** mysql2 calls this for a parameter. */
+  toSqlString(): string {
+    throw this.refusal()
+  }
+
+  /** pg calls this for a parameter. */
+  toPostgres(): string {
+    throw this.refusal()
+  }
+
+  [inspect.custom](): string {
+    return `[encrypted ${this.column.name}]`
+  }
+}
+
+/**
+ * Stands for a value in a comparison: `save` compares the value of the row with that of the entity, and equal
+ * plaintexts must be the same object. A search condition gets one too; there it is refused.
+ */
+export class ComparisonToken extends Token {
+  stands(column: BoundColumn, plaintext: Plaintext): boolean {
+    return this.column === column && samePlaintext(this.plaintext, plaintext)
+  }
+
+  refusal(): KmsEncryptionError {
+    return this.column.error(
+      SearchRefusedError,
+      'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or keep a keyed hash (HMAC) of the value in a column of its own and search that.',
+    )
+  }
+}
+
+/** A value to be stored. The guard of the query runner replaces it by its ciphertext before the statement is sent. */
+export class PendingCiphertext extends Token {
+  /** Encrypts at once, or returns `undefined` if KMS must be asked first. */
+  encryptNow(): Buffer | string | undefined {
+    return this.column.encryptNow(this.plaintext)
+  }
+
+  encrypt(): Promise<Buffer | string> {
+    return this.column.encrypt(this.plaintext)
+  }
+
+  refusal(): KmsEncryptionError {
+    return this.column.error(
+      SearchRefusedError,
+      'the value is encrypted when the statement is sent, and cannot be used before. Execute the query builder instead of taking its parameters.',
+    )
+  }
+}
+
+function samePlaintext(a: Plaintext, b: Plaintext): boolean {
+  if (typeof a === 'string' || typeof b === 'string') return a === b
+  return Buffer.compare(a, b) === 0
+}
