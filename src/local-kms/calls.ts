@@ -4,7 +4,10 @@ export interface LocalKmsCall {
   readonly operation: string
   /** When it came in, by the KMS's clock. */
   readonly time: Date
-  /** `ok`, the exception's name, or during an outage `refused` or `hung`. */
+  /**
+   * `ok`, the exception's name, `refused` or `hung` during an outage, or `aborted` by the caller while the
+   * answer was delayed.
+   */
   readonly outcome: string
 }
 

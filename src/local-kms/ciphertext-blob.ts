@@ -21,6 +21,7 @@ const MAGIC = Buffer.from([0x01, 0x02, 0x02, 0x00, 0x78])
 const REFERENCE_AT = MAGIC.length
 const NONCE_AT = REFERENCE_AT + 32 + 1
 const NONCE_LENGTH = 16
+const CMS_AT = NONCE_AT + NONCE_LENGTH + 4
 const IV_LENGTH = 12
 const CHECKSUM_LENGTH = 11
 const TAG_LENGTH = 16
@@ -66,7 +67,7 @@ export function parseBlob(blob: Buffer): ParsedBlob {
   const head = blob.subarray(0, headLength)
   const reference = head.subarray(REFERENCE_AT, REFERENCE_AT + 32)
   const nonce = head.subarray(NONCE_AT, NONCE_AT + NONCE_LENGTH)
-  const iv = ivOf(head)
+  const iv = ivOf(head, plaintextLength)
   const whole =
     head.equals(frame(reference, nonce, iv, plaintextLength)) &&
     checksum(head).equals(blob.subarray(headLength, contentAt))
@@ -125,22 +126,26 @@ function derHead(tag: number, length: number): Buffer {
 function plaintextLengthOf(blob: Buffer): number {
   for (let overhead = SMALLEST_OVERHEAD; overhead <= LARGEST_OVERHEAD; overhead++) {
     const length = blob.length - overhead
-    if (length < 1) break
-    const head = frame(Buffer.alloc(32), Buffer.alloc(NONCE_LENGTH), Buffer.alloc(IV_LENGTH), length)
-    if (head.length + CHECKSUM_LENGTH + length + TAG_LENGTH === blob.length) return length
+    if (length >= 1 && overheadOf(length) === overhead) return length
   }
   throw invalidCiphertext()
 }
 
-/** The IV stands a fixed distance before the end of the head: after it come the tag length and one DER head. */
-function ivOf(head: Buffer): Buffer {
-  const at = head.indexOf(
-    Buffer.concat([OID_AES_256_GCM, Buffer.from([0x30, 0x11, 0x04, IV_LENGTH])]),
-    NONCE_AT,
+/** What a plaintext of this length grows by: the five nested elements around it have DER heads that grow. */
+function overheadOf(plaintextLength: number): number {
+  const insides = [0, 43, 3, 0, 11]
+  const length = insides.reduce(
+    (sum, inside) => sum + inside + derHead(0x30, sum + inside).length,
+    CHECKSUM_LENGTH + plaintextLength + TAG_LENGTH,
   )
-  if (at < 0) throw invalidCiphertext()
-  const start = at + OID_AES_256_GCM.length + 4
-  return head.subarray(start, start + IV_LENGTH)
+  return CMS_AT + length - plaintextLength
+}
+
+/** The IV, which has the GCM tag length and the content's own DER head after it. */
+function ivOf(head: Buffer, plaintextLength: number): Buffer {
+  const contentHead = derHead(0x80, CHECKSUM_LENGTH + plaintextLength + TAG_LENGTH)
+  const end = head.length - contentHead.length - der(0x02, [Buffer.from([TAG_LENGTH])]).length
+  return head.subarray(end - IV_LENGTH, end)
 }
 
 function keyReference(keyId: string, material: KeyMaterial): Buffer {

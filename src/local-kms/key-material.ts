@@ -11,6 +11,8 @@ export interface KeyMaterialRecord {
   rotation?: RotationType
 }
 
+const SECRET_LENGTH = 32
+
 /**
  * One generation of the 256-bit secret behind a KMS key. Its secret is private state: `util.inspect` and
  * `JSON.stringify` show the id and the dates only.
@@ -28,10 +30,15 @@ export class KeyMaterial {
     this.since = record.since
     this.rotation = record.rotation
     this.#secret = Buffer.from(record.secret, 'base64')
+    if (this.#secret.length !== SECRET_LENGTH) throw new Error(`Key material ${record.id} is damaged.`)
   }
 
   static generate(since: number, rotation?: RotationType): KeyMaterial {
-    const record = { id: randomBytes(32).toString('hex'), secret: randomBytes(32).toString('base64'), since }
+    const record = {
+      id: randomBytes(32).toString('hex'),
+      secret: randomBytes(SECRET_LENGTH).toString('base64'),
+      since,
+    }
     return new KeyMaterial(rotation === undefined ? record : { ...record, rotation })
   }
 

@@ -6,6 +6,8 @@ import { type Service } from './service'
 const LOOPBACK = '127.0.0.1'
 /** Larger than any valid request (a key policy of 128 KiB, JSON-escaped). */
 const MAX_BODY_BYTES = 1024 * 1024
+/** Longer than SDKs keep idle connections, so that none is closed under a request. */
+const KEEP_ALIVE_MS = 75_000
 
 export interface ListenOptions {
   /** Default: a free port. */
@@ -31,6 +33,7 @@ export async function listen(service: Service, options: ListenOptions): Promise<
   const server = createServer((request, response) => {
     answer(service, request, response).catch(() => request.socket.destroy())
   })
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)
@@ -50,6 +53,10 @@ export async function listen(service: Service, options: ListenOptions): Promise<
 }
 
 async function answer(service: Service, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!isLoopback(request.headers.host)) {
+    response.writeHead(403, { connection: 'close' }).end()
+    return
+  }
   const target = request.headers['x-amz-target']
   const body = await readBody(request)
   if (body === undefined) {
@@ -64,6 +71,9 @@ async function answer(service: Service, request: IncomingMessage, response: Serv
   }
   response.writeHead(reaction.statusCode, reaction.headers).end(reaction.body)
 }
+
+/** Keeps out a web page that has its own host name resolve to this machine (DNS rebinding). */
+const isLoopback = (host: string | undefined) => /^(127\.0\.0\.1|localhost)(:\d+)?$/i.test(host ?? '')
 
 /** The body, or `undefined` when it is too large. */
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {

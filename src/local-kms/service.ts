@@ -55,11 +55,11 @@ export class Service {
     this.#store.settle(this.now)
   }
 
-  /** Answers one request. An abort during the latency rejects with the signal's reason. */
+  /** Answers one request. Rejects when the signal aborts it during the latency. */
   async react(target: string | undefined, body: Uint8Array, signal?: AbortSignal): Promise<Reaction> {
     const operation = target?.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : ''
     const { latency, outage, exception } = this.#faults.judge(operation)
-    if (latency > 0) await delay(latency, undefined, signal === undefined ? {} : { signal })
+    if (latency > 0) await this.#wait(operation, latency, signal)
     if (outage !== undefined) {
       this.#record(operation, outage === 'hang' ? 'hung' : 'refused')
       return outage
@@ -73,6 +73,15 @@ export class Service {
       const refusal = error instanceof KmsException ? error : internal(error)
       this.#record(operation, refusal.name)
       return answer(refusal.statusCode, refusal.body)
+    }
+  }
+
+  async #wait(operation: string, latency: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await delay(latency, undefined, signal === undefined ? {} : { signal })
+    } catch (error) {
+      this.#record(operation, 'aborted')
+      throw error
     }
   }
 
