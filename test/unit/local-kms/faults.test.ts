@@ -1,0 +1,112 @@
+import { CreateKeyCommand, GenerateRandomCommand, ListKeysCommand } from '@aws-sdk/client-kms'
+
+import { LocalKms } from '../../../src/local-kms'
+
+const list = () => new ListKeysCommand({})
+const named = (name: string): unknown => expect.objectContaining({ name })
+
+describe('An embedded KMS that is told to misbehave', () => {
+  const kms = new LocalKms()
+  const once = kms.client({ maxAttempts: 1 })
+
+  beforeEach(() => {
+    kms.misbehave({})
+    kms.calls.reset()
+  })
+
+  test('answers after the latency, which may depend on the operation', async () => {
+    kms.misbehave({ latency: (operation) => (operation === 'ListKeys' ? 60 : 0) })
+    const start = performance.now()
+    await once.send(new GenerateRandomCommand({ NumberOfBytes: 1 }))
+    expect(performance.now() - start).toBeLessThan(50)
+    await once.send(list())
+    expect(performance.now() - start).toBeGreaterThanOrEqual(59)
+  })
+
+  test('refuses connections during an outage, and the SDK retries', async () => {
+    kms.misbehave({ outage: true })
+    await expect(kms.client({ maxAttempts: 2 }).send(list())).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    expect(kms.calls).toEqual([
+      { operation: 'ListKeys', time: expect.any(Date), outcome: 'refused' },
+      { operation: 'ListKeys', time: expect.any(Date), outcome: 'refused' },
+    ])
+  })
+
+  test('never answers while it hangs, until the caller gives up', async () => {
+    kms.misbehave({ outage: 'hang' })
+    const abortSignal = AbortSignal.timeout(30)
+    await expect(once.send(list(), { abortSignal })).rejects.toEqual(named('AbortError'))
+    await expect(once.send(list(), { requestTimeout: 30 })).rejects.toEqual(named('TimeoutError'))
+    expect(kms.calls.map(({ outcome }) => outcome)).toEqual(['hung', 'hung'])
+  })
+
+  test('lets a delayed request be aborted', async () => {
+    kms.misbehave({ latency: 60_000 })
+    const abortSignal = AbortSignal.timeout(30)
+    await expect(once.send(list(), { abortSignal })).rejects.toEqual(named('AbortError'))
+    expect(kms.calls.map(({ outcome }) => outcome)).toEqual(['aborted'])
+  })
+
+  test('denies the operations named, and no others', async () => {
+    kms.misbehave({ deny: ['ListKeys', 'Decrypt'] })
+    await expect(once.send(list())).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringMatching(/is not authorized to perform: kms:ListKeys/),
+      $metadata: { httpStatusCode: 400 },
+    })
+    await once.send(new GenerateRandomCommand({ NumberOfBytes: 1 }))
+    kms.misbehave({ deny: 'GenerateRandom' })
+    await once.send(list())
+  })
+
+  test('throttles the share of calls that it is told to, and the SDK’s retries get through', async () => {
+    kms.misbehave({ throttle: 1 })
+    await expect(once.send(list())).rejects.toEqual(named('ThrottlingException'))
+    kms.misbehave({ throttle: 0.5 })
+    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => once.send(list())))
+    const refused = outcomes.filter(({ status }) => status === 'rejected').length
+    expect(refused).toBeGreaterThan(50)
+    expect(refused).toBeLessThan(150)
+  })
+
+  test('fails with the exception chosen per call, counting from 1', async () => {
+    kms.misbehave({
+      fail: (operation, call) =>
+        operation === 'ListKeys' && call === 2 ? 'KMSInternalException' : undefined,
+    })
+    await once.send(list())
+    await expect(once.send(list())).rejects.toMatchObject({
+      name: 'KMSInternalException',
+      $metadata: { httpStatusCode: 500 },
+    })
+    await once.send(list())
+    expect(kms.calls.map(({ outcome }) => outcome)).toEqual(['ok', 'KMSInternalException', 'ok'])
+  })
+
+  test('is healed by misbehave({})', async () => {
+    kms.misbehave({ outage: true, latency: 1000, throttle: 1 })
+    kms.misbehave({})
+    await expect(once.send(list())).resolves.toMatchObject({ Keys: [] })
+  })
+
+  test('refuses faults that cannot be', () => {
+    expect(() => {
+      kms.misbehave({ throttle: 20 })
+    }).toThrow(RangeError)
+    expect(() => {
+      kms.misbehave({ latency: -1 })
+    }).toThrow(RangeError)
+  })
+})
+
+describe('The record of calls', () => {
+  test('counts calls by operation and in all, and forgets them when told to', async () => {
+    const kms = new LocalKms({ now: () => 1_000_000 })
+    await kms.client().send(list())
+    await kms.client().send(new CreateKeyCommand({}))
+    expect([kms.calls.count('ListKeys'), kms.calls.count('Decrypt'), kms.calls.count()]).toEqual([1, 0, 2])
+    expect(kms.calls[0]).toEqual({ operation: 'ListKeys', time: new Date(1_000_000), outcome: 'ok' })
+    kms.calls.reset()
+    expect(kms.calls).toHaveLength(0)
+  })
+})

@@ -1,0 +1,92 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DecryptCommand,
+  DescribeKeyCommand,
+  DisableKeyCommand,
+  EncryptCommand,
+  RotateKeyOnDemandCommand,
+  ScheduleKeyDeletionCommand,
+  TagResourceCommand,
+} from '@aws-sdk/client-kms'
+
+import { LocalKms } from '../../../src/local-kms'
+
+describe('A key file', () => {
+  let folder: string
+  let file: string
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'local-kms-'))
+    file = join(folder, 'keys.json')
+  })
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true })
+  })
+
+  const mode = () => statSync(file).mode & 0o777
+
+  test('brings keys, their material of every generation and aliases into the next process', async () => {
+    const first = new LocalKms({ file, region: 'eu-west-1', accountId: '999988887777' }).client()
+    const { KeyMetadata } = await first.send(new CreateKeyCommand({ Description: 'kept' }))
+    const KeyId = KeyMetadata!.KeyId!
+    await first.send(new CreateAliasCommand({ AliasName: 'alias/kept', TargetKeyId: KeyId }))
+    await first.send(new TagResourceCommand({ KeyId, Tags: [{ TagKey: 'a', TagValue: 'b' }] }))
+    const { CiphertextBlob } = await first.send(new EncryptCommand({ KeyId, Plaintext: Buffer.from('kept') }))
+    await first.send(new RotateKeyOnDemandCommand({ KeyId }))
+    await first.send(new DisableKeyCommand({ KeyId }))
+    await first.send(new ScheduleKeyDeletionCommand({ KeyId }))
+
+    const second = new LocalKms({ file })
+    expect([second.region, second.accountId]).toEqual(['eu-west-1', '999988887777'])
+    const client = second.client()
+    const found = await client.send(new DescribeKeyCommand({ KeyId: 'alias/kept' }))
+    expect(found.KeyMetadata).toMatchObject({ KeyId, Description: 'kept', KeyState: 'PendingDeletion' })
+    await expect(client.send(new DecryptCommand({ CiphertextBlob }))).rejects.toThrow('is pending deletion')
+  })
+
+  test('opens in the next process what was sealed in the one before', async () => {
+    const first = new LocalKms({ file }).client()
+    const { KeyMetadata } = await first.send(new CreateKeyCommand({}))
+    const input = { KeyId: KeyMetadata!.KeyId, Plaintext: Buffer.from('kept') }
+    const { CiphertextBlob } = await first.send(new EncryptCommand(input))
+    await first.send(new RotateKeyOnDemandCommand({ KeyId: input.KeyId }))
+    const { Plaintext } = await new LocalKms({ file }).client().send(new DecryptCommand({ CiphertextBlob }))
+    expect(Buffer.from(Plaintext!).toString()).toBe('kept')
+  })
+
+  test('is readable by its owner alone, and nothing is left beside it', async () => {
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    expect(mode()).toBe(0o600)
+    expect(readdirSync(folder)).toEqual(['keys.json'])
+    chmodSync(file, 0o644)
+    new LocalKms({ file })
+    expect(mode()).toBe(0o600)
+  })
+
+  test('that is damaged or something else is refused, unquoted and untouched', () => {
+    for (const content of ['{"secret": ', '[]', '{"version":2,"keys":[]}']) {
+      writeFileSync(file, content)
+      expect(() => new LocalKms({ file })).toThrow(/keys\.json is not/)
+      expect(() => new LocalKms({ file })).not.toThrow(/secret/)
+      expect(readFileSync(file, 'utf8')).toBe(content)
+    }
+  })
+
+  test('of another region or account is refused', async () => {
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    expect(() => new LocalKms({ file, region: 'eu-west-1' })).toThrow('are of 111122223333 in us-east-1')
+  })
+
+  test('that cannot be written makes the operation fail', async () => {
+    const client = new LocalKms({ file: join(folder, 'missing', 'keys.json') }).client({ maxAttempts: 1 })
+    await expect(client.send(new CreateKeyCommand({}))).rejects.toMatchObject({
+      name: 'KMSInternalException',
+    })
+  })
+})
