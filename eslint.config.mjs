@@ -3,7 +3,7 @@ import prettier from 'eslint-config-prettier'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'test/package/consumers'] },
+  { ignores: ['dist', '.build-*', 'coverage', 'test/package/consumers'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
