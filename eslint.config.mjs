@@ -24,6 +24,9 @@ export default tseslint.config(
     files: ['test/**/*.ts', 'sample-app/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
+      // Jest's asymmetric matchers are typed as any.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
       '@typescript-eslint/no-extraneous-class': 'off',
     },
   },

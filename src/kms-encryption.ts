@@ -3,7 +3,7 @@ import { type KMSClient } from '@aws-sdk/client-kms'
 import { type DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
-import { InvalidOptionError } from './errors'
+import { InvalidOptionError, KeyIdMissingError } from './errors'
 import { AwsKms, type KmsCallCounts } from './kms/aws-kms'
 import { TrustedKeys } from './kms/trusted-keys'
 import { type BoundColumn } from './orm/bound-column'
@@ -49,7 +49,7 @@ export interface KmsEncryptionMetrics {
 /**
  * Sets up encryption under AWS KMS for one or more DataSources.
  *
- * Throws `InvalidOptionError` for options that cannot work. KMS is first called when a value is read or written.
+ * Throws `InvalidOptionError` or `KeyIdMissingError` for options that cannot work. KMS is first called when a value is read or written.
  *
  * @example
  * ```ts
@@ -181,8 +181,8 @@ function checkOptions(options: KmsEncryptionOptions): void {
   if (unknown !== undefined) refuse(`unknown option ${unknown}. Known are ${known.join(', ')}.`)
   const { keyId, mode, context, cache = {}, concurrency } = options
   if ('keyId' in options && (typeof keyId !== 'string' || keyId === '')) {
-    refuse(
-      "keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
+    throw new KeyIdMissingError(
+      "kmsEncryption(): keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
     )
   }
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))

@@ -110,7 +110,8 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
 }
 
 function explanation(error: unknown): Explanation {
-  const { name, message, status } = facts(error)
+  const known = facts(error)
+  const { name, message, status } = known
   if (name === 'KMSInvalidStateException') {
     if (!message.includes('pending deletion')) return UNUSABLE
     return [
@@ -120,12 +121,13 @@ function explanation(error: unknown): Explanation {
     ]
   }
   if (/^Region is missing/i.test(message)) return NO_REGION
-  const known = BY_NAME[name]
-  if (known) return known
-  if (isNetworkError(error) || status >= 500) return UNAVAILABLE
+  const explained = BY_NAME[name]
+  if (explained) return explained
+  if (isNetworkError(known) || status >= 500) return UNAVAILABLE
   return [
     KmsRequestError,
-    ({ operation }) => `KMS refused ${operation} (${name}); its answer is the cause of this error.`,
+    ({ operation }) =>
+      `KMS refused ${operation} (${name || 'unknown error'}); its answer is the cause of this error.`,
   ]
 }
 
@@ -142,13 +144,27 @@ async function wrongRegion(error: unknown, { keyId, region }: FailedCall): Promi
   ]
 }
 
-function facts(error: unknown): { name: string; message: string; status: number } {
-  if (!(error instanceof Error)) return { name: 'Unknown', message: '', status: 0 }
-  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode ?? 0
-  return { name: error.name, message: error.message, status }
+function facts(error: unknown): { name: string; message: string; code: string; status: number } {
+  // Not `instanceof Error`: test runners have several realms, each with an Error of its own.
+  const { name, message, code, $metadata } = (error ?? {}) as {
+    name?: unknown
+    message?: unknown
+    code?: unknown
+    $metadata?: { httpStatusCode?: number }
+  }
+  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+  return {
+    name: text(name),
+    message: text(message),
+    code: text(code),
+    status: $metadata?.httpStatusCode ?? 0,
+  }
 }
 
-function isNetworkError(error: unknown): boolean {
-  const code = (error as { code?: unknown } | undefined)?.code
-  return typeof code === 'string' && /^(E[A-Z]{4,}|UND_ERR_|ERR_TLS|CERT_|DEPTH_ZERO|UNABLE_TO)/.test(code)
+/** System error codes of sockets, names and certificates; the SDK may have wrapped the error that had the code. */
+const NETWORK =
+  /\b(ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO|ERR_TLS\w*|UND_ERR_\w+|CERT_\w+|DEPTH_ZERO\w*|UNABLE_TO_\w+)\b|socket hang up/
+
+function isNetworkError({ message, code, status }: ReturnType<typeof facts>): boolean {
+  return status === 0 && (NETWORK.test(code) || NETWORK.test(message))
 }

@@ -27,7 +27,7 @@ export function guardQueryRunner(queryRunner: QueryRunner, page: () => PageOpene
     return result
   }
   const stream = queryRunner.stream.bind(queryRunner)
-  const guardedStream: QueryRunner['stream'] = (sql, parameters, ...rest) => {
+  const guardedStream: QueryRunner['stream'] = async (sql, parameters, ...rest) => {
     pendingOf(parameters)
     return stream(sql, parameters, ...rest)
   }

@@ -42,7 +42,7 @@ class DirectValues extends Values {
 class Large {
   @PrimaryGeneratedColumn() id!: number
   @KmsEncrypted({ maxLength: 10 * 1024 * 1024 }) bytes!: Buffer
-  @KmsEncrypted({ maxLength: 128, nullable: true }) short!: string | null
+  @KmsEncrypted({ type: 'string', maxLength: 128, nullable: true }) short!: string | null
 }
 
 type Property = Exclude<keyof EnvelopeValues, 'id' | 'clear'>

@@ -2,7 +2,7 @@ import { bigintType } from './bigint'
 import { booleanType } from './boolean'
 import { bufferType } from './buffer'
 import { dateType } from './date'
-import { jsonType } from './json'
+import { inferredJsonType, jsonType } from './json'
 import { numberType } from './number'
 import { stringType } from './string'
 import { type ValueType, type ValueTypeName } from './value-type'
@@ -45,6 +45,6 @@ export function valueTypeOf(designType: unknown): ValueType | undefined {
     case Symbol:
       return undefined
     default:
-      return jsonType
+      return inferredJsonType
   }
 }

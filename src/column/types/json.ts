@@ -1,5 +1,5 @@
 import { InvalidValueError } from '../../errors'
-import { type ValueType } from './value-type'
+import { mismatch, type ValueType } from './value-type'
 
 /**
  * JSON text (RFC 8259). What JSON cannot hold is refused rather than altered: `NaN` and the infinities, bigints,
@@ -20,6 +20,25 @@ export const jsonType: ValueType = {
       throw new InvalidValueError('the decrypted bytes are not JSON')
     }
   },
+}
+
+/**
+ * JSON whose type was not given but concluded from `design:type`, which is `Object` for a class or an interface
+ * and, with some compilers, for a union such as `string | null`. What is not an object or array is refused, so
+ * that the stored form does not depend on the compiler.
+ */
+export const inferredJsonType: ValueType = {
+  name: 'json',
+  serialise: (value) => jsonType.serialise(checkObjectOrArray(value)),
+  deserialise: (bytes) => checkObjectOrArray(jsonType.deserialise(bytes)),
+}
+
+function checkObjectOrArray(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null) return value
+  const { reason } = mismatch('an object or array', value)
+  throw new InvalidValueError(
+    `${reason} The compiler did not tell the type of the property; give it: @KmsEncrypted({ type: 'string' }), or 'json' for any JSON value.`,
+  )
 }
 
 function checkJson(value: unknown, path: string, parents: Set<object>): void {
