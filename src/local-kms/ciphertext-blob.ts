@@ -15,7 +15,7 @@ import { type KeyMaterial } from './key-material'
  *   ...     CMS EncryptedData in DER (RFC 5652) with AES-256-GCM parameters (RFC 5084), its content being
  *           11 bytes of checksum over all before it, the encrypted bytes (n) and the tag (16)
  *
- * n bytes make n + 152 up to n = 35; after that the DER lengths grow, to n + 162 from n = 256 or so on.
+ * n bytes make n + 152 up to n = 35; after that the DER lengths grow, to n + 162 from n = 229 on.
  */
 const MAGIC = Buffer.from([0x01, 0x02, 0x02, 0x00, 0x78])
 const REFERENCE_AT = MAGIC.length
