@@ -156,7 +156,7 @@ async function decryptWithAwsCli(
   const environment = {
     AWS_ACCESS_KEY_ID: 'x',
     AWS_SECRET_ACCESS_KEY: 'x',
-    AWS_REGION: 'us-east-1',
+    AWS_DEFAULT_REGION: 'us-east-1',
     AWS_PAGER: '',
   }
   const decrypt = ['--endpoint-url', server.url, 'kms', 'decrypt', '--ciphertext-blob', `fileb://${file}`]
