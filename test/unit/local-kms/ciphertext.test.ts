@@ -31,17 +31,19 @@ describe('A ciphertext', () => {
     expect(CiphertextBlob).toHaveLength(184)
   })
 
-  test('is 152 to 162 bytes longer than its plaintext, growing where DER lengths grow', async () => {
-    const growth = new Map<number, number>()
-    for (const length of [1, 35, 36, 64, 86, 101, 128, 200, 256, 300, 4096]) {
-      growth.set(length, (await seal(Buffer.alloc(length))).length - length)
-    }
-    expect(growth.get(35)).toBe(152)
-    expect(growth.get(36)).toBe(153)
-    expect(growth.get(64)).toBe(156)
-    expect(growth.get(4096)).toBe(162)
-    const inOrder = [...growth.values()]
-    expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b))
+  test.each([
+    [1, 152],
+    [35, 152],
+    [36, 153],
+    [64, 156],
+    [101, 157],
+    [228, 161],
+    [229, 162],
+    [300, 162],
+    [415, 162],
+    [4096, 162],
+  ])('of %i bytes is %i bytes longer, as at AWS, whose DER lengths grow', async (length, growth) => {
+    expect((await seal(Buffer.alloc(length))).length - length).toBe(growth)
   })
 
   test('of every length opens again', async () => {
