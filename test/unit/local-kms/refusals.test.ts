@@ -26,6 +26,7 @@ describe('What only the embedded KMS refuses, or in its own words', () => {
     ['a usage that the spec has not', { KeyUsage: 'SIGN_VERIFY' }, 'ValidationException'],
     [
       'the spec under both names',
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- the old name is the point
       { KeySpec: 'RSA_2048', CustomerMasterKeySpec: 'RSA_2048' },
       'ValidationException',
     ],

@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import { CreateKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 
 import { LocalKms } from '../../../src/local-kms'
+import { KeyMaterial } from '../../../src/local-kms/key-material'
 
 describe('An embedded KMS', () => {
   const environment = process.env['NODE_ENV']
@@ -55,6 +56,15 @@ describe('An embedded KMS', () => {
         expect(shown).not.toContain(form)
       }
     }
+  })
+
+  test('keeps its keys opaque one by one, too', () => {
+    const material = KeyMaterial.generate(0)
+    const secret = material.withSecret((bytes) => [...bytes])
+    const shown = inspect(material, { depth: Infinity, showHidden: true }) + JSON.stringify(material)
+    expect(shown).toContain(material.id)
+    expect(shown).not.toContain('ecret')
+    expect(shown).not.toContain(secret.slice(0, 4).join())
   })
 
   test('is a request handler for a client of one’s own', async () => {

@@ -1,4 +1,5 @@
 import {
+  CancelKeyDeletionCommand,
   CreateAliasCommand,
   CreateKeyCommand,
   DecryptCommand,
@@ -80,6 +81,21 @@ describe('When time moves forward', () => {
     expect(await rotations()).toEqual([])
     await client.send(new EnableKeyCommand({ KeyId }))
     expect(await rotations()).toHaveLength(1)
+  })
+
+  test('a key pending deletion shows no rotation, and shows it again when the deletion is cancelled', async () => {
+    const enabled = async () =>
+      (await client.send(new GetKeyRotationStatusCommand({ KeyId }))).KeyRotationEnabled
+    await client.send(new EnableKeyRotationCommand({ KeyId }))
+    await client.send(new ScheduleKeyDeletionCommand({ KeyId }))
+    expect(await enabled()).toBe(false)
+    await client.send(new CancelKeyDeletionCommand({ KeyId }))
+    expect(await enabled()).toBe(true)
+    kms.advance(100 * DAY)
+    await client.send(new EnableKeyCommand({ KeyId }))
+    await client.send(new EnableKeyRotationCommand({ KeyId }))
+    const { NextRotationDate } = await client.send(new GetKeyRotationStatusCommand({ KeyId }))
+    expect(NextRotationDate).toEqual(new Date(Date.UTC(2027, 0, 1)))
   })
 
   test('it does not move backwards', () => {

@@ -108,6 +108,11 @@ export const identifiers: Scenario[] = [
         "ValidationException: 1 validation error detected: Value 'alias/a!' at 'aliasName' failed to satisfy " +
           'constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$',
       )
+      await stage.see(
+        'a colon',
+        named('alias/a:b'),
+        'ValidationException: alias/a:b contains invalid characters for an alias',
+      )
       await stage.see('AWS’s own prefix', named('alias/aws/s3'), 'NotAuthorizedException')
     },
   },
