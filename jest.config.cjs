@@ -43,6 +43,7 @@ module.exports = {
   maxWorkers: Math.min(Math.max(availableParallelism(), 2), 8),
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
+    project('package', ['<rootDir>/test/package/**/*.test.ts']),
     integration('1'),
     integration('0.3', {
       '^typeorm$': '<rootDir>/node_modules/typeorm-0.3',

@@ -1,0 +1,141 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { transformFile } from '@swc/core'
+import { installConsumer } from './consumer'
+import { node, root, tool } from './run'
+import { packDependencies, packProject, type Tarball } from './tarball'
+
+jest.setTimeout(120_000)
+
+const folder = mkdtempSync(join(tmpdir(), 'kms-encrypted-package-'))
+let project: Tarball
+let dependencies: Tarball[]
+
+beforeAll(async () => {
+  mkdirSync(join(folder, 'tarballs'))
+  project = await packProject(join(folder, 'tarballs'))
+  dependencies = await packDependencies(join(folder, 'tarballs'))
+})
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function install(source: string, name = source, peers: Record<string, string> = {}): Promise<string> {
+  return installConsumer(join(folder, name), source, { project, dependencies }, peers)
+}
+
+function compile(consumer: string): Promise<string> {
+  return node(tool('typescript/bin/tsc'), ['-p', consumer])
+}
+
+async function outputOf(consumer: string): Promise<unknown> {
+  return JSON.parse(await node('out/main.js', [], consumer))
+}
+
+/** What every consumer prints: the values it read back, and how the row begins. */
+const ROUND_TRIP = { privateKey: 'a private key', recovery: { codes: ['1', '2'] }, row: 'c10101' }
+
+describe('the packed package', () => {
+  it('holds what a user needs and nothing else', () => {
+    const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+    expect(project.files).toEqual(expect.arrayContaining(texts))
+    const others = project.files.filter((path) => !texts.includes(path))
+    expect(others.filter((path) => !/^dist\/[\w/-]+\.(js|mjs|d\.ts|d\.mts)$/.test(path))).toEqual([])
+  })
+
+  it('has every file that its entries name', () => {
+    const { exports, typesVersions, bin } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as Record<string, unknown>
+    const named = JSON.stringify({ exports, typesVersions, bin }).match(/(?<="\.\/)[^"]+\.\w+(?=")/g)!
+    expect(project.files).toEqual(expect.arrayContaining(named.filter((path) => path.includes('/'))))
+  })
+
+  it('tells nothing of the machine that packed it', async () => {
+    const unpacked = join(await install('commonjs', 'unpacked'), 'node_modules', project.name)
+    const telling = project.files.filter((path) => readFileSync(join(unpacked, path), 'utf8').includes(root))
+    expect(telling).toEqual([])
+  })
+
+  it('satisfies publint', async () => {
+    expect(await node(tool('publint/src/cli.js'), ['run', '--strict', project.file])).toContain('All good!')
+  })
+
+  it('has types that agree with its code in every module system', async () => {
+    await node(tool('@arethetypeswrong/cli/dist/index.js'), [project.file])
+  })
+})
+
+describe.each([
+  ['1.x', 'typeorm'],
+  ['0.3.x', 'typeorm-0.3'],
+])('an application in CommonJS with TypeORM %s', (_, typeorm) => {
+  let consumer: string
+
+  beforeAll(async () => {
+    consumer = await install('commonjs', typeorm, { typeorm })
+    // The declarations as they are published must refuse what those in the sources refuse.
+    cpSync(join(root, 'test/typings'), join(consumer, 'typings'), { recursive: true })
+    await compile(consumer)
+  })
+
+  it('stores ciphertext and reads plaintext', async () => {
+    await expect(outputOf(consumer)).resolves.toEqual(ROUND_TRIP)
+  })
+
+  it('is tested with Jest', async () => {
+    const config = JSON.stringify({ testMatch: ['<rootDir>/out/*.spec.js'] })
+    await node(tool('jest/bin/jest.js'), ['--rootDir', consumer, '--config', config], consumer)
+  })
+})
+
+describe('an application in ES modules', () => {
+  it('shares one copy of the package with code that requires it', async () => {
+    const consumer = await install('esm')
+    await compile(consumer)
+    await expect(outputOf(consumer)).resolves.toEqual({
+      ...ROUND_TRIP,
+      sameError: true,
+      onlyImported: [],
+      onlyRequired: [],
+    })
+  })
+})
+
+describe('an application compiled without decorator metadata', () => {
+  let output: { missingType: unknown }
+
+  beforeAll(async () => {
+    const consumer = await install('no-metadata')
+    mkdirSync(join(consumer, 'out'))
+    for (const name of ['main', 'missing-type']) {
+      // As esbuild does: each file by itself, with ECMAScript's class fields.
+      const { code } = await transformFile(join(consumer, `${name}.ts`), {
+        swcrc: false,
+        jsc: {
+          target: 'es2022',
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: false, useDefineForClassFields: true },
+        },
+        module: { type: 'commonjs' },
+      })
+      writeFileSync(join(consumer, 'out', `${name}.js`), code)
+    }
+    output = (await outputOf(consumer)) as typeof output
+  })
+
+  it('stores ciphertext and reads plaintext', () => {
+    expect(output).toMatchObject(ROUND_TRIP)
+  })
+
+  it('is told how to fix a missing type', () => {
+    expect(output.missingType).toEqual({
+      code: 'UNKNOWN_VALUE_TYPE',
+      message: expect.stringMatching(
+        /^Forgetful\.privateKey: .*@KmsEncrypted\({ type: 'string' }\).*emitDecoratorMetadata/,
+      ) as string,
+    })
+  })
+})
