@@ -1,0 +1,105 @@
+import { type ColumnOptions } from 'typeorm'
+import { KmsEncrypted, type KmsEncryptedOptions, type ValueTypeName } from 'typeorm-kms-encrypted'
+import { expectType } from './expect-type'
+
+interface RecoveryCodes {
+  codes: string[]
+}
+
+/** What is accepted. */
+export class Accepted {
+  @KmsEncrypted() token!: string
+  @KmsEncrypted({}) pin!: number
+  @KmsEncrypted({ nullable: true }) recovery!: RecoveryCodes | null
+  @KmsEncrypted({ type: 'buffer', maxLength: 1024 }) seed!: Buffer
+  @KmsEncrypted({ type: 'json', storage: 'text' }) codes!: readonly string[]
+  @KmsEncrypted({ type: 'bigint', mode: 'direct' }) balance!: bigint
+  @KmsEncrypted({ type: 'boolean', context: { tenant: 'a' } }) admin!: boolean
+  @KmsEncrypted({ type: 'date', keyId: 'alias/dates' }) birthday!: Date
+  @KmsEncrypted({ boundTo: { table: 'old_users', column: 'secret' } }) renamed!: string
+  @KmsEncrypted({ acceptPlaintext: true }) migrating!: string
+  @KmsEncrypted({ name: 'n', select: false, insert: true, update: false, comment: 'c' }) plain!: string
+}
+
+expectType<'string' | 'buffer' | 'json' | 'number' | 'bigint' | 'boolean' | 'date', ValueTypeName>(true)
+expectType<ValueTypeName | undefined, KmsEncryptedOptions['type']>(true)
+
+/** Options of `@Column()` that are refused when the class is defined are refused by the compiler. */
+export class Refused {
+  // @ts-expect-error a database default would be plaintext
+  @KmsEncrypted({ default: 'none' }) withDefault!: string
+  // @ts-expect-error equal values have different ciphertexts
+  @KmsEncrypted({ unique: true }) unique!: string
+  // @ts-expect-error a ciphertext cannot be found again by its value
+  @KmsEncrypted({ primary: true }) primary!: string
+  // @ts-expect-error the database cannot generate a ciphertext
+  @KmsEncrypted({ generated: 'uuid' }) generated!: string
+  // @ts-expect-error an array is encrypted as one value
+  @KmsEncrypted({ array: true }) array!: string[]
+  // @ts-expect-error the database cannot check a ciphertext
+  @KmsEncrypted({ enum: ['a', 'b'] }) enum!: string
+  // @ts-expect-error the database cannot check a ciphertext
+  @KmsEncrypted({ enumName: 'letters' }) enumName!: string
+  // @ts-expect-error the library itself is the transformer
+  @KmsEncrypted({ transformer: { to: String, from: String } }) transformer!: string
+  // @ts-expect-error the ciphertext is longer than the value
+  @KmsEncrypted({ length: 32 }) length!: string
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ width: 4 }) width!: number
+  // @ts-expect-error the column holds bytes
+  @KmsEncrypted({ charset: 'utf8mb4' }) charset!: string
+  // @ts-expect-error ciphertexts have no order
+  @KmsEncrypted({ collation: 'C' }) collation!: string
+  // @ts-expect-error numbers keep their full precision
+  @KmsEncrypted({ precision: 10 }) precision!: number
+  // @ts-expect-error numbers keep their full precision
+  @KmsEncrypted({ scale: 2 }) scale!: number
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ unsigned: true }) unsigned!: number
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ zerofill: true }) zerofill!: number
+  // @ts-expect-error the database cannot compute a ciphertext
+  @KmsEncrypted({ onUpdate: 'CURRENT_TIMESTAMP' }) onUpdate!: Date
+  // @ts-expect-error the database cannot compute a ciphertext
+  @KmsEncrypted({ asExpression: '1' }) asExpression!: string
+  // @ts-expect-error the database cannot compute a ciphertext
+  @KmsEncrypted({ generatedType: 'STORED' }) generatedType!: string
+  // @ts-expect-error the database cannot compute a ciphertext
+  @KmsEncrypted({ generatedIdentity: 'ALWAYS' }) generatedIdentity!: number
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ hstoreType: 'object' }) hstoreType!: object
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ spatialFeatureType: 'Point' }) spatialFeatureType!: object
+  // @ts-expect-error the column holds ciphertext
+  @KmsEncrypted({ srid: 4326 }) srid!: object
+  // @ts-expect-error dates are kept in UTC
+  @KmsEncrypted({ utc: true }) utc!: Date
+
+  // @ts-expect-error a type of the database is not a value type
+  @KmsEncrypted({ type: 'varchar' }) databaseType!: string
+  // @ts-expect-error nor is a constructor
+  @KmsEncrypted({ type: String }) constructorType!: string
+  // @ts-expect-error the type is an option, not an argument of its own
+  @KmsEncrypted('string') argument!: string
+  // @ts-expect-error no such mode
+  @KmsEncrypted({ mode: 'deterministic' }) mode!: string
+  // @ts-expect-error no such storage
+  @KmsEncrypted({ storage: 'hex' }) storage!: string
+  // @ts-expect-error a context maps strings to strings
+  @KmsEncrypted({ context: { tenant: 1 } }) context!: string
+  // @ts-expect-error a value is bound to a table and a column only
+  @KmsEncrypted({ boundTo: { row: '1' } }) boundTo!: string
+  // @ts-expect-error a number of bytes
+  @KmsEncrypted({ maxLength: '32' }) maxLength!: string
+  // @ts-expect-error a misspelt option
+  @KmsEncrypted({ nulable: true }) misspelt!: string
+}
+
+/** Options that are not written in place. */
+export function optionsOfAColumn(column: ColumnOptions, encrypted: KmsEncryptedOptions): PropertyDecorator[] {
+  return [
+    KmsEncrypted(encrypted),
+    // @ts-expect-error options of a plain column do not pass unseen
+    KmsEncrypted(column),
+  ]
+}
