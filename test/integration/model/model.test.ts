@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import fc from 'fast-check'
-import { DataSource, type DataSourceOptions, QueryFailedError } from 'typeorm'
+import { DataSource, QueryFailedError } from 'typeorm'
 import { createDatabase, describeDatabases, type TestDatabase, typeormVersion } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { defineEntities, encryptedColumn, plainColumn } from './entities'
