@@ -27,7 +27,7 @@ const secrets = {
   phrase: orNull(text),
   bytes: orNull(bytes),
   data: orNull(json),
-  amount: orNull(fc.double()),
+  amount: orNull(fc.oneof(fc.double(), fc.constantFrom(0, -0, NaN, Infinity))),
   big: orNull(fc.bigInt({ min: -(2n ** 80n), max: 2n ** 80n })),
   flag: orNull(fc.boolean()),
   since: orNull(date),
