@@ -29,12 +29,16 @@ const project = (displayName, testMatch, options = {}) => ({
 })
 
 /** Jest calls a global set-up that several projects share once, and only if one of them has tests to run. */
+const servers = {
+  globalSetup: '<rootDir>/test/support/servers/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/servers/global-teardown.ts',
+}
+
 const integration = (typeormMajor, moduleNameMapper = {}) =>
   project(`typeorm-${typeormMajor}`, ['<rootDir>/test/integration/**/*.test.ts'], {
     moduleNameMapper: { ...self, ...moduleNameMapper },
     globals: { typeormMajor },
-    globalSetup: '<rootDir>/test/support/servers/global-setup.ts',
-    globalTeardown: '<rootDir>/test/support/servers/global-teardown.ts',
+    ...servers,
     setupFilesAfterEnv: ['<rootDir>/test/support/integration-setup.ts'],
   })
 
@@ -49,5 +53,6 @@ module.exports = {
       '^typeorm$': '<rootDir>/node_modules/typeorm-0.3',
       '^typeorm/(.*)$': '<rootDir>/node_modules/typeorm-0.3/$1',
     }),
+    project('sample', ['<rootDir>/test/sample/**/*.test.ts'], servers),
   ],
 }

@@ -5,6 +5,7 @@ import {
   DescribeKeyCommand,
   DisableKeyCommand,
   EnableKeyCommand,
+  GenerateDataKeyWithoutPlaintextCommand,
   type KeyListEntry,
   type KeyMetadata,
   paginateListKeys,
@@ -36,26 +37,35 @@ export async function listKeys(): Promise<KeyListEntry[]> {
   return keys
 }
 
-export async function disableKey(arn: string): Promise<void> {
-  await client.send(new DisableKeyCommand({ KeyId: arn }))
+export async function disableKey(id: string): Promise<void> {
+  await client.send(new DisableKeyCommand({ KeyId: id }))
 }
 
-export async function enableKey(arn: string): Promise<void> {
-  await client.send(new EnableKeyCommand({ KeyId: arn }))
+export async function enableKey(id: string): Promise<void> {
+  await client.send(new EnableKeyCommand({ KeyId: id }))
 }
 
 /** Returns when the key will be deleted. Until then that can be cancelled. */
-export async function scheduleDeletion(arn: string, days: number): Promise<Date> {
-  const command = new ScheduleKeyDeletionCommand({ KeyId: arn, PendingWindowInDays: days })
+export async function scheduleDeletion(id: string, days: number): Promise<Date> {
+  const command = new ScheduleKeyDeletionCommand({ KeyId: id, PendingWindowInDays: days })
   const { DeletionDate } = await client.send(command)
   if (!DeletionDate) throw new Error('KMS scheduled the deletion with no date')
   return DeletionDate
 }
 
 /** Keeps the key after all. KMS leaves it disabled, so it is enabled as well. */
-export async function cancelDeletion(arn: string): Promise<void> {
-  await client.send(new CancelKeyDeletionCommand({ KeyId: arn }))
-  await enableKey(arn)
+export async function cancelDeletion(id: string): Promise<void> {
+  await client.send(new CancelKeyDeletionCommand({ KeyId: id }))
+  await enableKey(id)
+}
+
+/** Whether KMS works under the key in its present state. Not all that stand in for AWS KMS look at the state. */
+export async function isUsable(id: string): Promise<boolean> {
+  const command = new GenerateDataKeyWithoutPlaintextCommand({ KeyId: id, KeySpec: 'AES_256' })
+  return client.send(command).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** The answer, or `undefined` where the role is not allowed to ask. */

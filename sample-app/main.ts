@@ -27,10 +27,11 @@ async function main(): Promise<void> {
   }
   narrator.gap()
   narrator.say(`The end. All ${narrator.proven} claims of this story were checked, and hold.`, 'green')
+  if (narrator.leftOut > 0) narrator.say(`Left out, for the reasons given: ${narrator.leftOut} of its parts.`)
   narrator.say(
     isSqlite()
-      ? `The rows are in the SQLite file, to be looked at; the next run begins anew.`
-      : `The sample's tables are dropped again.`,
+      ? `The rows are still there, to be looked at: ${databaseName()}. The next run begins anew.`
+      : "The sample's tables are dropped again.",
   )
 }
 

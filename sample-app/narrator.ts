@@ -1,4 +1,4 @@
-import { isDeepStrictEqual, styleText } from 'node:util'
+import { isDeepStrictEqual, stripVTControlCharacters, styleText } from 'node:util'
 import { KmsEncryptionError } from 'typeorm-kms-encrypted'
 import { columnsOf, wrap } from './layout'
 
@@ -24,6 +24,8 @@ export class ClaimFailed extends Error {
 export class Narrator {
   /** Claims that held. */
   proven = 0
+  /** Parts that could not be told. */
+  leftOut = 0
   readonly #out: NodeJS.WriteStream
 
   constructor(out: NodeJS.WriteStream) {
@@ -57,7 +59,7 @@ export class Narrator {
     for (const row of all) {
       const cells = row.slice(0, -1).map((cell, column) => `${cell.padEnd(widths[column]!)}  `)
       const style = row === header ? 'dim' : NO_STYLE
-      this.#print(MARGIN + cells.join(''), row.at(-1)!, style)
+      this.#print(MARGIN + this.#paint(style, cells.join('')), row.at(-1)!, style)
     }
   }
 
@@ -69,7 +71,7 @@ export class Narrator {
   proves(claim: string, found: unknown, expected: unknown = true): void {
     if (!isDeepStrictEqual(found, expected)) throw new ClaimFailed(claim, expected, found)
     this.proven++
-    this.#print(`${MARGIN}✓ `, claim, 'green', 'mark')
+    this.#print(`${MARGIN}${this.#paint('green', '✓')} `, claim)
   }
 
   /** Says a claim, if `action` fails with an error of the library that has this code, and shows what it says. */
@@ -85,16 +87,19 @@ export class Narrator {
 
   /** Says what is not shown, and why. */
   leaveOut(what: string, reason: string): void {
+    this.leftOut++
     this.#print(`${MARGIN}– `, `Left out: ${what}. ${reason}`, 'yellow')
   }
 
-  /** Prints a text in lines of its own, all as far from the left as the first. The style is for it or for its mark. */
-  #print(first: string, text: string, style: Style, styled: 'text' | 'mark' = 'text'): void {
-    const paint = (part: string) =>
-      style === NO_STYLE ? part : styleText(style, part, { stream: this.#out })
-    for (const [index, line] of wrap(text, columnsOf(this.#out) - first.length).entries()) {
-      const start = index === 0 ? first : ' '.repeat(first.length)
-      this.#out.write(`${styled === 'mark' ? paint(start) + line : start + paint(line)}\n`)
+  /** Prints `start` and then a text, whose further lines begin where its first one does. */
+  #print(start: string, text: string, style: Style = NO_STYLE): void {
+    const width = stripVTControlCharacters(start).length
+    for (const [index, line] of wrap(text, columnsOf(this.#out) - width).entries()) {
+      this.#out.write(`${index === 0 ? start : ' '.repeat(width)}${this.#paint(style, line)}\n`)
     }
+  }
+
+  #paint(style: Style, text: string): string {
+    return style === NO_STYLE ? text : styleText(style, text, { stream: this.#out })
   }
 }

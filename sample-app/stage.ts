@@ -13,7 +13,8 @@ export interface Step {
 
 /** What the steps share: the narrator, the running application, and what earlier steps found out. */
 export class Stage {
-  /** ARN of the KMS key. */
+  /** Id and ARN of the KMS key. */
+  keyId = ''
   keyArn = ''
   readonly #encryptions: KmsEncryption[]
 
