@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type EncryptionContext } from '../../../src/cipher/context'
+import { type ValueTypeName } from '../../../src/column/types'
+
+/** What the vectors say of a ciphertext, valid or not. Bytes are in hex. */
+interface Facts {
+  name: string
+  keyArn: string
+  openedByKeyArn: string
+  context: EncryptionContext
+  binding: EncryptionContext
+  ciphertext: string
+}
+
+interface EnvelopeFacts extends Facts {
+  suite: 1
+  dataKey: string
+  encryptedDataKey: string
+}
+
+interface DirectFacts extends Facts {
+  suite: 2 | 3
+  encryptionContext: EncryptionContext
+  kmsPlaintext: string
+  ciphertextBlob: string
+}
+
+interface Answer {
+  type: ValueTypeName
+  value: unknown
+  plaintext: string
+}
+
+export type EnvelopeVector = EnvelopeFacts & Answer & { iv: string; aad: string }
+export type DirectVector = DirectFacts & Answer
+export type Vector = EnvelopeVector | DirectVector
+export type InvalidVector = EnvelopeFacts | DirectFacts
+
+export const VECTORS_FILE = join(__dirname, '../../vectors/v1.json')
+
+const document = JSON.parse(readFileSync(VECTORS_FILE, 'utf8')) as {
+  valid: Vector[]
+  invalid: InvalidVector[]
+}
+
+export const valid = document.valid
+export const invalid = document.invalid
+export const envelopes = valid.filter((vector) => vector.suite === 1)
+export const directs = valid.filter((vector) => vector.suite !== 1)
+
+/** The JavaScript value that a vector states as JSON. */
+export function valueOf({ type, value }: Answer): unknown {
+  switch (type) {
+    case 'buffer':
+      return Buffer.from(value as string, 'hex')
+    case 'number':
+      return Number(value)
+    case 'bigint':
+      return BigInt(value as string)
+    case 'date':
+      return new Date(value as string)
+    default:
+      return value
+  }
+}

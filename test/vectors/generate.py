@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""Known answers for version 1 of the ciphertext format, made from docs/ciphertext-format.md alone.
+
+Nothing here is taken from the library: the point of the vectors is that two implementations agree. Version 1 is
+fixed, so running this again must give v1.json byte for byte:
+
+    python3 test/vectors/generate.py > test/vectors/v1.json
+
+Needs the package `cryptography`.
+"""
+
+import hashlib
+import json
+import struct
+import sys
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+ENVELOPE, DIRECT, DIRECT_EMPTY = 1, 2, 3
+
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+OTHER_KEY = "arn:aws:kms:eu-central-1:444455556666:key/0987dcba-09fe-87dc-65ba-ab0987654321"
+CHINA_KEY = "arn:aws-cn:kms:cn-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+MULTI_REGION = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+REPLICA = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+
+
+def fixed_bytes(label, length):
+    """Bytes that look random and are the same every time."""
+    return hashlib.shake_256(("typeorm-kms-encrypted " + label).encode()).digest(length)
+
+
+def kms_blob(label, length):
+    """An opaque blob that begins as those of AWS KMS do."""
+    return bytes.fromhex("0102030078") + fixed_bytes("blob " + label, length - 5)
+
+
+def serialise_context(pairs):
+    entries = sorted((key.encode("utf-8"), value.encode("utf-8")) for key, value in pairs.items())
+    out = struct.pack(">H", len(entries))
+    for key, value in entries:
+        out += struct.pack(">H", len(key)) + key + struct.pack(">H", len(value)) + value
+    return out
+
+
+def header(suite, key_arn):
+    return bytes([0xC1, 0x01, suite]) + hashlib.sha256(key_arn.encode("utf-8")).digest()[:4]
+
+
+def envelope(name, plaintext, *, type=None, value=None, context=None, binding=None, key=KEY, opened_by=None, n=184):
+    context = {"table": "user"} if context is None else context
+    binding = {"column": "privateKey"} if binding is None else binding
+    data_key = fixed_bytes("data key of " + name, 32)
+    encrypted_data_key = kms_blob("data key of " + name, n)
+    iv = fixed_bytes("iv of " + name, 12)
+    aad = bytes([0xC1, 0x01, ENVELOPE]) + serialise_context({**context, **binding})
+    sealed = AESGCM(data_key).encrypt(iv, plaintext, aad)
+    ciphertext = header(ENVELOPE, key) + struct.pack(">H", n) + encrypted_data_key + iv + sealed
+    return {
+        "name": name,
+        "suite": ENVELOPE,
+        "keyArn": key,
+        # The key that KMS says it opened the data key with; another one only for replicas of a multi-Region key.
+        "openedByKeyArn": opened_by or key,
+        "context": context,
+        "binding": binding,
+        "type": type,
+        "value": value,
+        "plaintext": plaintext.hex(),
+        "dataKey": data_key.hex(),
+        "encryptedDataKey": encrypted_data_key.hex(),
+        "iv": iv.hex(),
+        "aad": aad.hex(),
+        "ciphertext": ciphertext.hex(),
+    }
+
+
+def direct(name, plaintext, *, type=None, value=None, context=None, binding=None, key=KEY, opened_by=None):
+    context = {"table": "user"} if context is None else context
+    binding = {"column": "privateKey"} if binding is None else binding
+    suite = DIRECT if plaintext else DIRECT_EMPTY
+    kms_plaintext = plaintext or b"\0"
+    encryption_context = {**context, **binding, **({} if plaintext else {"empty": "true"})}
+    blob = kms_blob("value of " + name, 152 + len(kms_plaintext))
+    return {
+        "name": name,
+        "suite": suite,
+        "keyArn": key,
+        "openedByKeyArn": opened_by or key,
+        "context": context,
+        "binding": binding,
+        "type": type,
+        "value": value,
+        "plaintext": plaintext.hex(),
+        "encryptionContext": encryption_context,
+        "kmsPlaintext": kms_plaintext.hex(),
+        "ciphertextBlob": blob.hex(),
+        "ciphertext": (header(suite, key) + blob).hex(),
+    }
+
+
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+    "-----END PRIVATE KEY-----\n"
+)
+TEXT_128 = "0123456789abcdef" * 8
+BYTES_4096 = bytes(i * 7 % 256 for i in range(4096))
+UNICODE = "\ufeffNaïve Straße – 日本語 – \U0001f511\U0010ffff\u0000\u2028\n"
+
+# Every value type with the exact bytes it stands for: name, type, value as JSON, serialised form.
+VALUES = [
+    ("an empty string", "string", "", b""),
+    ("a string of one byte", "string", "A", b"A"),
+    ("a string of 128 characters", "string", TEXT_128, TEXT_128.encode()),
+    ("a private key", "string", PEM, PEM.encode()),
+    ("a string with a byte order mark, 4-byte characters and NUL", "string", UNICODE, UNICODE.encode("utf-8")),
+    ("an empty buffer", "buffer", "", b""),
+    ("a buffer of one zero byte", "buffer", "00", b"\0"),
+    ("a buffer that begins like a ciphertext", "buffer", "c10101", b"\xc1\x01\x01"),
+    ("a buffer of 4096 bytes", "buffer", BYTES_4096.hex(), BYTES_4096),
+    ("a JSON object", "json", {"b": [1, 2.5, -3], "a": {"nested": None, "yes": True}},
+     b'{"b":[1,2.5,-3],"a":{"nested":null,"yes":true}}'),
+    ("a JSON array with non-ASCII text", "json", ["Grüße", "\U0001f511", "\u2028", "\"\\\n"],
+     '["Grüße","\U0001f511","\u2028","\\"\\\\\\n"]'.encode("utf-8")),
+    ("a JSON string with a lone surrogate", "json", "\ud800", b'"\\ud800"'),
+    ("JSON null", "json", None, b"null"),
+    ("an empty JSON object", "json", {}, b"{}"),
+    ("the number 0", "number", 0, b"0"),
+    ("the number -0", "number", "-0", b"-0"),
+    ("the number 0.1", "number", 0.1, b"0.1"),
+    ("the number -1.5", "number", -1.5, b"-1.5"),
+    ("the largest safe integer", "number", 9007199254740991, b"9007199254740991"),
+    ("the number 1e21, the first in exponent form", "number", "1e21", b"1e+21"),
+    ("the number 1e-7, the first small one in exponent form", "number", "1e-7", b"1e-7"),
+    ("the largest number", "number", "1.7976931348623157e308", b"1.7976931348623157e+308"),
+    ("the smallest subnormal number", "number", "5e-324", b"5e-324"),
+    ("NaN", "number", "NaN", b"NaN"),
+    ("Infinity", "number", "Infinity", b"Infinity"),
+    ("-Infinity", "number", "-Infinity", b"-Infinity"),
+    ("the bigint 0", "bigint", "0", b"0"),
+    ("a bigint of 2^64", "bigint", str(2**64), b"18446744073709551616"),
+    ("a negative bigint of 300 bits", "bigint", str(-(2**300)), str(-(2**300)).encode()),
+    ("true", "boolean", True, b"true"),
+    ("false", "boolean", False, b"false"),
+    ("a date", "date", "2024-02-29T12:34:56.789Z", b"2024-02-29T12:34:56.789Z"),
+    ("the earliest date", "date", "-271821-04-20T00:00:00.000Z", b"-271821-04-20T00:00:00.000Z"),
+    ("the latest date", "date", "+275760-09-13T00:00:00.000Z", b"+275760-09-13T00:00:00.000Z"),
+]
+
+SECRET = {"type": "string", "value": "secret"}
+# UTF-16 would put U+1F511 before U+FB00, a sort of length-prefixed keys "b" before "aa".
+UNSORTED = {"\U0001f511": "key", "\ufb00": "ligature", "b": "2", "aa": "1", "B": "3", "ä": "Ä", "10": "x", "9": "y"}
+
+ENVELOPES = [
+    *(envelope(f"envelope: {name}", data, type=type, value=value) for name, type, value, data in VALUES),
+    envelope("envelope: non-ASCII names", b"secret", **SECRET,
+             context={"table": "straße_日本"}, binding={"column": "schlüssel_\U0001f511"}),
+    envelope("envelope: pairs are sorted by the UTF-8 bytes of their keys", b"secret", **SECRET,
+             context=UNSORTED, binding={"column": "c"}),
+    envelope("envelope: a key that is a prefix of another, an empty value", b"secret", **SECRET,
+             context={"tables": "x", "table": "user", "tab": ""}),
+    envelope("envelope: a value bound to its row", b"secret", **SECRET,
+             binding={"column": "privateKey", "row.id": "42"}),
+    envelope("envelope: a key of another account, Region and partition", b"secret", **SECRET, key=CHINA_KEY),
+    envelope("envelope: a multi-Region key opened by its replica", b"secret", **SECRET,
+             key=MULTI_REGION, opened_by=REPLICA),
+    envelope("envelope: an encrypted data key of 300 bytes", b"secret", **SECRET, n=300),
+]
+
+DIRECTS = [
+    *(direct(f"direct: {name}", data, type=type, value=value) for name, type, value, data in VALUES),
+    direct("direct: non-ASCII names", b"secret", **SECRET,
+           context={"table": "straße_日本"}, binding={"column": "schlüssel_\U0001f511"}),
+    direct("direct: several pairs", b"secret", **SECRET, context=UNSORTED, binding={"column": "c"}),
+    direct("direct: several pairs, an empty value", b"", type="string", value="", context=UNSORTED, binding={"column": "c"}),
+    direct("direct: a value bound to its row", b"secret", **SECRET,
+           binding={"column": "privateKey", "row.id": "42"}),
+    direct("direct: another key", b"secret", **SECRET, key=OTHER_KEY),
+    direct("direct: a multi-Region key opened by its replica", b"secret", **SECRET,
+           key=MULTI_REGION, opened_by=REPLICA),
+]
+
+BASE = envelope("envelope: the number 0", b"0", type="number", value=0)
+BASE_DIRECT = direct("direct: the number 0", b"0", type="number", value=0)
+
+
+def invalid(name, change, base=BASE, **differences):
+    """A ciphertext that a decoder must refuse, with everything that opens the one it was made from."""
+    data = bytearray.fromhex(base["ciphertext"])
+    changed = change(data)
+    ciphertext = bytes(data if changed is None else changed)
+    facts = {key: base[key] for key in base if key not in ("name", "type", "value", "plaintext", "iv", "aad")}
+    return {"name": name, **facts, **differences, "ciphertext": ciphertext.hex()}
+
+
+def put(at, value):
+    def change(data):
+        data[at] = value
+
+    return change
+
+
+def same(data):
+    return data
+
+
+INVALID = [
+    invalid("no bytes", lambda data: b""),
+    invalid("the header alone", lambda data: data[:7]),
+    invalid("a direct header alone", lambda data: data[:7], BASE_DIRECT),
+    invalid("no magic byte", put(0, 0xC2)),
+    invalid("version 0", put(1, 0)),
+    invalid("version 2", put(1, 2)),
+    invalid("suite 0", put(2, 0)),
+    invalid("suite 2 around an envelope", put(2, 2)),
+    invalid("suite 4, which is reserved", put(2, 4)),
+    invalid("suite 3 around a value that is not empty", put(2, 3), BASE_DIRECT),
+    invalid("another key tag", put(3, int(BASE["ciphertext"][6:8], 16) ^ 1)),
+    invalid("another key tag, direct", put(6, int(BASE_DIRECT["ciphertext"][12:14], 16) ^ 1), BASE_DIRECT),
+    invalid("an encrypted data key of no bytes", lambda data: data[:7] + b"\0\0" + data[9 + 184:]),
+    invalid("an encrypted data key that is said to be one byte longer", put(8, 185)),
+    invalid("an encrypted data key that is said to reach beyond the end", put(7, 0xFF)),
+    invalid("one byte less", lambda data: data[:-1]),
+    invalid("one byte more", lambda data: data + b"\0"),
+    invalid("an authentication tag of 12 bytes", lambda data: data[:-4]),
+    invalid("another column", same, binding={"column": "publicKey"}),
+    invalid("one more pair in the binding", same, binding={"column": "privateKey", "row.id": "42"}),
+]
+
+
+def main():
+    document = {
+        "description": "Known answers for version 1 of the ciphertext format; see docs/ciphertext-format.md. "
+        "Bytes are in hex. Under `valid` every ciphertext opens to `plaintext`, the serialised form of `value`. "
+        "Under `invalid` every ciphertext must be refused. KMS is not part of the vectors: for suite 1 it opens "
+        "encryptedDataKey under context to dataKey, for suites 2 and 3 it opens ciphertextBlob under "
+        "encryptionContext to kmsPlaintext, and says that it used openedByKeyArn. A value is given as JSON; a "
+        "buffer in hex; a bigint, a date, and a number that is not plain JSON as text.",
+        "valid": ENVELOPES + DIRECTS,
+        "invalid": INVALID,
+    }
+    json.dump(document, sys.stdout, indent=1, ensure_ascii=True)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()
