@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   if (narrator.leftOut > 0) narrator.say(`Left out, for the reasons given: ${narrator.leftOut} of its parts.`)
   narrator.say(
     isSqlite()
-      ? `The rows are still there, to be looked at: ${databaseName()}. The next run begins anew.`
+      ? `Its rows are left to be looked at (${databaseName()}); the next run begins anew.`
       : "The sample's tables are dropped again.",
   )
 }
