@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { LRUCache } from 'lru-cache'
+import { TTLCache } from '@isaacs/ttlcache'
 import { ClosedError } from '../errors'
 import { type KeyService } from '../kms/key-service'
 import { DataKey, dataKeyId } from './data-key'
@@ -24,7 +24,7 @@ export class DataKeyCache {
   readonly #kms: KeyService
   readonly #limits: DataKeyLimits
   /** By context and encrypted data key; for reading. */
-  readonly #keys: LRUCache<string, DataKey>
+  readonly #keys: TTLCache<string, DataKey>
   /** The key that new values are sealed with, by KMS key and context. Each is also in `#keys`, which owns it. */
   readonly #current = new Map<string, DataKey>()
   /** Calls under way, by what they will bring. */
@@ -37,10 +37,9 @@ export class DataKeyCache {
   constructor(kms: KeyService, limits: DataKeyLimits) {
     this.#kms = kms
     this.#limits = limits
-    this.#keys = new LRUCache({
+    this.#keys = new TTLCache({
       max: limits.maxKeys,
       ttl: limits.maxAge,
-      ttlAutopurge: true,
       dispose: (key) => {
         key.destroy()
         for (const [id, current] of this.#current) if (current === key) this.#current.delete(id)
