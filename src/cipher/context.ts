@@ -33,8 +33,11 @@ export function checkContext(
   if (typeof context !== 'object' || (context as unknown) === null || Array.isArray(context)) {
     refuse('must be an object of strings')
   }
+  const pairs = Object.entries(context)
+  // Under no context, an encrypted data key would open as a bare CiphertextBlob that another program stored.
+  if (pairs.length === 0) refuse('must have at least one pair')
   let bytes = 0
-  for (const [key, value] of Object.entries(context)) {
+  for (const [key, value] of pairs) {
     if (typeof value !== 'string') refuse(`must hold strings only; "${key}" is not one`)
     if (RESERVED.test(key))
       refuse(`must not use "${key}": the library binds values to their column under that name`)
