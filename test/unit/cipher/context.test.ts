@@ -96,7 +96,7 @@ describe('The context option', () => {
   })
 
   test('is taken: any other pairs of texts', () => {
-    const taken = [
+    const taken: EncryptionContext[] = [
       { table: 'user' },
       { Column: 'x', columns: 'y', row: 'z', rows: '', 'Row.id': '1', ' column': ' ' },
       { 日本: '\u{1f511}' },

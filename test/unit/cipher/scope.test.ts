@@ -1,4 +1,4 @@
-import { serialiseContext } from '../../../src/cipher/context'
+import { type EncryptionContext, serialiseContext } from '../../../src/cipher/context'
 import { Scope } from '../../../src/cipher/scope'
 
 describe('A scope', () => {
@@ -10,7 +10,11 @@ describe('A scope', () => {
   })
 
   test('shares no data keys with the scopes of another context', () => {
-    const others = [{ table: 'user' }, { table: 'user', tenant: 'b' }, { table: 'user', tenant: 'a', x: '' }]
+    const others: EncryptionContext[] = [
+      { table: 'user' },
+      { table: 'user', tenant: 'b' },
+      { table: 'user', tenant: 'a', x: '' },
+    ]
     for (const context of others) {
       expect(new Scope(context, { column: 'token' }).contextKey).not.toBe(scope.contextKey)
     }
