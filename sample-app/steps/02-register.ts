@@ -6,7 +6,9 @@ import { newRecovery } from '../users'
 export const register: Step = {
   title: 'Users register',
 
-  async play({ narrator, application: { users, encryption } }) {
+  async play(stage) {
+    const { narrator, application } = stage
+    const { users, encryption } = application
     narrator.say('The private key is a property like the others, with a decorator of its own:')
     narrator.quote('@KmsEncrypted()\nprivateKey!: string')
 
@@ -24,10 +26,9 @@ export const register: Step = {
       'The saved entities hold plaintext: each private key belongs to its public key.',
       registered.every(keysMatch),
     )
-    const { kmsCalls, values } = encryption.metrics()
     narrator.proves(
       'Five values were encrypted, for one call to KMS (GenerateDataKey).',
-      [values.encrypted, kmsCalls],
+      [encryption.metrics().values.encrypted, stage.kmsCalls()],
       [5, { GenerateDataKey: 1, Encrypt: 0, Decrypt: 0 }],
     )
   },
