@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
+import { FindOperator, type ObjectLiteral, type ValueTransformer } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
 import { isCiphertext } from '../cipher/format'
@@ -55,6 +55,11 @@ export class BoundColumn implements ValueTransformer {
   /** For TypeORM: the value in a comparison or a search. Equal values give the same object. */
   to(value: unknown): unknown {
     if (value === null || value === undefined || value instanceof ComparisonToken) return value
+    if (value instanceof FindOperator) {
+      // TypeORM 0.3 leaves this to the transformer where the criteria of `update`, `delete` and builders are read.
+      value.transformValue(this)
+      return value
+    }
     const plaintext = value instanceof SealedValue ? value.stored : this.serialise(value)
     const last = this.#lastToken?.deref()
     if (last?.stands(this, plaintext)) return last

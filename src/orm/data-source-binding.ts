@@ -11,6 +11,7 @@ import { checkDatabase, storedType } from './column-type'
 import { OpenedValues } from './opened-values'
 import { PageOpener } from './page-opener'
 import { guardQueryRunner } from './query-guard'
+import { StatementGuard } from './statement-guard'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
 
@@ -33,6 +34,7 @@ export class DataSourceBinding {
   readonly #defaults: ColumnDefaults
   readonly #opened = new OpenedValues()
   #page: PageOpener | undefined
+  #statements: StatementGuard | undefined
 
   constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults) {
     this.#dataSource = dataSource
@@ -59,7 +61,12 @@ export class DataSourceBinding {
       return bound ? bound.persist(value) : (preparePersistentValue(value, column) as unknown)
     }
     const createQueryRunner = driver.createQueryRunner.bind(driver)
-    driver.createQueryRunner = (mode) => guardQueryRunner(createQueryRunner(mode), () => this.#page)
+    driver.createQueryRunner = (mode) =>
+      guardQueryRunner(
+        createQueryRunner(mode),
+        () => this.#page,
+        () => this.#statements,
+      )
   }
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
@@ -67,6 +74,7 @@ export class DataSourceBinding {
     for (const { columns } of this.#dataSource.entityMetadatas)
       for (const column of columns) this.#bind(column)
     this.#page = new PageOpener(this.#dataSource)
+    this.#statements = new StatementGuard(this.#dataSource)
     const { subscribers } = this.#dataSource
     if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.unshift(new KmsEncryptionSubscriber())

@@ -1,6 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { type BoundColumn } from './bound-column'
 import { type PageOpener } from './page-opener'
+import { type StatementGuard } from './statement-guard'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 
 const guarded = new WeakSet<QueryRunner>()
@@ -12,7 +13,11 @@ const guarded = new WeakSet<QueryRunner>()
  *
  * Only this one instance is changed. Raw queries of the application pass as they are.
  */
-export function guardQueryRunner(queryRunner: QueryRunner, page: () => PageOpener | undefined): QueryRunner {
+export function guardQueryRunner(
+  queryRunner: QueryRunner,
+  page: () => PageOpener | undefined,
+  statements: () => StatementGuard | undefined,
+): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
   guarded.add(queryRunner)
 
@@ -21,6 +26,7 @@ export function guardQueryRunner(queryRunner: QueryRunner, page: () => PageOpene
   const query = queryRunner.query.bind(queryRunner) as (...args: unknown[]) => Promise<unknown>
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
     const pending = pendingOf(parameters)
+    if (structured) statements()?.check(sql, parameters)
     const sealed = pending ? await encryptAll(parameters as unknown[], pending) : parameters
     const result = await query(sql, sealed, structured)
     if (structured) await page()?.open(sql, rowsOf(result))
@@ -29,6 +35,7 @@ export function guardQueryRunner(queryRunner: QueryRunner, page: () => PageOpene
   const stream = queryRunner.stream.bind(queryRunner)
   const guardedStream: QueryRunner['stream'] = async (sql, parameters, ...rest) => {
     pendingOf(parameters)
+    statements()?.check(sql, parameters)
     return stream(sql, parameters, ...rest)
   }
   return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream })

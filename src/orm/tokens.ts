@@ -57,10 +57,7 @@ export class ComparisonToken extends Token {
   }
 
   refusal(): KmsEncryptionError {
-    return this.column.error(
-      SearchRefusedError,
-      'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or keep a keyed hash (HMAC) of the value in a column of its own and search that.',
-    )
+    return searchRefusal(this.column)
   }
 }
 
@@ -81,6 +78,13 @@ export class PendingCiphertext extends Token {
       'the value is encrypted when the statement is sent, and cannot be used before. Execute the query builder instead of taking its parameters.',
     )
   }
+}
+
+export function searchRefusal(column: BoundColumn): KmsEncryptionError {
+  return column.error(
+    SearchRefusedError,
+    'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or keep a keyed hash (HMAC) of the value in a column of its own and search that.',
+  )
 }
 
 function samePlaintext(a: Plaintext, b: Plaintext): boolean {
