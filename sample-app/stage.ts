@@ -51,7 +51,6 @@ export class Stage {
       GenerateDataKey: total('GenerateDataKey'),
       Encrypt: total('Encrypt'),
       Decrypt: total('Decrypt'),
-      ReEncrypt: total('ReEncrypt'),
     }
   }
 
