@@ -1,9 +1,10 @@
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import { inspect } from 'node:util'
-import { TamperedCiphertextError } from '../errors'
+import { ClosedError, TamperedCiphertextError } from '../errors'
 import { endOfDataKey, envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, TAG_LENGTH } from './format'
 
 const ALGORITHM = 'aes-256-gcm'
+const KEY_LENGTH = 32
 
 /**
  * A plaintext data key in memory, with its encrypted form. Seals and opens values with AES-256-GCM (NIST SP
@@ -18,7 +19,9 @@ export class DataKey {
   readonly #prefix: Buffer
   readonly #createdAt = performance.now()
   #destroyed = false
+  #zeroFilled = false
 
+  /** Throws `TamperedCiphertextError` if these are not 32 bytes: then they are some other value under this context. */
   constructor(
     /** The 32 bytes of the plaintext key; taken over and zero-filled by `destroy()`. */
     key: Buffer,
@@ -27,6 +30,10 @@ export class DataKey {
     /** `contextKey` of the scopes that may use it. */
     readonly contextKey: string,
   ) {
+    if (key.length !== KEY_LENGTH) {
+      key.fill(0)
+      throw tampered()
+    }
     this.#key = key
     this.#prefix = envelopePrefix(keyArn, encryptedDataKey)
     this.id = dataKeyId(this.#prefix, this.#prefix.length)
@@ -47,7 +54,7 @@ export class DataKey {
   seal(plaintext: string | Uint8Array, aad: Buffer): Buffer {
     this.uses++
     const iv = nextIv()
-    const cipher = createCipheriv(ALGORITHM, this.#key, iv).setAAD(aad)
+    const cipher = createCipheriv(ALGORITHM, this.#material, iv).setAAD(aad)
     const body = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext)
     cipher.final()
     return Buffer.concat([this.#prefix, iv, body, cipher.getAuthTag()])
@@ -59,7 +66,7 @@ export class DataKey {
     if (!tagMatches(ciphertext, this.keyArn)) throw tampered()
     const body = end + IV_LENGTH
     const tag = ciphertext.length - TAG_LENGTH
-    const decipher = createDecipheriv(ALGORITHM, this.#key, ciphertext.subarray(end, body), {
+    const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), {
       authTagLength: TAG_LENGTH,
     })
     decipher.setAAD(aad).setAuthTag(ciphertext.subarray(tag))
@@ -77,7 +84,16 @@ export class DataKey {
     if (this.#destroyed) return
     this.#destroyed = true
     // Whoever was handed this key in the current turn of the event loop may still finish with it.
-    setImmediate(() => this.#key.fill(0))
+    setImmediate(() => {
+      this.#key.fill(0)
+      this.#zeroFilled = true
+    })
+  }
+
+  /** The key itself, and never the zeros that are left of it. */
+  get #material(): Buffer {
+    if (this.#zeroFilled) throw new ClosedError('the data key is no longer in memory. Repeat the operation.')
+    return this.#key
   }
 
   [inspect.custom](): string {

@@ -1,0 +1,324 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type EncryptionContext } from '../../../src/cipher/context'
+import { type DataKey } from '../../../src/cipher/data-key'
+import { DataKeyCache, type DataKeyLimits } from '../../../src/cipher/data-key-cache'
+import { endOfDataKey } from '../../../src/cipher/format'
+import { Scope } from '../../../src/cipher/scope'
+import { ClosedError, ThrottledError } from '../../../src/errors'
+import { arnOf, MemoryKms } from './memory-kms'
+
+const KEY = 'alias/test'
+const USERS = new Scope({ table: 'user' }, { column: 'token' })
+const ORDERS = new Scope({ table: 'order' }, { column: 'token' })
+const ZEROS = Buffer.alloc(32)
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+const caches: DataKeyCache[] = []
+
+function setUp(limits: Partial<DataKeyLimits> = {}): { kms: MemoryKms; cache: DataKeyCache } {
+  const kms = new MemoryKms()
+  const cache = new DataKeyCache(kms, { maxAge: 60_000, maxValues: 1_000, maxKeys: 100, ...limits })
+  caches.push(cache)
+  return { kms, cache }
+}
+
+afterEach(() => {
+  for (const cache of caches.splice(0)) cache.close()
+})
+
+const load = (cache: DataKeyCache, sealed: Buffer, scope = USERS): Promise<DataKey> =>
+  cache.load(sealed, endOfDataKey(sealed), scope)
+const cached = (cache: DataKeyCache, sealed: Buffer, scope = USERS): DataKey | undefined =>
+  cache.forOpening(sealed, endOfDataKey(sealed), scope)
+
+describe('A data key for sealing', () => {
+  test('is made once for all who ask at the same time', async () => {
+    const { kms, cache } = setUp()
+    const keys = await Promise.all(Array.from({ length: 100 }, () => cache.generate(KEY, USERS)))
+    expect(new Set(keys).size).toBe(1)
+    expect(kms.count('generateDataKey')).toBe(1)
+    expect(cache.counts).toEqual({ hits: 0, misses: 1 })
+  })
+
+  test('is at hand from then on, for every column of the same context', async () => {
+    const { kms, cache } = setUp()
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+    const key = await cache.generate(KEY, USERS)
+    expect(cache.forSealing(KEY, USERS)).toBe(key)
+    expect(cache.forSealing(KEY, new Scope({ table: 'user' }, { column: 'other' }))).toBe(key)
+    expect(kms.calls).toEqual([{ operation: 'generateDataKey', keyId: KEY, context: { table: 'user' } }])
+  })
+
+  test('is not shared between contexts or KMS keys', async () => {
+    const { kms, cache } = setUp()
+    const [users, orders, other] = await Promise.all([
+      cache.generate(KEY, USERS),
+      cache.generate(KEY, ORDERS),
+      cache.generate('alias/other', USERS),
+    ])
+    expect(new Set([users, orders, other]).size).toBe(3)
+    expect(kms.count('generateDataKey')).toBe(3)
+    expect(cache.forSealing(KEY, USERS)).toBe(users)
+    expect(cache.forSealing(KEY, ORDERS)).toBe(orders)
+    expect(cache.forSealing('alias/other', USERS)).toBe(other)
+    expect(users.keyArn).toBe(arnOf(KEY))
+    expect(other.keyArn).toBe(arnOf('alias/other'))
+  })
+
+  test('is not found under a context and a key whose texts run together the same way', async () => {
+    const { cache } = setUp()
+    await cache.generate('a', new Scope({ b: 'c' }, { column: 'x' }))
+    const others: [string, EncryptionContext][] = [
+      ['ab', { c: '' }],
+      ['', { ab: 'c' }],
+      ['a', { bc: '' }],
+      ['a', { b: '', c: '' }],
+    ]
+    for (const [keyId, context] of others) {
+      expect(cache.forSealing(keyId, new Scope(context, { column: 'x' }))).toBeUndefined()
+    }
+  })
+
+  test('is not used for more values than maxValues', async () => {
+    const { cache } = setUp({ maxValues: 2 })
+    const key = await cache.generate(KEY, USERS)
+    key.seal('1', USERS.aad)
+    expect(cache.forSealing(KEY, USERS)).toBe(key)
+    key.seal('2', USERS.aad)
+    expect(cache.hasUsesLeft(key)).toBe(false)
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+  })
+
+  test('still opens values when it is used up', async () => {
+    const { kms, cache } = setUp({ maxValues: 1 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('1', USERS.aad)
+    await cache.generate(KEY, USERS)
+    expect(cached(cache, sealed)?.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('1')
+    expect(kms.count('decrypt')).toBe(0)
+  })
+
+  test('is not used for longer than maxAge', async () => {
+    const { cache } = setUp({ maxAge: 50 })
+    const key = await cache.generate(KEY, USERS)
+    expect(cache.forSealing(KEY, USERS)).toBe(key)
+    await sleep(60)
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+  })
+
+  test('is not used for longer than maxAge, even if no timer had a chance to run', async () => {
+    const { cache } = setUp({ maxAge: 20 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    expect(cached(cache, sealed)).toBeDefined()
+    const start = performance.now()
+    while (performance.now() - start < 30);
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+    expect(cached(cache, sealed)).toBeUndefined()
+  })
+})
+
+describe('A data key for opening', () => {
+  test('is asked for once by all who wait for it, and is at hand from then on', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const reader = new DataKeyCache(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 10 })
+    caches.push(reader)
+    expect(cached(reader, sealed)).toBeUndefined()
+    const keys = await Promise.all(Array.from({ length: 100 }, () => load(reader, sealed)))
+    expect(new Set(keys).size).toBe(1)
+    expect(kms.count('decrypt')).toBe(1)
+    expect(cached(reader, sealed)).toBe(keys[0])
+    expect(cached(reader, sealed)?.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('x')
+  })
+
+  test('is the one that the same process made, with no call to KMS', async () => {
+    const { kms, cache } = setUp()
+    const key = await cache.generate(KEY, USERS)
+    expect(cached(cache, key.seal('x', USERS.aad))).toBe(key)
+    expect(kms.count('decrypt')).toBe(0)
+  })
+
+  test('is not used for another context, though the encrypted data key is the same', async () => {
+    const { cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    expect(cached(cache, sealed)).toBeDefined()
+    expect(cached(cache, sealed, ORDERS)).toBeUndefined()
+    await expect(load(cache, sealed, ORDERS)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })
+  })
+
+  test('never seals, so that the count of its uses is that of one process', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const reader = new DataKeyCache(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 10 })
+    caches.push(reader)
+    await load(reader, sealed)
+    expect(reader.forSealing(KEY, USERS)).toBeUndefined()
+  })
+
+  test('is refused, and zero-filled, if KMS opens something that is not 32 bytes long', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    for (const length of [1, 16, 31, 33, 184, 4096]) {
+      const blob = kms.blobOf(Buffer.alloc(length, 7), USERS.context)
+      const n = Buffer.alloc(2)
+      n.writeUInt16BE(blob.length)
+      const forged = Buffer.concat([sealed.subarray(0, 7), n, blob, sealed.subarray(193)])
+      await expect(load(cache, forged)).rejects.toMatchObject({ code: 'CIPHERTEXT_TAMPERED' })
+      expect(kms.handedOut.at(-1)).toEqual(Buffer.alloc(length))
+    }
+    expect(cache.size).toBe(1)
+  })
+
+  test('keeps working when the one before it is replaced', async () => {
+    const { cache } = setUp()
+    const first = await cache.generate(KEY, USERS)
+    const second = await cache.generate(KEY, USERS)
+    for (const key of [first, second, first]) expect(cached(cache, key.seal('x', USERS.aad))).toBe(key)
+  })
+})
+
+describe('The memory of the cache', () => {
+  test('holds at most maxKeys data keys, and zero-fills those that it drops', async () => {
+    const { kms, cache } = setUp({ maxKeys: 3 })
+    for (let index = 0; index < 10; index++) {
+      await cache.generate(KEY, new Scope({ table: `t${index}` }, { column: 'c' }))
+    }
+    expect(cache.size).toBe(3)
+    await turn()
+    const kept = kms.handedOut.map((key) => !key.equals(ZEROS))
+    expect(kept).toEqual([false, false, false, false, false, false, false, true, true, true])
+  })
+
+  test('drops the use of a key for sealing together with the key', async () => {
+    const { cache } = setUp({ maxKeys: 1 })
+    await cache.generate(KEY, USERS)
+    await cache.generate(KEY, ORDERS)
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+    expect(cache.forSealing(KEY, ORDERS)).toBeDefined()
+  })
+
+  test('is zero-filled when a key expires, with no one asking for it', async () => {
+    const { kms, cache } = setUp({ maxAge: 30 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    cached(cache, sealed)
+    expect(kms.handedOut[0]).not.toEqual(ZEROS)
+    await sleep(80)
+    expect(cache.size).toBe(0)
+    expect(kms.handedOut).toEqual([ZEROS])
+  })
+
+  test('is zero-filled when a key is replaced by the same one, asked for again after it expired', async () => {
+    const { kms, cache } = setUp({ maxAge: 30 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const start = performance.now()
+    while (performance.now() - start < 35);
+    const key = await load(cache, sealed)
+    expect(key.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('x')
+    await turn()
+    expect(kms.handedOut[0]).toEqual(ZEROS)
+  })
+
+  test('is zero-filled by close(), all of it', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    await cache.generate(KEY, ORDERS)
+    await load(cache, sealed)
+    cache.close()
+    expect(cache.size).toBe(0)
+    await turn()
+    expect(kms.handedOut).toEqual([ZEROS, ZEROS, ZEROS])
+  })
+
+  test('keeps no timer that would hold up the end of the process', async () => {
+    const unref = jest.spyOn(Object.getPrototypeOf(setTimeout(() => undefined, 0)) as NodeJS.Timeout, 'unref')
+    const { cache } = setUp()
+    await cache.generate(KEY, USERS)
+    expect(unref).toHaveBeenCalled()
+    unref.mockRestore()
+  })
+})
+
+describe('Eviction while others wait', () => {
+  test('lets everyone who was handed the key finish with it', async () => {
+    const { kms, cache } = setUp({ maxKeys: 1 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const foreign = (await cache.generate(KEY, ORDERS)).seal('y', ORDERS.aad)
+    const opened = await Promise.all(
+      Array.from({ length: 50 }, async (_, index) => {
+        const [bytes, scope] = index % 2 === 0 ? ([sealed, USERS] as const) : ([foreign, ORDERS] as const)
+        const key = await load(cache, bytes, scope)
+        return key.open(bytes, endOfDataKey(bytes), scope.aad).toString()
+      }),
+    )
+    expect(opened).toEqual(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? 'x' : 'y')))
+    expect(cache.size).toBe(1)
+    await turn()
+    expect(kms.handedOut.filter((key) => !key.equals(ZEROS))).toHaveLength(1)
+  })
+
+  test('of the key that was used last is noticed', async () => {
+    const { cache } = setUp({ maxKeys: 1 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    expect(cached(cache, sealed)).toBeDefined()
+    await cache.generate(KEY, ORDERS)
+    expect(cached(cache, sealed)).toBeUndefined()
+  })
+})
+
+describe('An error of KMS', () => {
+  test('reaches all who wait for the same data key, and is not kept', async () => {
+    const { kms, cache } = setUp()
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('slow down')
+    }
+    const results = await Promise.allSettled([cache.generate(KEY, USERS), cache.generate(KEY, USERS)])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(kms.count('generateDataKey')).toBe(1)
+    kms.beforeAnswer = () => undefined
+    await expect(cache.generate(KEY, USERS)).resolves.toBeDefined()
+  })
+
+  test('in loading is not kept either', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const reader = new DataKeyCache(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 10 })
+    caches.push(reader)
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('slow down')
+    }
+    await expect(load(reader, sealed)).rejects.toBeInstanceOf(ThrottledError)
+    kms.beforeAnswer = () => undefined
+    await expect(load(reader, sealed)).resolves.toBeDefined()
+    expect(reader.size).toBe(1)
+  })
+})
+
+describe('A closed cache', () => {
+  test('refuses every request', async () => {
+    const { kms, cache } = setUp()
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    cache.close()
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+    expect(cached(cache, sealed)).toBeUndefined()
+    await expect(cache.generate(KEY, USERS)).rejects.toBeInstanceOf(ClosedError)
+    await expect(load(cache, sealed)).rejects.toBeInstanceOf(ClosedError)
+    expect(kms.calls).toHaveLength(1)
+  })
+
+  test('zero-fills a key that KMS brings when it is closed already', async () => {
+    const { kms, cache } = setUp()
+    const coming = cache.generate(KEY, USERS)
+    cache.close()
+    await expect(coming).rejects.toBeInstanceOf(ClosedError)
+    await turn()
+    expect(kms.handedOut).toEqual([ZEROS])
+    expect(cache.size).toBe(0)
+  })
+
+  test('can be closed twice', () => {
+    const { cache } = setUp()
+    cache.close()
+    expect(() => {
+      cache.close()
+    }).not.toThrow()
+  })
+})

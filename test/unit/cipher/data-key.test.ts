@@ -1,0 +1,141 @@
+import { createDecipheriv, randomBytes } from 'node:crypto'
+import { DataKey, dataKeyId, tagMatches } from '../../../src/cipher/data-key'
+import { endOfDataKey, header, keyTag } from '../../../src/cipher/format'
+import { ClosedError, TamperedCiphertextError } from '../../../src/errors'
+
+const ARN = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+const OTHER_ARN = 'arn:aws:kms:us-east-1:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321'
+const AAD = Buffer.from('aad')
+const encryptedDataKey = randomBytes(184)
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+function makeKey({ bytes = randomBytes(32), arn = ARN } = {}): { key: DataKey; bytes: Buffer } {
+  return { bytes, key: new DataKey(bytes, encryptedDataKey, arn, 'context') }
+}
+
+describe('A sealed value', () => {
+  test('is what AES-256-GCM makes of it, by Node’s own decipher', () => {
+    const { key, bytes } = makeKey()
+    for (const plaintext of ['', 'A', 'ä\u{1f511}', 'x'.repeat(4096)]) {
+      const sealed = key.seal(plaintext, AAD)
+      expect(sealed.subarray(0, 7)).toEqual(header(1, keyTag(ARN)))
+      expect(sealed.readUInt16BE(7)).toBe(184)
+      expect(sealed.subarray(9, 193)).toEqual(encryptedDataKey)
+      const decipher = createDecipheriv('aes-256-gcm', bytes, sealed.subarray(193, 205))
+      decipher.setAAD(AAD).setAuthTag(sealed.subarray(-16))
+      const opened = Buffer.concat([decipher.update(sealed.subarray(205, -16)), decipher.final()])
+      expect(opened.toString()).toBe(plaintext)
+      expect(sealed).toHaveLength(37 + 184 + Buffer.byteLength(plaintext))
+    }
+  })
+
+  test('is different each time, with an IV that never comes again', () => {
+    const { key } = makeKey()
+    const ivs = new Set<string>()
+    for (let index = 0; index < 5_000; index++) ivs.add(key.seal('x', AAD).toString('hex', 193, 205))
+    expect(ivs.size).toBe(5_000)
+    expect(ivs.has('00'.repeat(12))).toBe(false)
+  })
+
+  test('keeps its IV when later values are sealed', () => {
+    const { key } = makeKey()
+    const first = key.seal('x', AAD)
+    const copy = Buffer.from(first)
+    for (let index = 0; index < 2_000; index++) key.seal('y', AAD)
+    expect(first).toEqual(copy)
+  })
+
+  test('counts as one use of the data key', () => {
+    const { key } = makeKey()
+    key.seal('x', AAD)
+    key.seal(Buffer.alloc(3), AAD)
+    expect(key.uses).toBe(2)
+  })
+})
+
+describe('Opening', () => {
+  test('gives the plaintext, bytes or text', () => {
+    const { key } = makeKey()
+    for (const plaintext of [Buffer.alloc(0), Buffer.from([0xc1, 1, 1]), randomBytes(100_000)]) {
+      const sealed = key.seal(plaintext, AAD)
+      expect(key.open(sealed, endOfDataKey(sealed), AAD).equals(plaintext)).toBe(true)
+    }
+  })
+
+  test('refuses another AAD', () => {
+    const { key } = makeKey()
+    const sealed = key.seal('x', AAD)
+    expect(() => key.open(sealed, 193, Buffer.from('other'))).toThrow(TamperedCiphertextError)
+  })
+
+  test('refuses another data key', () => {
+    const sealed = makeKey().key.seal('x', AAD)
+    expect(() => makeKey().key.open(sealed, 193, AAD)).toThrow(TamperedCiphertextError)
+  })
+
+  test('refuses the key tag of another KMS key, though the tag is not in the AAD', () => {
+    const { key } = makeKey()
+    const sealed = key.seal('x', AAD)
+    keyTag(OTHER_ARN).copy(sealed, 3)
+    expect(() => key.open(sealed, 193, AAD)).toThrow(TamperedCiphertextError)
+  })
+
+  test('takes the key tag of another Region’s replica of a multi-Region key', () => {
+    const arn = (region: string): string => `arn:aws:kms:${region}:111122223333:key/mrk-1234abcd`
+    const bytes = randomBytes(32)
+    const sealed = makeKey({ bytes: Buffer.from(bytes), arn: arn('us-east-1') }).key.seal('x', AAD)
+    const replica = makeKey({ bytes, arn: arn('eu-west-1') }).key
+    expect(replica.open(sealed, 193, AAD).toString()).toBe('x')
+    expect(tagMatches(sealed, arn('us-east-1'))).toBe(true)
+    expect(tagMatches(sealed, OTHER_ARN)).toBe(false)
+  })
+
+  test('is never done with a shortened tag', () => {
+    const { key } = makeKey()
+    const sealed = key.seal('x'.repeat(40), AAD)
+    for (let length = sealed.length - 1; length >= 193 + 28; length--) {
+      expect(() => key.open(sealed.subarray(0, length), 193, AAD)).toThrow(TamperedCiphertextError)
+    }
+  })
+})
+
+describe('A destroyed data key', () => {
+  test('is zero-filled at the end of the turn, and stays usable until then by those who hold it', async () => {
+    const { key, bytes } = makeKey()
+    key.destroy()
+    expect(key.isFresh(1_000)).toBe(false)
+    const sealed = key.seal('x', AAD)
+    expect(key.open(sealed, 193, AAD).toString()).toBe('x')
+    await turn()
+    expect(bytes.equals(Buffer.alloc(32))).toBe(true)
+  })
+
+  test('never seals or opens with the zeros that are left of it', async () => {
+    const { key } = makeKey()
+    const sealed = key.seal('x', AAD)
+    key.destroy()
+    await turn()
+    expect(() => key.seal('x', AAD)).toThrow(ClosedError)
+    expect(() => key.open(sealed, 193, AAD)).toThrow(ClosedError)
+  })
+})
+
+describe('The identity of a data key', () => {
+  test('is its encrypted form with its length, whatever the key tag', () => {
+    const { key } = makeKey()
+    const sealed = key.seal('x', AAD)
+    expect(dataKeyId(sealed)).toBe(key.id)
+    expect(key.opens(sealed, 193)).toBe(true)
+    keyTag(OTHER_ARN).copy(sealed, 3)
+    expect(dataKeyId(sealed)).toBe(key.id)
+  })
+
+  test('differs for another encrypted form, of the same length or not', () => {
+    const { key } = makeKey()
+    for (const other of [randomBytes(184), randomBytes(185), encryptedDataKey.subarray(0, 183)]) {
+      const sealed = new DataKey(randomBytes(32), other, ARN, 'context').seal('x', AAD)
+      expect(dataKeyId(sealed)).not.toBe(key.id)
+      expect(key.opens(sealed, endOfDataKey(sealed))).toBe(false)
+    }
+  })
+})
