@@ -16,7 +16,7 @@ export interface StoredType {
 
 /** Room for the encrypted data key: AWS's have 184 bytes; external and custom key stores make longer ones. */
 const DATA_KEY_ROOM = 256
-/** Room for what KMS adds to a value in direct mode: AWS adds 152 bytes. */
+/** Room for what KMS adds to a value in direct mode: AWS adds 152 to 162 bytes. */
 const DIRECT_ROOM = 224
 /** Longest `varbinary`: all of a row's share 65,535 bytes, so a longer value is kept outside of the row. */
 const MAX_VARBINARY = 16_383

@@ -1,0 +1,83 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type DataSource } from 'typeorm'
+import { type Arguments, type CommandOptions, UsageError } from './command'
+
+export const DATA_SOURCE_OPTIONS = {
+  dataSource: {
+    type: 'string',
+    short: 'd',
+    value: 'FILE',
+    help: 'file that exports the DataSource, e.g. ormconfig.ts',
+  },
+} as const satisfies CommandOptions
+
+/** What teaches Node to load TypeScript; the first that the application has installed is used. */
+const TYPESCRIPT_LOADERS = ['@swc-node/register', 'tsx/cjs', 'ts-node/register/transpile-only']
+
+/** The initialised DataSource that the file named by `--dataSource` exports; destroyed after `use`. */
+export async function withDataSource<T>(
+  args: Arguments,
+  use: (dataSource: DataSource) => Promise<T>,
+): Promise<T> {
+  const file = args.text('dataSource')
+  if (file === undefined) throw new UsageError('name the file that exports the DataSource: -d ormconfig.ts')
+  const dataSource = await loadDataSource(resolve(file))
+  // A tool changes no schema and runs no migration by itself.
+  dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false })
+  if (!dataSource.isInitialized) await dataSource.initialize()
+  try {
+    return await use(dataSource)
+  } finally {
+    await dataSource.destroy()
+  }
+}
+
+async function loadDataSource(file: string): Promise<DataSource> {
+  const exports = await load(file)
+  const candidates = await Promise.all(Object.values(flatten(exports)))
+  const found = [...new Set(candidates.filter(isDataSource))]
+  if (found.length === 1) return found[0]!
+  throw new UsageError(`${file} exports ${found.length === 0 ? 'no DataSource' : 'more than one DataSource'}`)
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  const require = createRequire(file)
+  if (/\.[cm]?ts$/.test(file)) {
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to see a loader that is already there
+    if (!('.ts' in require.extensions)) registerTypeScript(require, file)
+    if (!file.endsWith('.mts')) return require(file) as Record<string, unknown>
+  }
+  return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+}
+
+function registerTypeScript(require: NodeJS.Require, file: string): void {
+  for (const loader of TYPESCRIPT_LOADERS) {
+    try {
+      require(loader)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
+    }
+  }
+  throw new UsageError(
+    `to load ${file}, install a TypeScript loader (npm install --save-dev @swc-node/register), or name the compiled JavaScript file. esbuild's loaders (tsx) need a type in each @KmsEncrypted().`,
+  )
+}
+
+/** CommonJS under ES-module import, and a module that exports the DataSource as default, look alike then. */
+function flatten(exports: Record<string, unknown>): Record<string, unknown> {
+  const inner = exports.default
+  return typeof inner === 'object' && inner !== null && !isDataSource(inner)
+    ? { ...inner, ...exports }
+    : exports
+}
+
+function isDataSource(value: unknown): value is DataSource {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    (value as { '@instanceof'?: unknown })['@instanceof'] === Symbol.for('DataSource')
+  )
+}

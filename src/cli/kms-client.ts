@@ -1,0 +1,26 @@
+import { KMSClient } from '@aws-sdk/client-kms'
+import { type Arguments, type CommandOptions } from './command'
+
+/** How the tool reaches KMS; what is not given comes from the AWS default chain. */
+export const KMS_OPTIONS = {
+  region: { type: 'string', value: 'REGION', help: 'AWS region' },
+  profile: { type: 'string', value: 'NAME', help: 'AWS profile' },
+  'endpoint-url': { type: 'string', value: 'URL', help: 'another KMS endpoint, e.g. that of local-kms' },
+} as const satisfies CommandOptions
+
+export async function withKmsClient<T>(args: Arguments, use: (client: KMSClient) => Promise<T>): Promise<T> {
+  const region = args.text('region')
+  const endpoint = args.text('endpoint-url')
+  const profile = args.text('profile')
+  // The default chain reads it when it looks for credentials and region.
+  if (profile !== undefined) process.env.AWS_PROFILE = profile
+  const client = new KMSClient({
+    ...(region === undefined ? {} : { region }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+  })
+  try {
+    return await use(client)
+  } finally {
+    client.destroy()
+  }
+}

@@ -1,0 +1,83 @@
+import { createInterface } from 'node:readline/promises'
+import { type Readable, type Writable } from 'node:stream'
+import { stripVTControlCharacters, styleText } from 'node:util'
+
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+
+interface Streams {
+  stdin: Readable & { isTTY?: boolean }
+  stdout: Writable & { isTTY?: boolean; columns?: number }
+  stderr: Writable & { isTTY?: boolean }
+  env: NodeJS.ProcessEnv
+}
+
+/** Where a command writes: results on stdout, all else on stderr; colours and questions only on a terminal. */
+export class Terminal {
+  readonly #streams: Streams
+  readonly #colour: boolean
+
+  constructor(
+    streams: Streams,
+    /** The user asked for JSON: results are one JSON value, and nothing is printed beside it. */
+    readonly json: boolean,
+  ) {
+    this.#streams = streams
+    const { NO_COLOR, FORCE_COLOR } = streams.env
+    this.#colour = FORCE_COLOR ? FORCE_COLOR !== '0' : streams.stdout.isTTY === true && !NO_COLOR
+  }
+
+  /** True if somebody is there to be asked and to see a progress bar. */
+  get interactive(): boolean {
+    return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true && !this.json
+  }
+
+  style(style: Style, text: string): string {
+    return this.#colour ? styleText(style, text) : text
+  }
+
+  /** A line of the result. Left out with `--json`. */
+  print(line = ''): void {
+    if (!this.json) this.#streams.stdout.write(`${line}\n`)
+  }
+
+  /** The result for `--json`. Left out without. */
+  printJson(value: unknown): void {
+    if (this.json) this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  }
+
+  /** A line that is no result: progress, warnings, errors. */
+  note(line: string): void {
+    this.#streams.stderr.write(`${line}\n`)
+  }
+
+  /** Overwrites the current line; for progress on a terminal. */
+  status(line: string): void {
+    if (this.interactive) this.#streams.stderr.write(`\r${line}\u001b[K`)
+  }
+
+  /** A table with aligned columns. */
+  table(header: readonly string[], rows: readonly (readonly string[])[]): void {
+    const width = (text: string): number => stripVTControlCharacters(text).length
+    const widths = header.map((title, column) =>
+      Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
+    )
+    const line = (cells: readonly string[]): string =>
+      cells
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell)))
+        .join('  ')
+        .trimEnd()
+    this.print(this.style('bold', line(header)))
+    for (const row of rows) this.print(line(row))
+  }
+
+  /** Asks for a line of text; `undefined` where nobody can be asked. */
+  async ask(question: string): Promise<string | undefined> {
+    if (!this.interactive) return undefined
+    const prompt = createInterface({ input: this.#streams.stdin, output: this.#streams.stderr })
+    try {
+      return await prompt.question(question)
+    } finally {
+      prompt.close()
+    }
+  }
+}
