@@ -157,6 +157,43 @@ export class UntrustedKeyError extends KmsEncryptionError {
   readonly code = 'KMS_KEY_UNTRUSTED'
 }
 
+// --- What a migration meets ---
+
+/** The property is not an encrypted column. */
+export class NotEncryptedColumnError extends KmsEncryptionError {
+  readonly code = 'NOT_AN_ENCRYPTED_COLUMN'
+}
+
+/** The table has no primary key, so its rows cannot be told apart. */
+export class NoPrimaryKeyError extends KmsEncryptionError {
+  readonly code = 'NO_PRIMARY_KEY'
+}
+
+/** The type of the database column cannot hold what is to be stored; the message has the statement that changes it. */
+export class ColumnTypeError extends KmsEncryptionError {
+  readonly code = 'COLUMN_TYPE'
+}
+
+/** A decrypted value does not fit into the column as it is, or into the type that the column is to get. */
+export class NotRepresentableError extends KmsEncryptionError {
+  readonly code = 'NOT_REPRESENTABLE'
+}
+
+/** Another session holds a lock on the table or the row for longer than `lockTimeout`. */
+export class TableLockedError extends KmsEncryptionError {
+  readonly code = 'TABLE_LOCKED'
+}
+
+/** The migration was stopped by its `signal`; what is done stays done. */
+export class InterruptedError extends KmsEncryptionError {
+  readonly code = 'INTERRUPTED'
+}
+
+/** A new value did not decrypt to what it was made from; it was not stored. */
+export class SelfCheckError extends KmsEncryptionError {
+  readonly code = 'SELF_CHECK_FAILED'
+}
+
 // --- What KMS answered ---
 
 /** KMS does not know the key. */

@@ -25,7 +25,10 @@ export class Cipher {
   readonly #direct: DirectMode
   readonly counts = { encrypted: 0, decrypted: 0 }
 
-  constructor(kms: KeyService, limits: DataKeyLimits) {
+  constructor(
+    readonly kms: KeyService,
+    limits: DataKeyLimits,
+  ) {
     this.dataKeys = new DataKeyCache(kms, limits)
     this.#direct = new DirectMode(kms)
   }

@@ -70,10 +70,15 @@ export function checkDirectSize(bytes: number): void {
  * to KMS.
  */
 export function isBareCiphertextBlob(bytes: Buffer): boolean {
-  if (bytes.length < 100 || bytes.length > 6144) return false
+  return bytes.length <= 6144 && isKmsBlob(bytes) && !isUtf8(bytes)
+}
+
+/** True for bytes with the outline of what KMS makes: long enough, and beginning as its blobs do. */
+export function isKmsBlob(bytes: Buffer): boolean {
+  if (bytes.length < 100) return false
   const today = bytes[0] === 0x01 && bytes[3] === 0x00 && bytes[4] === 0x78
   const early = bytes[0] === 0x0a && bytes[1] === 0x20
-  return (today || early) && !isUtf8(bytes)
+  return today || early
 }
 
 function contextOf(suite: Suite, scope: Scope): EncryptionContext {

@@ -2,6 +2,18 @@ import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
 import { type ValueTypeName } from './types'
 
+/** How values of a column were written before its table, name, context, key or mode changed. */
+export interface PreviousSettings {
+  /** The encryption context of then. Default: that of now, with the table of `boundTo` if that is given. */
+  context?: EncryptionContext
+  /** The table and column names of then. Default: those of now. */
+  boundTo?: { table?: string; column?: string }
+  /** The KMS key of then. Reading does not need it: KMS recognises the key. */
+  keyId?: string
+  /** The mode of then. Reading does not need it: the ciphertext tells. */
+  mode?: Mode
+}
+
 /** Options of `@KmsEncrypted()` and `kmsEncryptedColumn()`. */
 export interface KmsEncryptedOptions {
   /**
@@ -20,6 +32,11 @@ export interface KmsEncryptedOptions {
    * same table, or a column that was renamed: the names under which the values were written.
    */
   boundTo?: { table?: string; column?: string }
+  /**
+   * Earlier settings under which values can still be opened, tried in order where the current ones do not open a
+   * value. `rotateColumns` brings the rows up to date; then this can go.
+   */
+  previous?: readonly PreviousSettings[]
   /** `'binary'` (default) or `'text'`: base64 of the same bytes. */
   storage?: 'binary' | 'text'
   /**

@@ -1,6 +1,6 @@
 import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
-import { type KmsEncryptedOptions } from './options'
+import { type KmsEncryptedOptions, type PreviousSettings } from './options'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
 
 /** Where a declaration stands. Not known for `EntitySchema`, until the column is bound to a DataSource. */
@@ -41,7 +41,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 const BOOLEANS = ['acceptPlaintext', 'nullable', 'select', 'insert', 'update'] as const
 const STRINGS = ['keyId', 'name', 'comment'] as const
-const OTHERS = ['type', 'mode', 'context', 'boundTo', 'storage', 'maxLength'] as const
+const OTHERS = ['type', 'mode', 'context', 'boundTo', 'previous', 'storage', 'maxLength'] as const
 const KNOWN: ReadonlySet<string> = new Set([...BOOLEANS, ...STRINGS, ...OTHERS])
 
 /** What one declaration said, checked when the class is defined. */
@@ -97,18 +97,41 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
       refuse(`${name} must be a non-empty string`)
     }
   }
-  const { mode, storage, maxLength, context, boundTo } = options
-  if (mode !== undefined && !['envelope', 'direct'].includes(mode))
-    refuse("mode must be 'envelope' or 'direct'")
+  const { storage, maxLength } = options
+  checkSettings(options, place, refuse)
+  checkPrevious(options.previous, place, refuse)
   if (storage !== undefined && !['binary', 'text'].includes(storage))
     refuse("storage must be 'binary' or 'text'")
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength > 0)) {
     refuse('maxLength must be a positive whole number of bytes')
   }
+}
+
+type Refuse = (reason: string) => never
+
+function checkSettings({ mode, context, boundTo }: PreviousSettings, place: Place, refuse: Refuse): void {
+  if (mode !== undefined && !['envelope', 'direct'].includes(mode))
+    refuse("mode must be 'envelope' or 'direct'")
   if (context !== undefined) checkContext(context, place)
   for (const [name, value] of Object.entries(boundTo ?? {}) as [string, unknown][]) {
     if (!['table', 'column'].includes(name) || typeof value !== 'string' || value === '') {
       refuse('boundTo takes table and column, non-empty strings')
     }
+  }
+}
+
+function checkPrevious(previous: unknown, place: Place, refuse: Refuse): void {
+  if (previous === undefined) return
+  if (!Array.isArray(previous)) return refuse('previous must be a list of earlier settings')
+  for (const settings of previous as unknown[]) {
+    if (typeof settings !== 'object' || settings === null)
+      refuse('previous must be a list of earlier settings')
+    const { keyId, ...rest } = settings as PreviousSettings
+    const unknown = Object.keys(rest).find((name) => !['context', 'boundTo', 'mode'].includes(name))
+    if (unknown !== undefined) refuse(`previous takes context, boundTo, keyId and mode, not ${unknown}`)
+    if (keyId !== undefined && (typeof (keyId as unknown) !== 'string' || (keyId) === '')) {
+      refuse('keyId of previous must be a non-empty string')
+    }
+    checkSettings(rest, place, (reason) => refuse(`in previous, ${reason}`))
   }
 }

@@ -1,4 +1,10 @@
-import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms'
+import {
+  DecryptCommand,
+  EncryptCommand,
+  GenerateDataKeyCommand,
+  KMSClient,
+  ReEncryptCommand,
+} from '@aws-sdk/client-kms'
 import { promise as workQueue } from 'fastq'
 import { type EncryptionContext } from '../cipher/context'
 import { KmsRequestError } from '../errors'
@@ -11,6 +17,7 @@ export interface KmsCallCounts {
   GenerateDataKey: number
   Encrypt: number
   Decrypt: number
+  ReEncrypt: number
 }
 
 export interface AwsKmsOptions {
@@ -23,7 +30,7 @@ export interface AwsKmsOptions {
 
 /** Calls AWS KMS: bounded parallelism, errors with names and remedies, trusted keys only. */
 export class AwsKms implements KeyService {
-  readonly calls: KmsCallCounts = { GenerateDataKey: 0, Encrypt: 0, Decrypt: 0 }
+  readonly calls: KmsCallCounts = { GenerateDataKey: 0, Encrypt: 0, Decrypt: 0, ReEncrypt: 0 }
   readonly #givenClient: KMSClient | undefined
   #ownClient: KMSClient | undefined
   readonly #trustedKeys: TrustedKeys
@@ -67,6 +74,26 @@ export class AwsKms implements KeyService {
     const keyArn = present(response.KeyId)
     this.#trustedKeys.check(keyArn)
     return { plaintext, keyArn }
+  }
+
+  /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html */
+  async reEncrypt(
+    ciphertext: Uint8Array,
+    from: EncryptionContext,
+    keyId: string,
+    to: EncryptionContext,
+  ): Promise<Encrypted> {
+    const command = new ReEncryptCommand({
+      CiphertextBlob: ciphertext,
+      SourceEncryptionContext: from,
+      DestinationKeyId: keyId,
+      DestinationEncryptionContext: to,
+    })
+    const response = await this.#call('ReEncrypt', keyId, (client) => client.send(command))
+    this.#trustedKeys.check(present(response.SourceKeyId))
+    const keyArn = present(response.KeyId)
+    this.#trustedKeys.check(keyArn)
+    return { ciphertext: present(response.CiphertextBlob), keyArn }
   }
 
   /** Closes the client if it is this object's own. */

@@ -82,7 +82,9 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   AccessDeniedException: [
     AccessDeniedError,
     (call) =>
-      `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
+      call.operation === 'ReEncrypt'
+        ? `access to KMS was denied. Allow kms:ReEncryptFrom on the KMS key that the values are under, and kms:ReEncryptTo on ${key(call)}, in the key policies or the role's IAM policy.`
+        : `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
   ],
   InvalidKeyUsageException: UNUSABLE,
   UnsupportedOperationException: UNUSABLE,

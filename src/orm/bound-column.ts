@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { FindOperator, type ObjectLiteral, type ValueTransformer } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
-import { isCiphertext } from '../cipher/format'
+import { type Scope } from '../cipher/scope'
 import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
 import {
@@ -16,9 +16,7 @@ import { type OpenedValues } from './opened-values'
 import { SealedValue } from './sealed-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
-
-/** What TypeORM passes around for a stored value. */
-type Stored = Buffer | string
+import { type Stored, ValueOpener } from './value-opener'
 
 /**
  * One encrypted column of one DataSource: knows its table, its key and its cipher, and is the transformer that
@@ -29,6 +27,8 @@ export class BoundColumn implements ValueTransformer {
   readonly name: string
   /** Names the stored values: two entities over one table share them. */
   readonly cell: string
+  /** Opens stored values. */
+  readonly opener: ValueOpener
   #lastToken: WeakRef<ComparisonToken> | undefined
 
   constructor(
@@ -37,10 +37,12 @@ export class BoundColumn implements ValueTransformer {
     readonly recipe: Recipe,
     readonly cipher: Cipher,
     readonly opened: OpenedValues,
+    previous: readonly Scope[] = [],
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
     this.cell = `${entityMetadata.tablePath}.${databaseName}`
+    this.opener = new ValueOpener(cipher, scheme, [recipe.scope, ...previous])
   }
 
   /** An error of this column. */
@@ -75,7 +77,7 @@ export class BoundColumn implements ValueTransformer {
     const opened = this.opened.get(raw)
     if (opened?.column.cell === this.cell) return this.#hydrated(raw, opened.result)
     try {
-      const plaintext = this.#decryptNow(raw)
+      const plaintext = this.opener.openNow(raw)
       return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined)
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error))
@@ -138,9 +140,7 @@ export class BoundColumn implements ValueTransformer {
   async decrypt(stored: unknown): Promise<unknown> {
     const raw = normaliseStored(stored)
     try {
-      const plaintext =
-        this.#decryptNow(raw) ?? (await this.cipher.decrypt(this.bytesOf(raw), this.recipe.scope))
-      return this.scheme.type.deserialise(plaintext)
+      return this.scheme.type.deserialise(await this.opener.open(raw))
     } catch (error) {
       throw this.placed(error)
     }
@@ -148,10 +148,7 @@ export class BoundColumn implements ValueTransformer {
 
   /** The bytes behind a value of a row, or `undefined` if it cannot be a ciphertext. */
   bytesOf(stored: Stored): Buffer {
-    if (typeof stored !== 'string') return stored
-    // Ciphertexts in text columns are base64, and so are bare blobs of KMS; other texts are taken as they are.
-    const bytes = Buffer.from(stored, 'base64')
-    return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
+    return this.opener.bytesOf(stored)
   }
 
   /** The same error with entity, property and, where a row is given, its primary key. */
@@ -167,12 +164,6 @@ export class BoundColumn implements ValueTransformer {
 
   get #place(): { entity: string; property: string } {
     return { entity: this.metadata.entityMetadata.name, property: this.metadata.propertyPath }
-  }
-
-  #decryptNow(raw: Stored): Buffer | undefined {
-    const bytes = this.bytesOf(raw)
-    if (this.scheme.options.acceptPlaintext && !isCiphertext(bytes)) return Buffer.from(raw)
-    return this.cipher.decryptNow(bytes, this.recipe.scope)
   }
 
   #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {

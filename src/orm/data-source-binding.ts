@@ -93,7 +93,8 @@ export class DataSourceBinding {
     )
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
-    const bound = new BoundColumn(metadata, scheme, recipe, this.#cipher, this.#opened)
+    const previous = this.#previousScopes(metadata, scheme)
+    const bound = new BoundColumn(metadata, scheme, recipe, this.#cipher, this.#opened, previous)
     metadata.transformer = bound
     refuseRawSql(metadata, bound)
   }
@@ -110,6 +111,16 @@ export class DataSourceBinding {
     const context = options.context ?? this.#defaults.context ?? { table }
     const scope = new Scope(context, { column: options.boundTo?.column ?? databaseName })
     return { mode: options.mode ?? this.#defaults.mode, keyId, scope }
+  }
+
+  /** What the values of earlier settings are bound to. A table that was renamed changes the default context. */
+  #previousScopes({ entityMetadata, databaseName }: ColumnMetadata, { options }: Scheme): Scope[] {
+    return (options.previous ?? []).map(({ context, boundTo }) => {
+      const table = boundTo?.table ?? options.boundTo?.table ?? entityMetadata.tableName
+      const given = boundTo?.table === undefined ? (options.context ?? this.#defaults.context) : undefined
+      const column = boundTo?.column ?? options.boundTo?.column ?? databaseName
+      return new Scope(context ?? given ?? { table }, { column })
+    })
   }
 }
 

@@ -70,11 +70,10 @@ export class PageOpener {
 /** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
 function openNow(column: BoundColumn, stored: unknown, waiting: Map<string, Cell[]>): void {
   if (!Buffer.isBuffer(stored) && typeof stored !== 'string') return
-  const { cipher, opened, recipe } = column
-  const bytes = column.bytesOf(stored)
-  if (!isCiphertext(bytes) && column.scheme.options.acceptPlaintext) return
+  const { opened, opener } = column
+  const bytes = opener.bytesOf(stored)
   try {
-    const plaintext = cipher.decryptNow(bytes, recipe.scope)
+    const plaintext = opener.openNow(stored, bytes)
     if (plaintext) {
       opened.set(stored, { column, result: plaintext })
       return
@@ -97,13 +96,13 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
 async function openTogether(cells: readonly Cell[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
   for (const { column, stored, bytes } of cells) {
-    const { cipher, opened, recipe } = column
+    const { opened, opener } = column
     try {
       if (failure) {
         opened.set(stored, { column, result: failure })
         continue
       }
-      const plaintext = cipher.decryptNow(bytes, recipe.scope) ?? (await cipher.decrypt(bytes, recipe.scope))
+      const plaintext = opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes))
       opened.set(stored, { column, result: plaintext })
     } catch (error) {
       const result = asKmsEncryptionError(error)

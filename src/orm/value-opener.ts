@@ -1,0 +1,118 @@
+import { type Cipher } from '../cipher/cipher'
+import { fromBase64Bytes, recognise } from '../cipher/recognise'
+import { type Scope } from '../cipher/scope'
+import { type Scheme } from '../column/scheme'
+import { KmsEncryptionError } from '../errors'
+
+/** What TypeORM passes around for a stored value. */
+export type Stored = Buffer | string
+
+/** Failures after which another scope is tried. */
+const OTHER_SCOPE = new Set(['CIPHERTEXT_WRONG_CONTEXT', 'CIPHERTEXT_TAMPERED'])
+/** Failures after which bytes that look like a ciphertext are taken for the plaintext that they may be. */
+const NO_CIPHERTEXT = new Set([...OTHER_SCOPE, 'CIPHERTEXT_MALFORMED'])
+
+/**
+ * Opens the stored values of one column: under its current scope, then under the `previous` ones; and, with
+ * `acceptPlaintext`, takes what is not a ciphertext as it is.
+ */
+export class ValueOpener {
+  readonly #cipher: Cipher
+  readonly #scheme: Scheme
+
+  constructor(
+    cipher: Cipher,
+    scheme: Scheme,
+    /** The current scope first. */
+    readonly scopes: readonly [Scope, ...Scope[]],
+  ) {
+    this.#cipher = cipher
+    this.#scheme = scheme
+  }
+
+  /** The bytes behind a value of a row: ciphertexts in text columns are base64, and so are bare blobs of KMS. */
+  bytesOf(stored: Stored): Buffer {
+    if (typeof stored !== 'string') return fromBase64Bytes(stored) ?? stored
+    const bytes = Buffer.from(stored, 'base64')
+    return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
+  }
+
+  /** The plaintext, if no call to KMS is needed for it. */
+  openNow(stored: Stored, bytes = this.bytesOf(stored)): Buffer | undefined {
+    if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)
+    if (this.scopes.length === 1) return this.#openInScopeNow(stored, bytes)
+    for (const scope of this.scopes) {
+      try {
+        const plaintext = this.#cipher.decryptNow(bytes, scope)
+        if (plaintext) return plaintext
+      } catch (error) {
+        if (!isOneOf(OTHER_SCOPE, error)) throw error
+      }
+    }
+    return undefined
+  }
+
+  /** The plaintext. Throws the failure under the current scope if no scope opens it. */
+  async open(stored: Stored, bytes = this.bytesOf(stored)): Promise<Buffer> {
+    const plaintext = this.openNow(stored, bytes)
+    if (plaintext) return plaintext
+    try {
+      return (await this.openWithScope(bytes)).plaintext
+    } catch (error) {
+      if (this.#mayBePlaintext(stored, bytes) && isOneOf(NO_CIPHERTEXT, error)) return Buffer.from(stored)
+      throw error
+    }
+  }
+
+  /** The plaintext of a ciphertext, and the scope that opened it. */
+  async openWithScope(bytes: Buffer): Promise<{ plaintext: Buffer; scope: Scope }> {
+    let first: unknown
+    for (const scope of this.scopes) {
+      try {
+        return { plaintext: await this.#cipher.decrypt(bytes, scope), scope }
+      } catch (error) {
+        if (!isOneOf(OTHER_SCOPE, error)) throw error
+        first ??= error
+      }
+    }
+    throw first
+  }
+
+  /** True for a value that the column accepts as it is, because it cannot be a ciphertext. */
+  isPlaintext(stored: Stored, bytes: Buffer): boolean {
+    if (!this.#scheme.options.acceptPlaintext) return false
+    const { kind } = recognise(bytes)
+    return (
+      kind === 'plaintext' || (kind === 'malformed' && canLookLikeCiphertext(this.#scheme, stored, bytes))
+    )
+  }
+
+  #openInScopeNow(stored: Stored, bytes: Buffer): Buffer | undefined {
+    try {
+      return this.#cipher.decryptNow(bytes, this.scopes[0])
+    } catch (error) {
+      if (this.#mayBePlaintext(stored, bytes) && isOneOf(NO_CIPHERTEXT, error)) return Buffer.from(stored)
+      throw error
+    }
+  }
+
+  #mayBePlaintext(stored: Stored, bytes: Buffer): boolean {
+    return Boolean(this.#scheme.options.acceptPlaintext) && isDoubtful(this.#scheme, stored, bytes)
+  }
+}
+
+/** True for a whole ciphertext by its outline whose sealed part does not look like KMS's work, where plaintext can. */
+export function isDoubtful(scheme: Scheme, stored: Stored, bytes: Buffer): boolean {
+  const recognised = recognise(bytes)
+  const certain = recognised.kind === 'ciphertext' && recognised.certain
+  return !certain && canLookLikeCiphertext(scheme, stored, bytes)
+}
+
+/** 0xC1 occurs in no UTF-8; only bytes, and texts that are base64, can look like a ciphertext and be none. */
+export function canLookLikeCiphertext(scheme: Scheme, stored: Stored, bytes: Buffer): boolean {
+  return scheme.type.name === 'buffer' || bytes !== stored
+}
+
+function isOneOf(codes: ReadonlySet<string>, error: unknown): boolean {
+  return error instanceof KmsEncryptionError && codes.has(error.code)
+}
