@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { transformFile } from '@swc/core'
@@ -53,10 +62,27 @@ describe('the packed package', () => {
     expect(project.files).toEqual(expect.arrayContaining(named.filter((path) => path.includes('/'))))
   })
 
-  it('tells nothing of the machine that packed it', async () => {
-    const unpacked = join(await install('commonjs', 'unpacked'), 'node_modules', project.name)
-    const telling = project.files.filter((path) => readFileSync(join(unpacked, path), 'utf8').includes(root))
-    expect(telling).toEqual([])
+  describe('installed', () => {
+    let installed: string
+
+    beforeAll(async () => {
+      installed = join(await install('commonjs', 'installed'), 'node_modules')
+    })
+
+    it('tells nothing of the machine that packed it', () => {
+      const folder = join(installed, project.name)
+      const telling = project.files.filter((path) => readFileSync(join(folder, path), 'utf8').includes(root))
+      expect(telling).toEqual([])
+    })
+
+    it('takes at most 500 kB, dependencies included and peers not', () => {
+      // The peers are links, and links have no entries here.
+      const entries = readdirSync(installed, { recursive: true, withFileTypes: true })
+      const files = entries.filter((entry) => entry.isFile())
+      const sizes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size)
+      expect(files.length).toBeGreaterThan(project.files.length)
+      expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(500_000)
+    })
   })
 
   it('satisfies publint', async () => {
