@@ -62,7 +62,8 @@ export class BoundColumn implements ValueTransformer {
       value.transformValue(this)
       return value
     }
-    const plaintext = value instanceof SealedValue ? value.stored : this.serialise(value)
+    const plaintext = value instanceof SealedValue ? value.stored : this.#comparable(value)
+    if (plaintext === undefined) return new ComparisonToken(this, '')
     const last = this.#lastToken?.deref()
     if (last?.stands(this, plaintext)) return last
     const token = new ComparisonToken(this, plaintext)
@@ -164,6 +165,19 @@ export class BoundColumn implements ValueTransformer {
 
   get #place(): { entity: string; property: string } {
     return { entity: this.metadata.entityMetadata.name, property: this.metadata.propertyPath }
+  }
+
+  /**
+   * The bytes of a value, or `undefined` for one that cannot be stored: it equals no other. Where it is to be stored,
+   * `persist` refuses it; a search with it, such as a pattern for a number, is refused as every search.
+   */
+  #comparable(value: unknown): Plaintext | undefined {
+    try {
+      return this.serialise(value)
+    } catch (error) {
+      if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
+      throw error
+    }
   }
 
   #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {

@@ -1,4 +1,4 @@
-import { type DataSource, type DataSourceOptions } from 'typeorm'
+import { type DataSource, type DataSourceOptions, type EntityMetadata } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { type EncryptionContext } from '../cipher/context'
 import { Scope } from '../cipher/scope'
@@ -6,13 +6,14 @@ import { DeclaredColumn } from '../column/declared-column'
 import { type Scheme } from '../column/scheme'
 import { KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
-import { boundColumn } from './bound-columns'
+import { boundColumn, boundColumns } from './bound-columns'
 import { checkDatabase, storedType } from './column-type'
 import { OpenedValues } from './opened-values'
 import { PageOpener } from './page-opener'
 import { guardQueryRunner } from './query-guard'
 import { StatementGuard } from './statement-guard'
 import { KmsEncryptionSubscriber } from './subscriber'
+import { searchRefusal } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
 
 /** What columns take over where they say nothing themselves. */
@@ -71,8 +72,10 @@ export class DataSourceBinding {
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
   #finish(): void {
-    for (const { columns } of this.#dataSource.entityMetadatas)
-      for (const column of columns) this.#bind(column)
+    for (const metadata of this.#dataSource.entityMetadatas) {
+      for (const column of metadata.columns) this.#bind(column)
+      refuseConflictPaths(metadata)
+    }
     this.#page = new PageOpener(this.#dataSource)
     this.#statements = new StatementGuard(this.#dataSource)
     const { subscribers } = this.#dataSource
@@ -131,6 +134,18 @@ function refuseRawSql(metadata: ColumnMetadata, bound: BoundColumn): void {
     const value: unknown = getEntityValue(entity, transform)
     if (typeof value === 'function') bound.serialise(value)
     return value
+  }
+}
+
+/** `upsert` by an encrypted column would never find the row; MySQL does not even look at the conflict paths. */
+function refuseConflictPaths(metadata: EntityMetadata): void {
+  if (boundColumns(metadata).length === 0) return
+  const mapPropertyPathsToColumns = metadata.mapPropertyPathsToColumns.bind(metadata)
+  metadata.mapPropertyPathsToColumns = (paths) => {
+    const columns = mapPropertyPathsToColumns(paths)
+    const encrypted = columns.map(boundColumn).find((column) => column !== undefined)
+    if (encrypted) throw searchRefusal(encrypted)
+    return columns
   }
 }
 

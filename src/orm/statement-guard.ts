@@ -151,7 +151,6 @@ export class StatementGuard {
 function clauseAt(tokens: readonly SqlToken[], index: number, clause: Clause): Clause | undefined {
   const word = wordAt(tokens, index)
   if (word === 'VALUES' && clause === 'set') return clause
-  if (word === 'ON' && wordAt(tokens, index + 1) === 'CONFLICT') return 'other'
   if (word === 'UPDATE' && wordAt(tokens, index - 1) === 'KEY') return 'set'
   return word === undefined ? undefined : CLAUSES[word]
 }
