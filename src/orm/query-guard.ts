@@ -1,5 +1,4 @@
 import { type QueryRunner } from 'typeorm'
-import { type BoundColumn } from './bound-column'
 import { type PageOpener } from './page-opener'
 import { type StatementGuard } from './statement-guard'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -24,10 +23,12 @@ export function guardQueryRunner(
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
   // which is how its own query builders call.
   const query = queryRunner.query.bind(queryRunner) as (...args: unknown[]) => Promise<unknown>
+  const inOrder = new Order()
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
     const pending = pendingOf(parameters)
     if (structured) statements()?.check(sql, parameters)
-    const sealed = pending ? await encryptAll(parameters as unknown[], pending) : parameters
+    let sealed = pending ? encryptAll(parameters as unknown[], pending) : parameters
+    if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const result = await query(sql, sealed, structured)
     if (structured) await page()?.open(sql, rowsOf(result))
     return result
@@ -39,6 +40,29 @@ export function guardQueryRunner(
     return stream(sql, parameters, ...rest)
   }
   return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream })
+}
+
+/**
+ * Keeps the statements of a query runner in the order in which TypeORM issued them. It sends those of one save side
+ * by side, and when one fails, a ROLLBACK: which must not overtake a statement that waits for KMS, because that
+ * would then be sent outside of the transaction.
+ */
+class Order {
+  #last: Promise<unknown> | undefined
+
+  get isWaiting(): boolean {
+    return this.#last !== undefined
+  }
+
+  /** Waits for what a statement waits for, and until all statements before it could be sent. */
+  async next<T>(ready: T | Promise<T>): Promise<T> {
+    const turn = Promise.allSettled([ready, this.#last])
+    this.#last = turn
+    const [outcome] = await turn
+    if (this.#last === turn) this.#last = undefined
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  }
 }
 
 /** The values to encrypt, if there are any. Throws for a value of an encrypted column in a search. */
@@ -53,11 +77,17 @@ function pendingOf(parameters: unknown): PendingCiphertext[] | undefined {
   return pending
 }
 
-async function encryptAll(
+/** At once, if the data keys are at hand. */
+function encryptAll(
   parameters: readonly unknown[],
   pending: readonly PendingCiphertext[],
-): Promise<unknown[]> {
-  await prepareAll(new Set(pending.map(({ column }) => column)))
+): unknown[] | Promise<unknown[]> {
+  const columns = new Set(pending.map(({ column }) => column))
+  const waiting = Array.from(columns, (column) => column.prepare()).filter((promise) => promise !== undefined)
+  return waiting.length > 0 ? Promise.all(waiting).then(() => sealAll(parameters)) : sealAll(parameters)
+}
+
+function sealAll(parameters: readonly unknown[]): unknown[] | Promise<unknown[]> {
   const sealed = [...parameters]
   const waiting: Promise<unknown>[] = []
   for (const [index, value] of sealed.entries()) {
@@ -65,13 +95,7 @@ async function encryptAll(
     sealed[index] = value.encryptNow()
     if (sealed[index] === undefined) waiting.push(value.encrypt().then((stored) => (sealed[index] = stored)))
   }
-  if (waiting.length > 0) await Promise.all(waiting)
-  return sealed
-}
-
-async function prepareAll(columns: ReadonlySet<BoundColumn>): Promise<void> {
-  const waiting = Array.from(columns, (column) => column.prepare()).filter((promise) => promise !== undefined)
-  if (waiting.length > 0) await Promise.all(waiting)
+  return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
 }
 
 /** The rows of a `QueryResult`: `records` where the driver fills it, else `raw`, which for PostgreSQL may be a pair. */
