@@ -311,8 +311,16 @@ function held(world: World, slot: Slot): AccountShape {
   return world.held[slot % world.held.length]!
 }
 
+/**
+ * Entities at some slots, no two of one row: TypeORM updates them in parallel, and which version the first of the
+ * two ends up with is a matter of microseconds.
+ */
 function heldAll(world: World, slots: readonly Slot[]): AccountShape[] {
-  return [...new Set(slots.map((slot) => held(world, slot)))]
+  const accounts = slots.map((slot) => held(world, slot))
+  return accounts.filter(
+    (account, index) =>
+      !accounts.slice(0, index).some(({ id }, other) => id === account.id && (id || accounts[other] === account)),
+  )
 }
 
 /** The id of a row; mostly one that exists. */
