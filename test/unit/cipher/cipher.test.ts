@@ -1,0 +1,188 @@
+import { Cipher, type Recipe } from '../../../src/cipher/cipher'
+import { type DataKeyLimits } from '../../../src/cipher/data-key-cache'
+import { Scope } from '../../../src/cipher/scope'
+import { ClosedError, PlaintextFoundError, ThrottledError } from '../../../src/errors'
+import { MemoryKms } from './memory-kms'
+
+const KEY = 'alias/test'
+const scope = new Scope({ table: 'user' }, { column: 'token' })
+const envelope: Recipe = { mode: 'envelope', keyId: KEY, scope }
+const direct: Recipe = { mode: 'direct', keyId: KEY, scope }
+
+const ciphers: Cipher[] = []
+
+function setUp(limits: Partial<DataKeyLimits> = {}): { kms: MemoryKms; cipher: Cipher } {
+  const kms = new MemoryKms()
+  const cipher = new Cipher(kms, { maxAge: 60_000, maxValues: 1_000, maxKeys: 100, ...limits })
+  ciphers.push(cipher)
+  return { kms, cipher }
+}
+
+afterEach(() => {
+  for (const cipher of ciphers.splice(0)) cipher.close()
+})
+
+describe('Envelope encryption', () => {
+  test('asks KMS once for thousands of values, and not at all to read them back', async () => {
+    const { kms, cipher } = setUp({ maxValues: 5_000 })
+    const texts = Array.from({ length: 3_000 }, (_, index) => `value ${index}`)
+    const sealed = await Promise.all(texts.map((text) => cipher.encrypt(text, envelope)))
+    const opened = await Promise.all(sealed.map((bytes) => cipher.decrypt(bytes, scope)))
+    expect(opened.map(String)).toEqual(texts)
+    expect(kms.calls).toHaveLength(1)
+    expect(cipher.counts).toEqual({ encrypted: 3_000, decrypted: 3_000 })
+  })
+
+  test('is read by a fresh process with one call to KMS', async () => {
+    const { kms, cipher } = setUp()
+    const sealed = await Promise.all([1, 2, 3].map((n) => cipher.encrypt(String(n), envelope)))
+    const reader = new Cipher(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 1 })
+    ciphers.push(reader)
+    const opened = await Promise.all(sealed.map((bytes) => reader.decrypt(bytes, scope)))
+    expect(opened.map(String)).toEqual(['1', '2', '3'])
+    expect(kms.count('decrypt')).toBe(1)
+  })
+
+  test('answers at once when the data key is at hand, and only then', async () => {
+    const { kms, cipher } = setUp()
+    expect(cipher.encryptNow('x', envelope)).toBeUndefined()
+    const preparation = cipher.prepare(envelope)
+    expect(preparation).toBeInstanceOf(Promise)
+    await preparation
+    expect(cipher.prepare(envelope)).toBeUndefined()
+    const sealed = cipher.encryptNow('x', envelope)
+    expect(cipher.decryptNow(sealed!, scope)?.toString()).toBe('x')
+    expect(kms.calls).toHaveLength(1)
+  })
+
+  test('prepared many times at once makes one data key', async () => {
+    const { kms, cipher } = setUp()
+    await Promise.all(Array.from({ length: 20 }, async () => cipher.prepare(envelope)))
+    expect(kms.calls).toHaveLength(1)
+  })
+
+  test.each([1, 2, 7])(
+    'with %d values per data key gives many concurrent values one each',
+    async (maxValues) => {
+      const { kms, cipher } = setUp({ maxValues })
+      const texts = Array.from({ length: 50 }, (_, index) => String(index))
+      const sealed = await Promise.all(texts.map((text) => cipher.encrypt(text, envelope)))
+      const uses = new Map<string, number>()
+      for (const bytes of sealed) {
+        const id = bytes.toString('hex', 9, 193)
+        uses.set(id, (uses.get(id) ?? 0) + 1)
+      }
+      expect(Math.max(...uses.values())).toBe(maxValues)
+      expect(kms.count('generateDataKey')).toBe(Math.ceil(50 / maxValues))
+      const opened = await Promise.all(sealed.map((bytes) => cipher.decrypt(bytes, scope)))
+      expect(opened.map(String)).toEqual(texts)
+    },
+  )
+
+  test('makes progress when contexts drive each other out of the cache', async () => {
+    const { cipher } = setUp({ maxKeys: 1, maxValues: 2 })
+    const recipes = ['a', 'b', 'c'].map((table): Recipe => ({
+      ...envelope,
+      scope: new Scope({ table }, { column: 'token' }),
+    }))
+    const results = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const recipe = recipes[index % 3]!
+        const sealed = await cipher.encrypt(String(index), recipe)
+        return (await cipher.decrypt(sealed, recipe.scope)).toString()
+      }),
+    )
+    expect(results).toEqual(Array.from({ length: 60 }, (_, index) => String(index)))
+  })
+
+  test('does not mix up KMS keys and contexts when many are asked for at once', async () => {
+    const { kms, cipher } = setUp()
+    const cases = ['k1', 'k2', 'k3'].flatMap((keyId) =>
+      ['t1', 't2', 't3'].map((table) => ({ keyId, table, scope: new Scope({ table }, { column: 'c' }) })),
+    )
+    await Promise.all(
+      [...cases, ...cases].map(async ({ keyId, table, scope }) => {
+        const sealed = await cipher.encrypt(`${keyId} ${table}`, { mode: 'envelope', keyId, scope })
+        const made = kms.blobs.find(({ blob }) => blob.equals(sealed.subarray(9, 193)))
+        expect(made?.context).toEqual({ table })
+        expect(kms.calls.find((call) => call.keyId === keyId)).toBeDefined()
+        expect((await cipher.decrypt(sealed, scope)).toString()).toBe(`${keyId} ${table}`)
+      }),
+    )
+    expect(kms.count('generateDataKey')).toBe(9)
+  })
+
+  test('opens no value under another context, column or both', async () => {
+    const { cipher } = setUp()
+    const sealed = await cipher.encrypt('x', envelope)
+    const others: [Scope, string][] = [
+      [new Scope({ table: 'user' }, { column: 'other' }), 'CIPHERTEXT_TAMPERED'],
+      [new Scope({ table: 'user' }, { column: 'token', 'row.id': '1' }), 'CIPHERTEXT_TAMPERED'],
+      [new Scope({ table: 'order' }, { column: 'token' }), 'CIPHERTEXT_WRONG_CONTEXT'],
+      [new Scope({ table: 'user', tenant: '1' }, { column: 'token' }), 'CIPHERTEXT_WRONG_CONTEXT'],
+    ]
+    for (const [other, code] of others) {
+      await expect(cipher.decrypt(sealed, other)).rejects.toMatchObject({ code })
+    }
+    expect((await cipher.decrypt(sealed, scope)).toString()).toBe('x')
+  })
+
+  test('takes a new data key after an error of KMS', async () => {
+    const { kms, cipher } = setUp()
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('slow down')
+    }
+    await expect(cipher.encrypt('x', envelope)).rejects.toBeInstanceOf(ThrottledError)
+    expect(cipher.counts.encrypted).toBe(0)
+    kms.beforeAnswer = () => undefined
+    await expect(cipher.encrypt('x', envelope)).resolves.toBeInstanceOf(Buffer)
+  })
+})
+
+describe('Decryption', () => {
+  test('goes by what the ciphertext says, not by the mode of the column', async () => {
+    const { cipher } = setUp()
+    for (const recipe of [envelope, direct]) {
+      const ciphertext = await cipher.encrypt('x', recipe)
+      expect((await cipher.decrypt(ciphertext, scope)).toString()).toBe('x')
+    }
+  })
+
+  test('of a direct value always asks KMS', async () => {
+    const { kms, cipher } = setUp()
+    const ciphertext = await cipher.encrypt('x', direct)
+    expect(cipher.decryptNow(ciphertext, scope)).toBeUndefined()
+    await cipher.decrypt(ciphertext, scope)
+    await cipher.decrypt(ciphertext, scope)
+    expect(kms.count('decrypt')).toBe(2)
+  })
+
+  test('finds plaintext, and sends none of it to KMS', async () => {
+    const { kms, cipher } = setUp()
+    const texts = [
+      '',
+      'x',
+      'secret'.repeat(100),
+      '\u0001\u0002\u0003\u0000x'.repeat(50),
+      '\n '.repeat(100),
+      '{"a":1}',
+    ]
+    for (const text of texts) {
+      expect(() => cipher.decryptNow(Buffer.from(text), scope)).toThrow(PlaintextFoundError)
+      await expect(cipher.decrypt(Buffer.from(text), scope)).rejects.toBeInstanceOf(PlaintextFoundError)
+    }
+    expect(kms.calls).toEqual([])
+  })
+})
+
+describe('A closed cipher', () => {
+  test('neither encrypts nor decrypts under data keys', async () => {
+    const { cipher } = setUp()
+    const sealed = await cipher.encrypt('x', envelope)
+    cipher.close()
+    expect(cipher.encryptNow('x', envelope)).toBeUndefined()
+    await expect(cipher.encrypt('x', envelope)).rejects.toBeInstanceOf(ClosedError)
+    await expect(cipher.decrypt(sealed, scope)).rejects.toBeInstanceOf(ClosedError)
+    await expect(cipher.prepare(envelope)).rejects.toBeInstanceOf(ClosedError)
+  })
+})
