@@ -319,7 +319,9 @@ function heldAll(world: World, slots: readonly Slot[]): AccountShape[] {
   const accounts = slots.map((slot) => held(world, slot))
   return accounts.filter(
     (account, index) =>
-      !accounts.slice(0, index).some(({ id }, other) => id === account.id && (id || accounts[other] === account)),
+      !accounts
+        .slice(0, index)
+        .some(({ id }, other) => id === account.id && (id || accounts[other] === account)),
   )
 }
 
