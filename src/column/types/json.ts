@@ -1,5 +1,6 @@
+import { types } from 'node:util'
 import { InvalidValueError } from '../../errors'
-import { mismatch, type ValueType } from './value-type'
+import { classOf, mismatch, type ValueType } from './value-type'
 
 /**
  * JSON text (RFC 8259). What JSON cannot hold is refused rather than altered: `NaN` and the infinities, bigints,
@@ -41,6 +42,20 @@ function checkObjectOrArray(value: unknown): unknown {
   )
 }
 
+/** Built-in objects that JSON would make `{}` or something else of. */
+const REFUSED = [
+  types.isAnyArrayBuffer,
+  types.isArrayBufferView,
+  types.isBoxedPrimitive,
+  types.isMap,
+  types.isNativeError,
+  types.isPromise,
+  types.isRegExp,
+  types.isSet,
+  types.isWeakMap,
+  types.isWeakSet,
+]
+
 function checkJson(value: unknown, path: string, parents: Set<object>): void {
   switch (typeof value) {
     case 'string':
@@ -60,24 +75,23 @@ function checkJson(value: unknown, path: string, parents: Set<object>): void {
 function checkObject(value: object, path: string, parents: Set<object>): void {
   if (parents.has(value)) throw refuse(path, 'a reference to an object that contains it')
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
-    throw refuse(path, `an object with a toJSON method (${value.constructor.name})`)
+    throw refuse(path, `an object with a toJSON method (${classOf(value)})`)
   }
-  if (value instanceof Map || value instanceof Set || ArrayBuffer.isView(value)) {
-    throw refuse(path, `a ${value.constructor.name}`)
-  }
+  if (REFUSED.some((is) => is(value))) throw refuse(path, `a ${classOf(value)}`)
   parents.add(value)
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) checkJson(value[index], `${path}[${index}]`, parents)
   } else {
-    for (const [name, member] of Object.entries(value)) {
-      if (member !== undefined) checkJson(member, `${path}.${name}`, parents)
+    for (const member of Object.values(value) as unknown[]) {
+      if (member !== undefined) checkJson(member, `${path}.*`, parents)
     }
   }
   parents.delete(value)
 }
 
+/** `path` has no names of members: they are part of the value, and may be all of its secret. */
 function refuse(path: string, what: string): InvalidValueError {
-  const place = path === '' ? 'the value is' : `${path.replace(/^\./, '')} is`
+  const place = path === '' ? 'the value is' : `the value at ${path} is`
   return new InvalidValueError(
     `${place} ${what}, which JSON cannot hold. Convert it first (a Date: toISOString(); bytes: toString('base64')), or choose another type for the column.`,
   )

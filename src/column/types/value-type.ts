@@ -26,6 +26,11 @@ function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (typeof value !== 'object') return typeof value === 'function' ? 'a function' : `a ${typeof value}`
   if (Array.isArray(value)) return 'an array'
+  return `an object of class ${classOf(value)}`
+}
+
+/** Name of the class of an object, by its prototype: a `constructor` of its own is data. */
+export function classOf(value: object): string {
   const prototype = Object.getPrototypeOf(value) as { constructor?: { name?: string } } | null
-  return `an object of class ${prototype?.constructor?.name ?? 'null'}`
+  return prototype?.constructor?.name ?? 'null'
 }
