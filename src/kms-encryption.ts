@@ -196,5 +196,6 @@ function checkOptions(options: KmsEncryptionOptions): void {
       refuse(`${name} must be a positive whole number`)
     }
   }
+  if ((cache.maxAge ?? 0) >= 2 ** 31) refuse('cache.maxAge must be below 2^31 milliseconds, about 24 days')
   if ((cache.maxValues ?? 0) > 2 ** 32) refuse('cache.maxValues must be at most 2^32 (NIST SP 800-38D, 8.3)')
 }
