@@ -81,7 +81,7 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
   if (typeof options !== 'object' || (options as unknown) === null) refuse('the options must be an object')
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     if (KNOWN.has(name) || value === undefined) continue
-    const reason = REFUSED[name]
+    const reason = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined
     refuse(
       reason
         ? `the option ${name} cannot work on an encrypted column: ${reason}`
@@ -113,6 +113,7 @@ function checkSettings({ mode, context, boundTo }: PreviousSettings, place: Plac
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))
     refuse("mode must be 'envelope' or 'direct'")
   if (context !== undefined) checkContext(context, place)
+  if (boundTo !== undefined && typeof boundTo !== 'object') refuse('boundTo takes table and column')
   for (const [name, value] of Object.entries(boundTo ?? {}) as [string, unknown][]) {
     if (!['table', 'column'].includes(name) || typeof value !== 'string' || value === '') {
       refuse('boundTo takes table and column, non-empty strings')
@@ -129,7 +130,7 @@ function checkPrevious(previous: unknown, place: Place, refuse: Refuse): void {
     const { keyId, ...rest } = settings as PreviousSettings
     const unknown = Object.keys(rest).find((name) => !['context', 'boundTo', 'mode'].includes(name))
     if (unknown !== undefined) refuse(`previous takes context, boundTo, keyId and mode, not ${unknown}`)
-    if (keyId !== undefined && (typeof (keyId as unknown) !== 'string' || (keyId) === '')) {
+    if (keyId !== undefined && (typeof (keyId as unknown) !== 'string' || keyId === '')) {
       refuse('keyId of previous must be a non-empty string')
     }
     checkSettings(rest, place, (reason) => refuse(`in previous, ${reason}`))

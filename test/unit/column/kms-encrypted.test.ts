@@ -1,0 +1,146 @@
+import 'reflect-metadata'
+import { inspect } from 'node:util'
+import { getMetadataArgsStorage } from 'typeorm'
+import { DeclaredColumn } from '../../../src/column/declared-column'
+import { KmsEncrypted, kmsEncryptedColumn } from '../../../src/column/kms-encrypted'
+import { InvalidOptionError, NotConfiguredError, UnknownValueTypeError } from '../../../src/errors'
+import { formsOfMarker, newMarker } from '../../support/markers'
+
+interface Codes {
+  list: string[]
+}
+
+class User {
+  @KmsEncrypted() text!: string
+  @KmsEncrypted() bytes!: Buffer
+  @KmsEncrypted() count!: number
+  @KmsEncrypted() flag!: boolean
+  @KmsEncrypted() at!: Date
+  @KmsEncrypted() codes!: Codes
+  @KmsEncrypted() list!: string[]
+  @KmsEncrypted({ type: 'bigint' }) big!: bigint
+  @KmsEncrypted({ type: 'string', nullable: true, name: 'tok', select: false, comment: 'c' }) token!:
+    string | null
+}
+
+function columnOf(property: string): ReturnType<typeof getMetadataArgsStorage>['columns'][number] {
+  const column = getMetadataArgsStorage().columns.find(
+    ({ target, propertyName }) => target === User && propertyName === property,
+  )
+  return column!
+}
+
+const transformerOf = (property: string): DeclaredColumn =>
+  columnOf(property).options.transformer as DeclaredColumn
+
+describe('@KmsEncrypted()', () => {
+  test.each([
+    ['text', 'string'],
+    ['bytes', 'buffer'],
+    ['count', 'number'],
+    ['flag', 'boolean'],
+    ['at', 'date'],
+    ['codes', 'json'],
+    ['list', 'json'],
+    ['big', 'bigint'],
+    ['token', 'string'],
+  ])('takes the value type of the property %s: %s', (property, type) => {
+    expect(transformerOf(property).scheme.type.name).toBe(type)
+    expect(transformerOf(property).scheme.place).toEqual({ entity: 'User', property })
+  })
+
+  test('hands TypeORM the options that are TypeORM’s, and no others', () => {
+    const { options } = columnOf('token')
+    expect(options).toMatchObject({ nullable: true, name: 'tok', select: false, comment: 'c' })
+    expect(Object.keys(options).sort()).toEqual([
+      'comment',
+      'name',
+      'nullable',
+      'select',
+      'transformer',
+      'type',
+    ])
+  })
+
+  test('refuses wrong options when the class is defined, and names entity and property', () => {
+    const define = (): unknown => {
+      class Account {
+        @KmsEncrypted({ unique: true } as object) token!: string
+      }
+      return Account
+    }
+    expect(define).toThrow(InvalidOptionError)
+    expect(define).toThrow(/^Account\.token: /)
+  })
+
+  test('asks for the type where the compiler says nothing', () => {
+    class Bare {}
+    const declare = (): void => {
+      KmsEncrypted()(Bare.prototype, 'token')
+    }
+    expect(declare).toThrow(UnknownValueTypeError)
+    expect(declare).toThrow(/^Bare\.token: /)
+    KmsEncrypted({ type: 'string' })(Bare.prototype, 'token')
+  })
+
+  test('asks for the type where reflect-metadata was not imported', () => {
+    const reflect = Reflect as { getMetadata?: unknown }
+    const { getMetadata } = reflect
+    delete reflect.getMetadata
+    try {
+      expect(() => {
+        KmsEncrypted()(User.prototype, 'text')
+      }).toThrow(/import 'reflect-metadata' first/)
+    } finally {
+      reflect.getMetadata = getMetadata
+    }
+  })
+})
+
+describe('kmsEncryptedColumn()', () => {
+  test('declares the same for EntitySchema', () => {
+    const column = kmsEncryptedColumn({ type: 'json', nullable: true, name: 'codes' })
+    expect(column).toMatchObject({ nullable: true, name: 'codes' })
+    expect((column.transformer as DeclaredColumn).scheme.type.name).toBe('json')
+  })
+
+  test('needs the type', () => {
+    expect(() => kmsEncryptedColumn({} as { type: 'json' })).toThrow(UnknownValueTypeError)
+  })
+})
+
+describe('A column that no DataSource was told about', () => {
+  const marker = newMarker()
+
+  test('lets no value through in either direction, and does not show it', () => {
+    for (const pass of [
+      (column: DeclaredColumn) => column.to(marker),
+      (column: DeclaredColumn) => column.from(marker),
+      (column: DeclaredColumn) => column.to(''),
+      (column: DeclaredColumn) => column.to(0),
+      (column: DeclaredColumn) => column.from(Buffer.alloc(0)),
+    ]) {
+      let error: unknown
+      try {
+        pass(transformerOf('text'))
+      } catch (thrown) {
+        error = thrown
+      }
+      expect(error).toBeInstanceOf(NotConfiguredError)
+      expect((error as Error).message).toMatch(/^User\.text: .*encryption\.configure/)
+      expect(formsOfMarker(inspect(error), marker)).toEqual([])
+    }
+  })
+
+  test('lets null and undefined through', () => {
+    for (const value of [null, undefined]) {
+      expect(transformerOf('text').to(value)).toBe(value)
+      expect(transformerOf('text').from(value)).toBe(value)
+    }
+  })
+
+  test('has a column type that says what is missing when a driver asks for its name', () => {
+    const type = columnOf('text').options.type as { name: string }
+    expect(() => type.name).toThrow(NotConfiguredError)
+  })
+})
