@@ -15,6 +15,7 @@ export async function withKmsClient<T>(args: Arguments, use: (client: KMSClient)
   // The default chain reads it when it looks for credentials and region.
   if (profile !== undefined) process.env.AWS_PROFILE = profile
   const client = new KMSClient({
+    requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
   })

@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { run } from './run'
 
+// The AWS SDK's advice on future Node.js versions is for whoever keeps the application, not for each command.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
 run(process.argv.slice(2), process).then(
   (status) => {
     process.exitCode = status

@@ -1,5 +1,5 @@
 import { KmsEncryptionError } from '../errors'
-import { type Command, CommandFailed, helpOf, parseArguments, UsageError } from './command'
+import { type Command, helpOf, parseArguments, UsageError } from './command'
 import { commands } from './commands'
 import { Terminal } from './terminal'
 
@@ -60,9 +60,10 @@ function report(error: unknown, command: Command, terminal: Terminal): ExitStatu
     return ExitStatus.WrongUsage
   }
   if (!(error instanceof Error)) throw error
-  const code = error instanceof KmsEncryptionError ? `${error.code}: ` : ''
-  if (error.message !== '') terminal.note(`${terminal.style('red', '✗')} ${code}${error.message}`)
-  if (!(error instanceof CommandFailed))
-    terminal.printJson({ error: { code: code.replace(': ', '') || error.name, message: error.message } })
+  const code = error instanceof KmsEncryptionError ? error.code : undefined
+  if (error.message !== '') {
+    terminal.note(`${terminal.style('red', '✗')} ${code === undefined ? '' : `${code}: `}${error.message}`)
+  }
+  terminal.printJson({ error: { ...(code === undefined ? {} : { code }), message: error.message } })
   return ExitStatus.Failed
 }

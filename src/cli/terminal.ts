@@ -11,10 +11,14 @@ interface Streams {
   env: NodeJS.ProcessEnv
 }
 
+/** Spaces between columns. */
+const GAP = 2
+
 /** Where a command writes: results on stdout, all else on stderr; colours and questions only on a terminal. */
 export class Terminal {
   readonly #streams: Streams
   readonly #colour: boolean
+  #jsonPrinted = false
 
   constructor(
     streams: Streams,
@@ -40,9 +44,11 @@ export class Terminal {
     if (!this.json) this.#streams.stdout.write(`${line}\n`)
   }
 
-  /** The result for `--json`. Left out without. */
+  /** The result for `--json`. Left out without, and after the first. */
   printJson(value: unknown): void {
-    if (this.json) this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+    if (!this.json || this.#jsonPrinted) return
+    this.#jsonPrinted = true
+    this.#streams.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   }
 
   /** A line that is no result: progress, warnings, errors. */
@@ -55,19 +61,40 @@ export class Terminal {
     if (this.interactive) this.#streams.stderr.write(`\r${line}\u001b[K`)
   }
 
-  /** A table with aligned columns. */
+  /** A table with aligned columns; on a terminal too narrow for it, a block of lines per row. */
   table(header: readonly string[], rows: readonly (readonly string[])[]): void {
-    const width = (text: string): number => stripVTControlCharacters(text).length
     const widths = header.map((title, column) =>
       Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
     )
+    const { isTTY, columns } = this.#streams.stdout
+    const needed = widths.reduce((sum, one) => sum + one + GAP, -GAP)
+    if (isTTY && columns !== undefined && needed > columns) {
+      this.#blocks(header, rows)
+      return
+    }
     const line = (cells: readonly string[]): string =>
       cells
-        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell)))
-        .join('  ')
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell) + GAP))
+        .join('')
         .trimEnd()
     this.print(this.style('bold', line(header)))
     for (const row of rows) this.print(line(row))
+  }
+
+  #blocks(header: readonly string[], rows: readonly (readonly string[])[]): void {
+    for (const [index, row] of rows.entries()) {
+      if (index > 0) this.print()
+      this.fields(header.map((title, column) => [title, row[column]] as const))
+    }
+  }
+
+  /** Names and values, one pair a line; pairs with no value are left out. */
+  fields(pairs: readonly (readonly [name: string, value: string | undefined])[]): void {
+    const present = pairs.filter(([, value]) => value !== undefined && value !== '')
+    const longest = Math.max(...present.map(([name]) => width(name)))
+    for (const [name, value] of present) {
+      this.print(`  ${this.style('dim', name)}${' '.repeat(longest - width(name) + GAP)}${value ?? ''}`)
+    }
   }
 
   /** Asks for a line of text; `undefined` where nobody can be asked. */
@@ -80,4 +107,8 @@ export class Terminal {
       prompt.close()
     }
   }
+}
+
+function width(text: string): number {
+  return stripVTControlCharacters(text).length
 }

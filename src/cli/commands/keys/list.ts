@@ -1,0 +1,34 @@
+import { KeyAdministration } from '../../../kms/key-administration'
+import { type Command } from '../../command'
+import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
+import { day, keyJson, rotationOf, stateOf } from './key-view'
+
+const HEADER = ['ALIAS', 'DESCRIPTION', 'ID', 'MANAGER', 'STATE', 'ROTATION', 'CREATED', 'DELETION']
+
+export const listKeys: Command = {
+  name: 'keys list',
+  summary: 'Lists the KMS keys of the account and region, your own first.',
+  options: KMS_OPTIONS,
+  async run(args, terminal) {
+    const keys = await withKmsClient(args, (client) => new KeyAdministration(client).list())
+    terminal.printJson(keys.map(keyJson))
+    if (keys.length === 0) {
+      terminal.print('There are no keys. typeorm-kms keys create makes one.')
+      return
+    }
+    const rows = keys.map((key) => [
+      key.aliases.join(', '),
+      key.description,
+      key.id,
+      key.manager ?? '?',
+      stateOf(key, terminal),
+      rotationOf(key),
+      day(key.created),
+      day(key.deletion),
+    ])
+    terminal.table(HEADER, rows)
+    if (keys.some(({ state }) => state === undefined)) {
+      terminal.note('? = kms:DescribeKey is not allowed on that key')
+    }
+  },
+}
