@@ -1,0 +1,11 @@
+import { randomBytes } from 'node:crypto'
+import { type EncryptionOptions, EncryptionTransformer } from 'typeorm-encrypted'
+
+const options: EncryptionOptions = {
+  key: randomBytes(32).toString('hex'),
+  algorithm: 'aes-256-gcm',
+  ivLength: 12,
+}
+
+/** typeorm-encrypted with the algorithm and IV of this library; its key is fixed, and in the process. */
+export const typeormEncrypted = new EncryptionTransformer(options)

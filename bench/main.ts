@@ -1,0 +1,61 @@
+import 'reflect-metadata'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { findRows } from './measures/find'
+import { saveNewRows } from './measures/save-new'
+import { saveUnchangedRows } from './measures/save-unchanged'
+import { sealAndOpen } from './measures/seal-and-open'
+import { type Bench } from './support/bench'
+import { mariadb, sqliteInMemory } from './support/databases'
+import { startKms } from './support/kms'
+import { describeMachine } from './support/machine'
+import { Report } from './support/report'
+
+const QUICK = { sealAndOpen, findRows, saveNewRows, saveUnchangedRows }
+const ALL = { ...QUICK }
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+  })
+  const { quick, only } = values
+  const head = describeMachine(quick ? 'npm run bench:quick' : 'npm run bench')
+  const report = new Report()
+  const places = [sqliteInMemory()]
+  if (quick) report.note('A quick run measures on SQLite only; `npm run bench` measures everything.')
+  else {
+    const server = await mariadb()
+    if (typeof server === 'string') report.note(`Not measured on MariaDB: ${server.split('\n')[0] ?? ''}`)
+    else places.push(server)
+  }
+  const bench: Bench = { kms: await startKms(), places, report, quick }
+  try {
+    for (const [name, measure] of Object.entries(quick ? QUICK : ALL)) {
+      if (only === undefined || name === only) await measure(bench)
+    }
+  } finally {
+    for (const place of places) await place.close()
+  }
+  const text = `${head}\n${report.toMarkdown()}`
+  process.stdout.write(`${text}\n`)
+  if (!quick && only === undefined) save(text)
+}
+
+function save(text: string): void {
+  const folder = join(__dirname, 'results')
+  mkdirSync(folder, { recursive: true })
+  const file = `${new Date().toISOString().slice(0, 16).replace(/\D/g, '-')}.md`
+  writeFileSync(join(folder, file), text)
+  process.stderr.write(`Saved as bench/results/${file}\n`)
+}
+
+process.exitCode = 1
+main().then(
+  () => {
+    process.exitCode = 0
+  },
+  (error: unknown) => {
+    console.error(error)
+  },
+)

@@ -1,0 +1,40 @@
+import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { typeormEncrypted } from '../contenders/typeorm-encrypted'
+
+/** A row of each contender: the same columns, in a table of its own. */
+export interface UserRow {
+  id: number
+  privateKey: string
+}
+
+@Entity()
+export class PlainUser implements UserRow {
+  @PrimaryGeneratedColumn() id!: number
+  @Column() privateKey!: string
+}
+
+/** Plain TypeORM that keeps as many bytes as a ciphertext has: what storage alone costs. */
+@Entity()
+export class BlobUser {
+  @PrimaryGeneratedColumn() id!: number
+  @Column('blob') privateKey!: Buffer
+}
+
+@Entity()
+export class TransformedUser implements UserRow {
+  @PrimaryGeneratedColumn() id!: number
+  @Column({ transformer: typeormEncrypted }) privateKey!: string
+}
+
+@Entity()
+export class EncryptedUser implements UserRow {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted() privateKey!: string
+}
+
+@Entity()
+export class DirectUser implements UserRow {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ mode: 'direct' }) privateKey!: string
+}
