@@ -34,7 +34,7 @@ export class PageOpener {
     if (typeof first !== 'object') return undefined
     const waiting = new Map<string, Cell[]>()
     for (const name of Object.keys(first)) {
-      const column = this.#columnOf(name, sql)
+      const column = this.#columnOf(unshortened(name, sql), sql)
       if (column) for (const row of rows) openNow(column, row[name], waiting)
     }
     return waiting.size === 0 ? undefined : Promise.all(Array.from(waiting.values(), openTogether))
@@ -65,6 +65,15 @@ export class PageOpener {
       .join('.')
     return alias === '' ? table : `${table} ${driver.escape(alias)}`
   }
+}
+
+/** TypeORM shortens a long `alias_column` to its SHA-1. The statement says what that stands for. */
+function unshortened(resultName: string, sql: string): string {
+  if (!/^[0-9a-f]{40}$/.test(resultName)) return resultName
+  const end = /(["`])([^"`]+)\1\.\1([^"`]+)\1 AS ["`]$/.exec(
+    sql.slice(0, Math.max(0, sql.indexOf(resultName))),
+  )
+  return end ? `${end[2]!}_${end[3]!}` : resultName
 }
 
 /** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
