@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-kms'
 import { promise as workQueue } from 'fastq'
 import { type EncryptionContext } from '../cipher/context'
-import { KmsRequestError } from '../errors'
+import { ClosedError, KmsRequestError } from '../errors'
 import { toKmsEncryptionError } from './error-mapping'
 import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from './key-service'
 import { type TrustedKeys } from './trusted-keys'
@@ -33,6 +33,7 @@ export class AwsKms implements KeyService {
   readonly calls: KmsCallCounts = { GenerateDataKey: 0, Encrypt: 0, Decrypt: 0, ReEncrypt: 0 }
   readonly #givenClient: KMSClient | undefined
   #ownClient: KMSClient | undefined
+  #closed = false
   readonly #trustedKeys: TrustedKeys
   readonly #queue
 
@@ -50,11 +51,8 @@ export class AwsKms implements KeyService {
       EncryptionContext: context,
     })
     const response = await this.#call('GenerateDataKey', keyId, (client) => client.send(command))
-    const plaintext = owned(response.Plaintext)
-    const encrypted = present(response.CiphertextBlob)
-    const keyArn = present(response.KeyId)
-    this.#trustedKeys.check(keyArn)
-    return { plaintext, encrypted, keyArn }
+    const opened = this.#opened(response)
+    return { ...opened, encrypted: present(response.CiphertextBlob) }
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
@@ -70,10 +68,7 @@ export class AwsKms implements KeyService {
   async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
     const command = new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context })
     const response = await this.#call('Decrypt', undefined, (client) => client.send(command))
-    const plaintext = owned(response.Plaintext)
-    const keyArn = present(response.KeyId)
-    this.#trustedKeys.check(keyArn)
-    return { plaintext, keyArn }
+    return this.#opened(response)
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html */
@@ -96,8 +91,9 @@ export class AwsKms implements KeyService {
     return { ciphertext: present(response.CiphertextBlob), keyArn }
   }
 
-  /** Closes the client if it is this object's own. */
+  /** Closes the client if it is this object's own. What has not been sent to KMS yet is refused from now on. */
   close(): void {
+    this.#closed = true
     this.#ownClient?.destroy()
     this.#ownClient = undefined
   }
@@ -108,6 +104,8 @@ export class AwsKms implements KeyService {
     send: (client: KMSClient) => Promise<Output>,
   ): Promise<Output> {
     return (await this.#queue.push(async () => {
+      if (this.#closed)
+        throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
       this.calls[operation]++
       const client = this.#client()
       try {
@@ -118,6 +116,18 @@ export class AwsKms implements KeyService {
     })) as Output
   }
 
+  /** The plaintext, in memory of our own so that it can be zero-filled; the SDK's copy is zero-filled here. */
+  #opened({ Plaintext, KeyId }: { Plaintext?: Uint8Array; KeyId?: string }): Decrypted {
+    const plaintext = present(Plaintext)
+    try {
+      const keyArn = present(KeyId)
+      this.#trustedKeys.check(keyArn)
+      return { plaintext: Buffer.from(plaintext), keyArn }
+    } finally {
+      plaintext.fill(0)
+    }
+  }
+
   #client(): KMSClient {
     return (
       this.#givenClient ??
@@ -126,14 +136,6 @@ export class AwsKms implements KeyService {
       }))
     )
   }
-}
-
-/** Key material in memory of our own, so that it can be zero-filled; the SDK's copy is zero-filled here. */
-function owned(bytes: Uint8Array | undefined): Buffer {
-  const source = present(bytes)
-  const copy = Buffer.from(source)
-  source.fill(0)
-  return copy
 }
 
 function present<T>(value: T | undefined): T {

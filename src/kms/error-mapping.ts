@@ -59,6 +59,13 @@ const UNUSABLE: Explanation = [
   (call) =>
     `${key(call)} cannot be used for ${call.operation}. It must be an enabled symmetric encryption key (KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT).`,
 ]
+const DENIED: Explanation = [
+  AccessDeniedError,
+  (call) =>
+    call.operation === 'ReEncrypt'
+      ? `access to KMS was denied. Allow kms:ReEncryptFrom on the KMS key that the values are under, and kms:ReEncryptTo on ${key(call)}, in the key policies or the role's IAM policy.`
+      : `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
+]
 const NO_REGION: Explanation = [
   WrongRegionError,
   () => 'no AWS region is configured. Set AWS_REGION, or pass client: new KMSClient({ region }).',
@@ -79,13 +86,8 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
     () =>
       'KMS refuses the stored ciphertext under this encryption context. It was made for another table, column or context, or it was altered. If a table or the context option was renamed, name the old one with the context or boundTo option.',
   ],
-  AccessDeniedException: [
-    AccessDeniedError,
-    (call) =>
-      call.operation === 'ReEncrypt'
-        ? `access to KMS was denied. Allow kms:ReEncryptFrom on the KMS key that the values are under, and kms:ReEncryptTo on ${key(call)}, in the key policies or the role's IAM policy.`
-        : `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
-  ],
+  AccessDeniedException: DENIED,
+  NotAuthorized: DENIED,
   InvalidKeyUsageException: UNUSABLE,
   UnsupportedOperationException: UNUSABLE,
   KeyUnavailableException: UNUSABLE,
@@ -98,6 +100,7 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   KMSInternalException: UNAVAILABLE,
   InternalFailure: UNAVAILABLE,
   ServiceUnavailable: UNAVAILABLE,
+  RequestTimeoutException: UNAVAILABLE,
   TimeoutError: UNAVAILABLE,
   AbortError: UNAVAILABLE,
   NetworkingError: UNAVAILABLE,
@@ -123,7 +126,7 @@ function explanation(error: unknown): Explanation {
     ]
   }
   if (/^Region is missing/i.test(message)) return NO_REGION
-  const explained = BY_NAME[name]
+  const explained = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined
   if (explained) return explained
   if (isNetworkError(known) || status >= 500) return UNAVAILABLE
   return [
@@ -165,7 +168,7 @@ function facts(error: unknown): { name: string; message: string; code: string; s
 
 /** System error codes of sockets, names and certificates; the SDK may have wrapped the error that had the code. */
 const NETWORK =
-  /\b(ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE|EPROTO|ERR_TLS\w*|UND_ERR_\w+|CERT_\w+|DEPTH_ZERO\w*|UNABLE_TO_\w+)\b|socket hang up/
+  /\b(ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENET(UNREACH|DOWN)|EPIPE|EPROTO|HPE_\w+|ERR_(TLS|SSL)\w*|UND_ERR_\w+|CERT_\w+|SELF_SIGNED\w*|DEPTH_ZERO\w*|UNABLE_TO_\w+)\b|socket hang up/
 
 function isNetworkError({ message, code, status }: ReturnType<typeof facts>): boolean {
   return status === 0 && (NETWORK.test(code) || NETWORK.test(message))

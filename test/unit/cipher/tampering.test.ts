@@ -6,7 +6,7 @@ import { Scope } from '../../../src/cipher/scope'
 import { KmsEncryptionError } from '../../../src/errors'
 import { AwsKms } from '../../../src/kms/aws-kms'
 import { TrustedKeys } from '../../../src/kms/trusted-keys'
-import { createKey } from '../kms/create-key'
+import { createKey } from '../kms/keys'
 import { LocalKms } from '../../../src/local-kms'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
