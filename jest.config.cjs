@@ -17,6 +17,7 @@ const transform = {
 const self = {
   '^typeorm-kms-encrypted$': '<rootDir>/src/index.ts',
   '^typeorm-kms-encrypted/local-kms$': '<rootDir>/src/local-kms/index.ts',
+  '^typeorm-kms-encrypted/migration$': '<rootDir>/src/migration/index.ts',
 }
 
 const project = (displayName, testMatch, options = {}) => ({

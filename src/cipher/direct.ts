@@ -81,7 +81,8 @@ export function isKmsBlob(bytes: Buffer): boolean {
   return today || early
 }
 
-function contextOf(suite: Suite, scope: Scope): EncryptionContext {
+/** The encryption context of a direct ciphertext. */
+export function contextOf(suite: Suite, scope: Scope): EncryptionContext {
   if (suite === Suite.Envelope)
     throw new MalformedCiphertextError('an envelope ciphertext is not opened by KMS itself')
   return suite === Suite.DirectEmpty ? { ...scope.directContext, ...EMPTY_CONTEXT } : scope.directContext

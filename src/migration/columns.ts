@@ -1,0 +1,141 @@
+import { type EntityTarget, type ObjectLiteral } from 'typeorm'
+import { type BoundColumn } from '../orm/bound-column'
+import { type Conversion } from './conversion'
+import { Decrypt } from './decrypt'
+import { Encrypt } from './encrypt'
+import { type MigrationOptions, type MigrationResult } from './options'
+import { Pass } from './pass'
+import { Rotate, type RotateSettings } from './rotate'
+import { encryptedColumn, type Executor } from './target'
+import { type Unreadable, Verify } from './verify'
+
+/** Options of `rotateColumns`. */
+export interface RotateOptions extends MigrationOptions, RotateSettings {}
+
+/** What `verifyColumns` found in one column. */
+export interface VerifyResult extends MigrationResult {
+  /** Rows that could not be read. */
+  failed: number
+  /** The first 1,000 of them. */
+  unreadable: readonly Unreadable[]
+}
+
+/**
+ * Encrypts the plaintext that is in the columns. Rows that are ciphertext already stay as they are, so it can be
+ * ended at any moment and run again. The columns must already have their new type.
+ *
+ * With the `QueryRunner` of a TypeORM migration it works inside the migration's transaction; with a DataSource,
+ * each batch is a transaction of its own and the application may go on meanwhile: a row that it writes is left to
+ * it, and looked at again.
+ *
+ * @param entity Class or name of the entity. Migrations outlive classes: prefer the name.
+ * @returns one result per property, in order.
+ * @throws NotEncryptedColumnError, NoPrimaryKeyError, ColumnTypeError before the first row; InvalidValueError for a
+ * value that is not of the declared type, with its primary key; TableLockedError; InterruptedError; what KMS
+ * refuses. What is done stays done, unless the transaction around it is rolled back.
+ *
+ * @example
+ * ```ts
+ * export class EncryptPrivateKeys1700000000000 implements MigrationInterface {
+ *   async up(queryRunner: QueryRunner) {
+ *     await queryRunner.query('ALTER TABLE `user` MODIFY `privateKey` longtext CHARACTER SET utf8mb4 NOT NULL')
+ *     await queryRunner.query('ALTER TABLE `user` MODIFY `privateKey` blob NOT NULL')
+ *     await encryptColumns(queryRunner, 'User', ['privateKey'])
+ *   }
+ * }
+ * ```
+ */
+export function encryptColumns(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+  options: MigrationOptions = {},
+): Promise<MigrationResult[]> {
+  return eachColumn(executor, entity, properties, options, (column) => new Encrypt(column))
+}
+
+/**
+ * Decrypts the columns: the way back. The plaintext is sent to the database, and so into its logs.
+ *
+ * @throws NotRepresentableError for a value that the column cannot hold as it is, with its primary key; else as
+ * `encryptColumns`.
+ *
+ * @example
+ * ```ts
+ * await decryptColumns(queryRunner, 'User', ['privateKey'])
+ * await queryRunner.query('ALTER TABLE `user` MODIFY `privateKey` longtext CHARACTER SET utf8mb4 NOT NULL')
+ * ```
+ */
+export function decryptColumns(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+  options: MigrationOptions = {},
+): Promise<MigrationResult[]> {
+  return eachColumn(executor, entity, properties, options, (column) => new Decrypt(column))
+}
+
+/**
+ * Moves values to another KMS key (`to`), or brings them up to the current key, mode, context, names and storage
+ * of their column. Where only the key changes this is one KMS `ReEncrypt` per data key, or per value in direct
+ * mode, and no plaintext enters the process. Values that are as they should be stay untouched; with `newDataKeys`
+ * and no `to`, every value is encrypted anew.
+ *
+ * Needs `kms:ReEncryptFrom` on the old key and `kms:ReEncryptTo` on the new one; with `newDataKeys` or a change of
+ * mode or context, `kms:Decrypt` and `kms:GenerateDataKey` (or `kms:Encrypt`).
+ *
+ * @example
+ * ```ts
+ * await rotateColumns(dataSource, User, ['privateKey'], { to: 'alias/my-app-2027' })
+ * ```
+ */
+export function rotateColumns(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+  options: RotateOptions = {},
+): Promise<MigrationResult[]> {
+  return eachColumn(executor, entity, properties, options, (column) => new Rotate(column, options))
+}
+
+/**
+ * Opens every value of the columns and reports the rows that do not open, or are plaintext where that is not
+ * accepted. Writes nothing. Trouble with KMS itself (unreachable, throttled, no credentials) is thrown.
+ *
+ * @example
+ * ```ts
+ * const [{ failed, unreadable }] = await verifyColumns(dataSource, User, ['privateKey'])
+ * ```
+ */
+export async function verifyColumns(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+  options: MigrationOptions = {},
+): Promise<VerifyResult[]> {
+  const conversions: Verify[] = []
+  const results = await eachColumn(executor, entity, properties, options, (column) => {
+    const verify = new Verify(column)
+    conversions.push(verify)
+    return verify
+  })
+  return results.map((result, index) => {
+    const { failed, unreadable } = conversions[index]!
+    return { ...result, failed, unreadable }
+  })
+}
+
+async function eachColumn(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+  options: MigrationOptions,
+  conversionOf: (column: BoundColumn) => Conversion,
+): Promise<MigrationResult[]> {
+  const columns = properties.map((property) => encryptedColumn(executor, entity, property))
+  const results: MigrationResult[] = []
+  for (const column of columns) {
+    results.push(await new Pass(column, conversionOf(column), options).run(executor))
+  }
+  return results
+}

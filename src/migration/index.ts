@@ -1,0 +1,7 @@
+export { columnStatus, type ColumnStatus, type ColumnStatusOptions, type KeyCount } from './status'
+export { decryptColumns, encryptColumns, rotateColumns, verifyColumns } from './columns'
+export { type RotateOptions, type VerifyResult } from './columns'
+export { type MigrationOptions, type MigrationProgress, type MigrationResult } from './options'
+export { type Shard } from './rows/key-sql'
+export { type Executor } from './target'
+export { type Unreadable } from './verify'

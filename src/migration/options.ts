@@ -1,0 +1,63 @@
+import { InvalidOptionError } from '../errors'
+import { type Shard } from './rows/key-sql'
+
+/** Options of everything that goes through the rows of a table. */
+export interface MigrationOptions {
+  /** Most rows read and written at once. Default 500. Fewer are taken where values are large: 4 MB at once. */
+  batchSize?: number
+  /** Batches under way at once, each on a connection of its own. Default 2 with a DataSource; else always 1. */
+  concurrency?: number
+  /** Most rows per second. Default: no limit. */
+  maxRate?: number
+  /** Does everything except writing. Default `false`. */
+  dryRun?: boolean
+  /** Works on one part of the table, by a hash of the primary key: `{ index: 2, count: 8 }` is the second of eight. */
+  shard?: Shard
+  /** Milliseconds to wait for a lock that another session holds. Default 10,000. */
+  lockTimeout?: number
+  /** Stops after the batches under way; the promise is then rejected with `InterruptedError`. */
+  signal?: AbortSignal
+  /** Called after each batch. */
+  onProgress?: (progress: MigrationProgress) => void
+}
+
+/** How far a run is. */
+export interface MigrationProgress {
+  entity: string
+  property: string
+  /** Rows that are not NULL, as counted at the start. */
+  total: number
+  /** Rows seen so far. */
+  rows: number
+  /** Rows written so far, or with `dryRun` those that would be. */
+  changed: number
+  /** Milliseconds since the start. */
+  elapsed: number
+}
+
+/** What became of one column. */
+export interface MigrationResult extends MigrationProgress {
+  /** Rows that the application wrote again and again while they were to be written; they are as it left them. */
+  contended: number
+}
+
+/** The options with their defaults. Throws `InvalidOptionError`. */
+export function checkedOptions(options: MigrationOptions): MigrationOptions & {
+  batchSize: number
+  concurrency: number
+  lockTimeout: number
+} {
+  const { batchSize = 500, concurrency = 2, lockTimeout = 10_000, maxRate, shard } = options
+  for (const [name, value] of Object.entries({ batchSize, concurrency, lockTimeout, maxRate })) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) {
+      throw new InvalidOptionError(`${name} must be a positive whole number`)
+    }
+  }
+  if (batchSize > 10_000) throw new InvalidOptionError('batchSize must be at most 10,000')
+  if (shard) {
+    const { index, count } = shard
+    if (![index, count].every((value) => Number.isSafeInteger(value) && value > 0) || index > count)
+      throw new InvalidOptionError('shard takes index and count, index from 1 to count, e.g. 2 of 8')
+  }
+  return { ...options, batchSize, concurrency, lockTimeout }
+}

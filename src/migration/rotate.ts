@@ -1,0 +1,137 @@
+import { type Recipe } from '../cipher/cipher'
+import { HEADER_LENGTH, keyTag, Suite } from '../cipher/format'
+import { Rewrap } from '../cipher/rewrap'
+import { type Scope } from '../cipher/scope'
+import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
+import { type BoundColumn } from '../orm/bound-column'
+import { isSame } from './rows/is-same'
+import { type Stored } from '../orm/value-opener'
+import { checkCapacity, checkKind } from './column-fits'
+import { type Conversion } from './conversion'
+import { type ColumnLayout } from './rows/column-layout'
+import { type ColumnRow, type ColumnRows } from './rows/column-rows'
+import { asStored, readStored, sealChecked, type StoredValue } from './stored-value'
+
+export interface RotateSettings {
+  /** Id, ARN or alias of the KMS key to move to. Default: the column's key. */
+  to?: string
+  /** Decrypts and encrypts anew, instead of re-encrypting the data keys. Default `false`. */
+  newDataKeys?: boolean
+}
+
+type Ciphertext = Extract<StoredValue, { kind: 'ciphertext' }>
+
+/**
+ * Values move to a KMS key and to the column's current mode, context, names and storage. Where only the key
+ * changes, KMS re-encrypts the data keys (in direct mode the values), and nothing is opened here.
+ */
+export class Rotate implements Conversion {
+  readonly done = 'rotated'
+  readonly #column: BoundColumn
+  readonly #recipe: Recipe
+  readonly #rewrap: Rewrap | undefined
+  /** The key tag of what is done, once it is known. */
+  #tag: Buffer | undefined
+  readonly #everything: boolean
+
+  constructor(column: BoundColumn, { to, newDataKeys = false }: RotateSettings) {
+    if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
+    const { cipher } = column
+    this.#column = column
+    this.#recipe = { ...column.recipe, keyId: to ?? column.recipe.keyId }
+    this.#everything = newDataKeys && to === undefined
+    if (this.#recipe.keyId.startsWith('arn:') && this.#recipe.keyId.includes(':key/'))
+      this.#tag = keyTag(this.#recipe.keyId)
+    const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
+    this.#rewrap = reEncrypt && new Rewrap(reEncrypt, this.#recipe.keyId)
+  }
+
+  async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
+    checkKind(layout)
+    if (!this.#rewrap) {
+      const sample = await this.#column.cipher
+        .encrypt(Buffer.alloc(1), this.#recipe)
+        .catch((error: unknown) => {
+          throw this.#column.placed(error)
+        })
+      this.#tag = tagOf(sample)
+    }
+    if (layout.capacity === undefined || this.#column.scheme.options.storage !== 'text') return
+    const longest = await rows.longest(false)
+    if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
+  }
+
+  async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
+    const value = await readStored(this.#column, stored)
+    if (value.kind === 'plaintext') {
+      throw new PlaintextFoundError('the row holds plaintext. Encrypt the column first (encryptColumns).')
+    }
+    const rotated = asStored(this.#column, await this.#rotated(value))
+    return isSame(rotated, stored) ? undefined : rotated
+  }
+
+  async #rotated(value: Ciphertext): Promise<Buffer> {
+    const { bytes, recognised } = value
+    const direct = recognised.kind === 'bare' || recognised.suite !== Suite.Envelope
+    if (direct && this.#recipe.mode === 'direct' && this.#rewrap) return this.#moveDirect(value, this.#rewrap)
+    const isMode = recognised.kind === 'ciphertext' && direct === (this.#recipe.mode === 'direct')
+    const current = this.#recipe.scope
+    if (!isMode || (await this.#scopeOf(bytes)) !== current) return this.#sealAnew(bytes)
+    if (this.#tag && !this.#everything && tagOf(bytes).equals(this.#tag)) return bytes
+    if (!this.#rewrap) return this.#sealAnew(bytes)
+    return this.#kept(bytes, await this.#rewrap.envelope(bytes, recognised.end, current))
+  }
+
+  /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
+  async #scopeOf(bytes: Buffer): Promise<Scope> {
+    const { scopes } = this.#column.opener
+    return scopes.length === 1 ? scopes[0] : (await this.#column.opener.openWithScope(bytes)).scope
+  }
+
+  /** A direct value tells its context only to KMS: the current one is tried first, then the previous ones. */
+  async #moveDirect({ bytes, recognised }: Ciphertext, rewrap: Rewrap): Promise<Buffer> {
+    const { scopes } = this.#column.opener
+    const current = this.#recipe.scope
+    const bare = recognised.kind === 'bare'
+    if (!bare && scopes.length === 1 && this.#tag && tagOf(bytes).equals(this.#tag)) return bytes
+    const attempts = scopes.map((scope) => async () => {
+      if (bare) return rewrap.bare(bytes, scope.directContext, current)
+      const moved = await rewrap.direct(bytes, scope, current)
+      return scope === current ? this.#kept(bytes, moved) : moved
+    })
+    if (bare) attempts.push(() => rewrap.bare(bytes, {}, current))
+    return firstOf(attempts)
+  }
+
+  /** The old ciphertext if the new one turns out to be under the same key. */
+  #kept(old: Buffer, moved: Buffer): Buffer {
+    this.#tag = tagOf(moved)
+    return tagOf(old).equals(this.#tag) ? old : moved
+  }
+
+  async #sealAnew(bytes: Buffer): Promise<Buffer> {
+    const { plaintext } = await this.#column.opener.openWithScope(bytes)
+    try {
+      return await sealChecked(this.#column, plaintext, this.#recipe)
+    } finally {
+      plaintext.fill(0)
+    }
+  }
+}
+
+function tagOf(ciphertext: Buffer): Buffer {
+  return ciphertext.subarray(3, HEADER_LENGTH)
+}
+
+async function firstOf(attempts: (() => Promise<Buffer>)[]): Promise<Buffer> {
+  let first: unknown
+  for (const attempt of attempts) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof WrongContextError)) throw error
+      first ??= error
+    }
+  }
+  throw first
+}

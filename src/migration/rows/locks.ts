@@ -1,0 +1,73 @@
+import { type QueryRunner } from 'typeorm'
+import { TableLockedError } from '../../errors'
+import { type BoundColumn } from '../../orm/bound-column'
+import { type Database } from './column-layout'
+
+type Settings = Readonly<Record<string, string>>
+
+/**
+ * Makes the connection wait no longer than `timeout` milliseconds for somebody else's lock, where the server's
+ * default is minutes or for ever. Returns what puts the connection back as it was. On SQLite the driver's own
+ * `timeout` option counts.
+ */
+export async function limitLockWait(
+  queryRunner: QueryRunner,
+  database: Database,
+  timeout: number,
+): Promise<() => Promise<void>> {
+  if (database === 'sqlite') return () => Promise.resolve()
+  const [before] = (await queryRunner.query(READ[database])) as [Settings]
+  const seconds = String(Math.max(1, Math.ceil(timeout / 1_000)))
+  const limited: Settings =
+    database === 'postgres'
+      ? { lock_timeout: String(timeout) }
+      : { innodb_lock_wait_timeout: seconds, lock_wait_timeout: seconds }
+  await set(queryRunner, database, limited)
+  return () => set(queryRunner, database, before).catch(() => undefined)
+}
+
+const READ = {
+  postgres: "SELECT current_setting('lock_timeout') AS lock_timeout",
+  mysql:
+    'SELECT @@SESSION.innodb_lock_wait_timeout AS innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout AS lock_wait_timeout',
+} as const
+
+async function set(queryRunner: QueryRunner, database: Database, settings: Settings): Promise<void> {
+  for (const [name, value] of Object.entries(settings)) {
+    await queryRunner.query(
+      database === 'postgres'
+        ? `SELECT set_config('${name}', '${value}', false)`
+        : `SET SESSION ${name} = ${value}`,
+    )
+  }
+}
+
+const LOCKED = new Set([
+  'ER_LOCK_WAIT_TIMEOUT',
+  '55P03',
+  'SQLITE_BUSY',
+  'SQLITE_LOCKED',
+  'SQLITE_BUSY_SNAPSHOT',
+])
+const DEADLOCK = new Set(['ER_LOCK_DEADLOCK', '40P01', 'ER_CHECKREAD'])
+
+/** True where the server gave up on one of two transactions that waited for each other; it can be repeated. */
+export function isDeadlock(error: unknown): boolean {
+  return DEADLOCK.has(driverCode(error))
+}
+
+/** What a statement failed with, named if it was a lock. */
+export function explained(error: unknown, column: BoundColumn): unknown {
+  if (!LOCKED.has(driverCode(error))) return error
+  return column.error(
+    TableLockedError,
+    'another session holds a lock on the table or on a row of it. Wait until it ends (SHOW PROCESSLIST; pg_stat_activity) or raise lockTimeout.',
+    error,
+  )
+}
+
+function driverCode(error: unknown): string {
+  const { code, driverError } = (error ?? {}) as { code?: unknown; driverError?: { code?: unknown } }
+  const found = driverError?.code ?? code
+  return typeof found === 'string' ? found : ''
+}
