@@ -55,7 +55,7 @@ export abstract class KmsEncryptionError extends Error {
       cause: this.cause,
     }
     const error = new Class(this.reason, { ...known, ...details })
-    if (this.stack !== undefined) error.stack = this.stack.replace(this.message, error.message)
+    if (this.stack !== undefined) error.stack = this.stack.replace(this.message, () => error.message)
     return error
   }
 }
