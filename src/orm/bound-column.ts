@@ -12,7 +12,7 @@ import {
   RawSqlRefusedError,
   ValueTooLargeError,
 } from '../errors'
-import { type OpenedValues } from './opened-values'
+import { type Opened, type OpenedValues } from './opened-values'
 import { SealedValue } from './sealed-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
@@ -25,7 +25,7 @@ import { type Stored, ValueOpener } from './value-opener'
 export class BoundColumn implements ValueTransformer {
   /** `Entity.property`, for people. */
   readonly name: string
-  /** Names the stored values: two entities over one table share them. */
+  /** Names the stored values: two entities over one table share them, if both bind them to the same. */
   readonly cell: string
   /** Opens stored values. */
   readonly opener: ValueOpener
@@ -41,7 +41,7 @@ export class BoundColumn implements ValueTransformer {
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
-    this.cell = `${entityMetadata.tablePath}.${databaseName}`
+    this.cell = `${entityMetadata.tablePath}.${databaseName} ${recipe.scope.aad.toString('latin1')}`
     this.opener = new ValueOpener(cipher, scheme, [recipe.scope, ...previous])
   }
 
@@ -76,7 +76,7 @@ export class BoundColumn implements ValueTransformer {
     if (stored === null || stored === undefined) return stored
     const raw = normaliseStored(stored)
     const opened = this.opened.get(raw)
-    if (opened?.column.cell === this.cell) return this.#hydrated(raw, opened.result)
+    if (opened && this.#isValidHere(opened)) return this.#hydrated(raw, opened.result)
     try {
       const plaintext = this.opener.openNow(raw)
       return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined)
@@ -178,6 +178,11 @@ export class BoundColumn implements ValueTransformer {
       if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
       throw error
     }
+  }
+
+  /** What another declaration of the same column could not open may still open here (`previous`, `acceptPlaintext`). */
+  #isValidHere({ column, result }: Opened): boolean {
+    return column.cell === this.cell && (column.scheme === this.scheme || Buffer.isBuffer(result))
   }
 
   #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {
