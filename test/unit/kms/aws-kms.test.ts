@@ -32,13 +32,7 @@ describe('The calls', () => {
     expect(await kms.decrypt(dataKey.encrypted, CONTEXT)).toEqual({ plaintext: dataKey.plaintext, keyArn })
     const { ciphertext } = await kms.encrypt('alias/app', Buffer.from('x'), CONTEXT)
     expect(await kms.decrypt(ciphertext, CONTEXT)).toEqual({ plaintext: Buffer.from('x'), keyArn })
-    expect(kms.calls).toMatchObject({ GenerateDataKey: 1, Encrypt: 1, Decrypt: 2 })
-  })
-
-  test('are counted when they fail, too', async () => {
-    const { kms } = setUp()
-    await expect(kms.encrypt('alias/none', Buffer.from('x'), CONTEXT)).rejects.toThrow()
-    expect(kms.calls.Encrypt).toBe(1)
+    expect(local.calls.filter(({ operation }) => operation === 'Decrypt')).toHaveLength(2)
   })
 
   test('under another context are refused', async () => {
