@@ -25,8 +25,10 @@ import { type Stored, ValueOpener } from './value-opener'
 export class BoundColumn implements ValueTransformer {
   /** `Entity.property`, for people. */
   readonly name: string
-  /** Names the stored values: two entities over one table share them, if both bind them to the same. */
+  /** Names the stored values: two entities over one table share them. */
   readonly cell: string
+  /** The cell, and what its values are bound to. */
+  readonly binding: string
   /** Opens stored values. */
   readonly opener: ValueOpener
   #lastToken: WeakRef<ComparisonToken> | undefined
@@ -41,7 +43,8 @@ export class BoundColumn implements ValueTransformer {
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
-    this.cell = `${entityMetadata.tablePath}.${databaseName} ${recipe.scope.aad.toString('latin1')}`
+    this.cell = `${entityMetadata.tablePath}.${databaseName}`
+    this.binding = `${this.cell} ${recipe.scope.aad.toString('latin1')}`
     this.opener = new ValueOpener(cipher, scheme, [recipe.scope, ...previous])
   }
 
@@ -182,7 +185,7 @@ export class BoundColumn implements ValueTransformer {
 
   /** What another declaration of the same column could not open may still open here (`previous`, `acceptPlaintext`). */
   #isValidHere({ column, result }: Opened): boolean {
-    return column.cell === this.cell && (column.scheme === this.scheme || Buffer.isBuffer(result))
+    return column.binding === this.binding && (column.scheme === this.scheme || Buffer.isBuffer(result))
   }
 
   #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {

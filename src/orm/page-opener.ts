@@ -20,10 +20,10 @@ export class PageOpener {
   /** Takes the encrypted columns of an initialised DataSource. */
   constructor(dataSource: DataSource) {
     this.#dataSource = dataSource
-    const cells = new Set<string>()
+    const bindings = new Set<string>()
     for (const column of dataSource.entityMetadatas.flatMap(boundColumns)) {
-      if (cells.has(column.cell)) continue
-      cells.add(column.cell)
+      if (bindings.has(column.binding)) continue
+      bindings.add(column.binding)
       const { databaseName } = column.metadata
       this.#columnsByName.set(databaseName, [...(this.#columnsByName.get(databaseName) ?? []), column])
     }
