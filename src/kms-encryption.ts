@@ -4,7 +4,8 @@ import { type DataSource, type DataSourceOptions, type EntityTarget, type Object
 import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
 import { InvalidOptionError, KeyIdMissingError } from './errors'
-import { AwsKms, type KmsCallCounts } from './kms/aws-kms'
+import { AwsKms } from './kms/aws-kms'
+import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/call-log'
 import { TrustedKeys } from './kms/trusted-keys'
 import { type BoundColumn } from './orm/bound-column'
 import { boundColumns } from './orm/bound-columns'
@@ -35,15 +36,28 @@ export interface KmsEncryptionOptions {
   cache?: CacheOptions
   /** KMS calls under way at once. Default 20. */
   concurrency?: number
+  /**
+   * Milliseconds for one KMS call with its retries; then it fails with `KMS_UNAVAILABLE`. Default 30,000. Calls that
+   * wait for their turn fail at once where KMS answered nothing for that long.
+   */
+  timeout?: number
   /** Key ARNs or account ids. A value that KMS opens under any other key is refused. */
   trustedKeys?: readonly string[]
 }
 
 /** What happened since the `KmsEncryption` was made. */
 export interface KmsEncryptionMetrics {
+  /** Calls by operation. */
   kmsCalls: Readonly<KmsCallCounts>
+  /** Ended calls by operation and outcome (`ok`, or the `code` of the error), with the time that they took. */
+  kmsOutcomes: KmsOutcomes
+  /** What AWS charges for the requests, retries included, at $0.03 per 10,000; without the keys and any free tier. */
+  kmsBill: { requests: number; usd: number }
+  /** `hits`: values served by a data key in memory. `misses`: KMS was asked for a data key. */
   dataKeys: { cached: number; hits: number; misses: number }
   values: { encrypted: number; decrypted: number }
+  /** Values by column, `Entity.property`. */
+  columns: Readonly<Record<string, { encrypted: number; decrypted: number }>>
 }
 
 /**
@@ -70,9 +84,9 @@ export class KmsEncryption {
 
   constructor(options: KmsEncryptionOptions) {
     checkOptions(options)
-    const { client, concurrency = 20, cache = {}, trustedKeys } = options
+    const { client, concurrency = 20, timeout = 30_000, cache = {}, trustedKeys } = options
     this.#options = options
-    this.#kms = new AwsKms({ client, concurrency, trustedKeys: new TrustedKeys(trustedKeys) })
+    this.#kms = new AwsKms({ client, concurrency, timeout, trustedKeys: new TrustedKeys(trustedKeys) })
     const { maxAge = 300_000, maxValues = 2 ** 20, maxKeys = 1_000 } = cache
     this.#cipher = new Cipher(this.#kms, { maxAge, maxValues, maxKeys })
   }
@@ -131,11 +145,20 @@ export class KmsEncryption {
 
   /** Counts since the start. */
   metrics(): KmsEncryptionMetrics {
-    const { dataKeys, counts } = this.#cipher
+    const { dataKeys, counts, tallies } = this.#cipher
+    const { calls, outcomes, requests } = this.#kms.log
     return {
-      kmsCalls: { ...this.#kms.calls },
+      kmsCalls: { ...calls },
+      kmsOutcomes: outcomes,
+      kmsBill: { requests, usd: requests * USD_PER_REQUEST },
       dataKeys: { cached: dataKeys.size, ...dataKeys.counts },
       values: { ...counts },
+      columns: Object.fromEntries(
+        Array.from(tallies, ({ entity, property, encrypted, decrypted }) => [
+          `${entity}.${property}`,
+          { encrypted, decrypted },
+        ]),
+      ),
     }
   }
 
@@ -176,10 +199,10 @@ function checkOptions(options: KmsEncryptionOptions): void {
   }
   if (typeof options !== 'object' || (options as unknown) === null)
     refuse("pass options, e.g. { keyId: 'alias/my-app' }")
-  const known = ['keyId', 'client', 'mode', 'context', 'cache', 'concurrency', 'trustedKeys']
+  const known = ['keyId', 'client', 'mode', 'context', 'cache', 'concurrency', 'timeout', 'trustedKeys']
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined) refuse(`unknown option ${unknown}. Known are ${known.join(', ')}.`)
-  const { keyId, mode, context, cache = {}, concurrency } = options
+  const { keyId, mode, context, cache = {}, concurrency, timeout } = options
   if ('keyId' in options && (typeof keyId !== 'string' || keyId === '')) {
     throw new KeyIdMissingError(
       "kmsEncryption(): keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
@@ -188,14 +211,14 @@ function checkOptions(options: KmsEncryptionOptions): void {
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))
     refuse("mode must be 'envelope' or 'direct'")
   if (context !== undefined) checkContext(context)
-  const limits = { ...cache, ...(concurrency === undefined ? {} : { concurrency }) }
-  for (const [name, value] of Object.entries(limits) as [string, unknown][]) {
-    if (!['maxAge', 'maxValues', 'maxKeys', 'concurrency'].includes(name))
-      refuse(`unknown option cache.${name}`)
+  const unknownLimit = Object.keys(cache).find((name) => !['maxAge', 'maxValues', 'maxKeys'].includes(name))
+  if (unknownLimit !== undefined) refuse(`unknown option cache.${unknownLimit}`)
+  for (const [name, value] of Object.entries({ ...cache, concurrency, timeout }) as [string, unknown][]) {
     if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) > 0)) {
       refuse(`${name} must be a positive whole number`)
     }
   }
+  if ((timeout ?? 0) >= 2 ** 31) refuse('timeout must be below 2^31 milliseconds')
   if ((cache.maxAge ?? 0) >= 2 ** 31) refuse('cache.maxAge must be below 2^31 milliseconds, about 24 days')
   if ((cache.maxValues ?? 0) > 2 ** 32) refuse('cache.maxValues must be at most 2^32 (NIST SP 800-38D, 8.3)')
 }

@@ -1,9 +1,10 @@
-import { type KeyService } from '../kms/key-service'
+import { channels, type ValueEvent } from '../diagnostics'
 import { PlaintextFoundError } from '../errors'
+import { type KeyService } from '../kms/key-service'
 import { DataKeyCache, type DataKeyLimits } from './data-key-cache'
 import { DirectMode, isBareCiphertextBlob } from './direct'
 import { endOfDataKey, isCiphertext, Suite, suiteOf } from './format'
-import { type Scope } from './scope'
+import { type Scope, type Tally } from './scope'
 
 /** How values are encrypted. */
 export type Mode = 'envelope' | 'direct'
@@ -24,6 +25,7 @@ export class Cipher {
   readonly dataKeys: DataKeyCache
   readonly #direct: DirectMode
   readonly counts = { encrypted: 0, decrypted: 0 }
+  readonly #tallies = new Map<string, Tally>()
 
   constructor(
     readonly kms: KeyService,
@@ -43,14 +45,15 @@ export class Cipher {
     if (mode === 'direct') return undefined
     const key = this.dataKeys.forSealing(keyId, scope)
     if (!key) return undefined
-    this.counts.encrypted++
+    this.dataKeys.hit('encrypt')
+    this.#count('encrypt', 'envelope', scope)
     return key.seal(plaintext, scope.aad)
   }
 
   async encrypt(plaintext: string | Uint8Array, recipe: Recipe): Promise<Buffer> {
     if (recipe.mode === 'direct') {
       const ciphertext = await this.#direct.encrypt(plaintext, recipe.keyId, recipe.scope)
-      this.counts.encrypted++
+      this.#count('encrypt', 'direct', recipe.scope)
       return ciphertext
     }
     for (;;) {
@@ -59,7 +62,7 @@ export class Cipher {
         this.dataKeys.forSealing(recipe.keyId, recipe.scope) ??
         (await this.dataKeys.generate(recipe.keyId, recipe.scope))
       if (!this.dataKeys.hasUsesLeft(key)) continue
-      this.counts.encrypted++
+      this.#count('encrypt', 'envelope', recipe.scope)
       return key.seal(plaintext, recipe.scope.aad)
     }
   }
@@ -75,8 +78,9 @@ export class Cipher {
     const end = endOfDataKey(ciphertext)
     const key = this.dataKeys.forOpening(ciphertext, end, scope)
     if (!key) return undefined
-    this.counts.decrypted++
-    return key.open(ciphertext, end, scope.aad)
+    const plaintext = key.open(ciphertext, end, scope.aad)
+    this.#count('decrypt', 'envelope', scope)
+    return plaintext
   }
 
   async decrypt(ciphertext: Buffer, scope: Scope): Promise<Buffer> {
@@ -84,16 +88,40 @@ export class Cipher {
     if (plaintext) return plaintext
     if (!isCiphertext(ciphertext) || suiteOf(ciphertext) !== Suite.Envelope) {
       const opened = await this.#direct.decrypt(ciphertext, scope)
-      this.counts.decrypted++
+      this.#count('decrypt', 'direct', scope)
       return opened
     }
     const end = endOfDataKey(ciphertext)
     const key = await this.dataKeys.load(ciphertext, end, scope)
-    this.counts.decrypted++
-    return key.open(ciphertext, end, scope.aad)
+    const opened = key.open(ciphertext, end, scope.aad)
+    this.#count('decrypt', 'envelope', scope)
+    return opened
+  }
+
+  /** Where the values of a column are counted: one place for all its scopes, in all DataSources. */
+  tally(entity: string, property: string): Tally {
+    const name = `${entity}.${property}`
+    let tally = this.#tallies.get(name)
+    if (!tally) this.#tallies.set(name, (tally = { entity, property, encrypted: 0, decrypted: 0 }))
+    return tally
+  }
+
+  /** All columns that have been named so far. */
+  get tallies(): Iterable<Readonly<Tally>> {
+    return this.#tallies.values()
   }
 
   close(): void {
     this.dataKeys.close()
+  }
+
+  #count(action: ValueEvent['action'], mode: Mode, { tally }: Scope): void {
+    const counter = action === 'encrypt' ? 'encrypted' : 'decrypted'
+    this.counts[counter]++
+    if (!tally) return
+    tally[counter]++
+    if (!channels.value.hasSubscribers) return
+    const { entity, property } = tally
+    channels.value.publish({ action, mode, entity, property } satisfies ValueEvent)
   }
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { TTLCache } from '@isaacs/ttlcache'
+import { channels, type DataKeyEvent } from '../diagnostics'
 import { ClosedError } from '../errors'
 import { type KeyService } from '../kms/key-service'
 import { DataKey, dataKeyId } from './data-key'
@@ -65,7 +66,7 @@ export class DataKeyCache {
   /** Asks KMS for a new data key, once for all who wait for one of the same kind. */
   generate(keyId: string, scope: Scope): Promise<DataKey> {
     const id = sealingId(keyId, scope)
-    return this.#once(`generate ${id}`, async () => {
+    return this.#once('encrypt', `generate ${id}`, async () => {
       const { plaintext, encrypted, keyArn } = await this.#kms.generateDataKey(keyId, scope.context)
       const key = this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
       this.#current.set(id, key)
@@ -81,23 +82,29 @@ export class DataKeyCache {
       this.#last.opens(ciphertext, end) &&
       this.#last.isFresh(maxAge)
     ) {
-      this.counts.hits++
+      this.hit('decrypt')
       return this.#last
     }
     const key = this.#keys.get(scope.contextKey + dataKeyId(ciphertext, end))
     if (!key?.isFresh(maxAge)) return undefined
-    this.counts.hits++
+    this.hit('decrypt')
     return (this.#last = key)
   }
 
   /** Asks KMS to decrypt the data key of a ciphertext, once for all who wait for the same. */
   load(ciphertext: Buffer, end: number, scope: Scope): Promise<DataKey> {
     const id = scope.contextKey + dataKeyId(ciphertext, end)
-    return this.#once(`load ${id}`, async () => {
+    return this.#once('decrypt', `load ${id}`, async () => {
       const encrypted = Buffer.from(ciphertext.subarray(HEADER_LENGTH + 2, end))
       const { plaintext, keyArn } = await this.#kms.decrypt(encrypted, scope.context)
       return this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
     })
+  }
+
+  /** Counts a value that was served by a data key in memory. */
+  hit(purpose: DataKeyEvent['purpose']): void {
+    this.counts.hits++
+    publish(purpose, 'hit')
   }
 
   /** Zero-fills all keys; from now on every request fails. */
@@ -120,16 +127,21 @@ export class DataKeyCache {
     return key
   }
 
-  #once(id: string, ask: () => Promise<DataKey>): Promise<DataKey> {
+  #once(purpose: DataKeyEvent['purpose'], id: string, ask: () => Promise<DataKey>): Promise<DataKey> {
     if (this.#closed) return Promise.reject(closed())
     let promise = this.#underWay.get(id)
     if (!promise) {
       this.counts.misses++
+      publish(purpose, 'miss')
       promise = ask().finally(() => this.#underWay.delete(id))
       this.#underWay.set(id, promise)
     }
     return promise
   }
+}
+
+function publish(purpose: DataKeyEvent['purpose'], outcome: DataKeyEvent['outcome']): void {
+  if (channels.dataKey.hasSubscribers) channels.dataKey.publish({ purpose, outcome } satisfies DataKeyEvent)
 }
 
 function sealingId(keyId: string, scope: Scope): string {

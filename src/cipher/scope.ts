@@ -1,6 +1,14 @@
 import { type EncryptionContext, serialiseContext } from './context'
 import { MAGIC, Suite, VERSION } from './format'
 
+/** The column whose values are counted. */
+export interface Tally {
+  readonly entity: string
+  readonly property: string
+  encrypted: number
+  decrypted: number
+}
+
 /**
  * What a value belongs to: the context under which its data key is made, cached and opened, and the binding to
  * the single value. Built once per column (or, where it depends on the row, per row) and asked per value.
@@ -17,6 +25,8 @@ export class Scope {
     /** `EncryptionContext` of the data keys. */
     readonly context: EncryptionContext,
     binding: EncryptionContext,
+    /** Where values under this scope are counted. */
+    readonly tally?: Tally,
   ) {
     this.contextKey = serialiseContext(context).toString('latin1')
     this.directContext = { ...context, ...binding }

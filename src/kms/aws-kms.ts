@@ -7,39 +7,40 @@ import {
 } from '@aws-sdk/client-kms'
 import { promise as workQueue } from 'fastq'
 import { type EncryptionContext } from '../cipher/context'
+import { type KmsCallEvent } from '../diagnostics'
 import { ClosedError, KmsRequestError } from '../errors'
+import { CallLog, type KmsCallCounts } from './call-log'
 import { toKmsEncryptionError } from './error-mapping'
 import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from './key-service'
+import { Patience } from './patience'
 import { type TrustedKeys } from './trusted-keys'
-
-/** Calls to KMS since the start, by operation. */
-export interface KmsCallCounts {
-  GenerateDataKey: number
-  Encrypt: number
-  Decrypt: number
-  ReEncrypt: number
-}
 
 export interface AwsKmsOptions {
   /** Without one, a client of the AWS default chain is made at the first call, and closed by `close()`. */
   client?: KMSClient | undefined
   /** Calls under way at once; the others wait their turn. */
   concurrency: number
+  /** Milliseconds for one call with its retries. Default 30,000. */
+  timeout?: number
   trustedKeys: TrustedKeys
 }
 
-/** Calls AWS KMS: bounded parallelism, errors with names and remedies, trusted keys only. */
+type Send<Output> = (client: KMSClient, options: { abortSignal: AbortSignal }) => Promise<Output>
+
+/** Calls AWS KMS: bounded parallelism and time, errors with names and remedies, trusted keys only. */
 export class AwsKms implements KeyService {
-  readonly calls: KmsCallCounts = { GenerateDataKey: 0, Encrypt: 0, Decrypt: 0, ReEncrypt: 0 }
+  readonly log = new CallLog()
   readonly #givenClient: KMSClient | undefined
   #ownClient: KMSClient | undefined
   #closed = false
   readonly #trustedKeys: TrustedKeys
+  readonly #patience: Patience
   readonly #queue
 
-  constructor({ client, concurrency, trustedKeys }: AwsKmsOptions) {
+  constructor({ client, concurrency, timeout = 30_000, trustedKeys }: AwsKmsOptions) {
     this.#givenClient = client
     this.#trustedKeys = trustedKeys
+    this.#patience = new Patience(timeout)
     this.#queue = workQueue((call: () => Promise<unknown>) => call(), concurrency)
   }
 
@@ -50,7 +51,9 @@ export class AwsKms implements KeyService {
       KeySpec: 'AES_256',
       EncryptionContext: context,
     })
-    const response = await this.#call('GenerateDataKey', keyId, (client) => client.send(command))
+    const response = await this.#call('GenerateDataKey', keyId, (client, options) =>
+      client.send(command, options),
+    )
     const opened = this.#opened(response)
     return { ...opened, encrypted: present(response.CiphertextBlob) }
   }
@@ -58,7 +61,7 @@ export class AwsKms implements KeyService {
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
   async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
     const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: context })
-    const response = await this.#call('Encrypt', keyId, (client) => client.send(command))
+    const response = await this.#call('Encrypt', keyId, (client, options) => client.send(command, options))
     const keyArn = present(response.KeyId)
     this.#trustedKeys.check(keyArn)
     return { ciphertext: present(response.CiphertextBlob), keyArn }
@@ -67,7 +70,9 @@ export class AwsKms implements KeyService {
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html */
   async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
     const command = new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context })
-    const response = await this.#call('Decrypt', undefined, (client) => client.send(command))
+    const response = await this.#call('Decrypt', undefined, (client, options) =>
+      client.send(command, options),
+    )
     return this.#opened(response)
   }
 
@@ -84,11 +89,26 @@ export class AwsKms implements KeyService {
       DestinationKeyId: keyId,
       DestinationEncryptionContext: to,
     })
-    const response = await this.#call('ReEncrypt', keyId, (client) => client.send(command))
+    const response = await this.#call('ReEncrypt', keyId, (client, options) => client.send(command, options))
     this.#trustedKeys.check(present(response.SourceKeyId))
     const keyArn = present(response.KeyId)
     this.#trustedKeys.check(keyArn)
     return { ciphertext: present(response.CiphertextBlob), keyArn }
+  }
+
+  /** The client that asks KMS. */
+  get client(): KMSClient {
+    return (
+      this.#givenClient ??
+      (this.#ownClient ??= new KMSClient({
+        requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
+      }))
+    )
+  }
+
+  /** Calls since the start, by operation. */
+  get calls(): KmsCallCounts {
+    return this.log.calls
   }
 
   /** Closes the client if it is this object's own. What has not been sent to KMS yet is refused from now on. */
@@ -101,19 +121,35 @@ export class AwsKms implements KeyService {
   async #call<Output>(
     operation: keyof KmsCallCounts,
     keyId: string | undefined,
-    send: (client: KMSClient) => Promise<Output>,
+    send: Send<Output>,
   ): Promise<Output> {
+    const asked = performance.now()
     return (await this.#queue.push(async () => {
       if (this.#closed)
         throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
-      this.calls[operation]++
-      const client = this.#client()
-      try {
-        return await send(client)
-      } catch (error) {
-        throw await toKmsEncryptionError(error, { operation, keyId, region: () => client.config.region() })
-      }
+      const call = { operation, keyId, waited: performance.now() - asked }
+      return this.#patience.limit(operation, asked, (signal) => this.#send(call, send, signal))
     })) as Output
+  }
+
+  async #send<Output>(
+    call: Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>,
+    send: Send<Output>,
+    abortSignal: AbortSignal,
+  ): Promise<Output> {
+    const { client } = this
+    const ended = this.log.start(call)
+    try {
+      const answer = await send(client, { abortSignal })
+      this.#patience.answered()
+      ended('ok', answer)
+      return answer
+    } catch (cause) {
+      const error = await toKmsEncryptionError(cause, { ...call, region: () => client.config.region() })
+      if (error.code !== 'KMS_UNAVAILABLE') this.#patience.answered()
+      ended(error.code, cause)
+      throw error
+    }
   }
 
   /** The plaintext, in memory of our own so that it can be zero-filled; the SDK's copy is zero-filled here. */
@@ -126,15 +162,6 @@ export class AwsKms implements KeyService {
     } finally {
       plaintext.fill(0)
     }
-  }
-
-  #client(): KMSClient {
-    return (
-      this.#givenClient ??
-      (this.#ownClient ??= new KMSClient({
-        requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
-      }))
-    )
   }
 }
 

@@ -112,17 +112,22 @@ export class DataSourceBinding {
     }
     const table = options.boundTo?.table ?? entityMetadata.tableName
     const context = options.context ?? this.#defaults.context ?? { table }
-    const scope = new Scope(context, { column: options.boundTo?.column ?? databaseName })
+    const binding = { column: options.boundTo?.column ?? databaseName }
+    const scope = new Scope(context, binding, this.#cipher.tally(entityMetadata.name, propertyPath))
     return { mode: options.mode ?? this.#defaults.mode, keyId, scope }
   }
 
   /** What the values of earlier settings are bound to. A table that was renamed changes the default context. */
-  #previousScopes({ entityMetadata, databaseName }: ColumnMetadata, { options }: Scheme): Scope[] {
+  #previousScopes(
+    { entityMetadata, databaseName, propertyPath }: ColumnMetadata,
+    { options }: Scheme,
+  ): Scope[] {
+    const tally = this.#cipher.tally(entityMetadata.name, propertyPath)
     return (options.previous ?? []).map(({ context, boundTo }) => {
       const table = boundTo?.table ?? options.boundTo?.table ?? entityMetadata.tableName
       const given = boundTo?.table === undefined ? (options.context ?? this.#defaults.context) : undefined
       const column = boundTo?.column ?? options.boundTo?.column ?? databaseName
-      return new Scope(context ?? given ?? { table }, { column })
+      return new Scope(context ?? given ?? { table }, { column }, tally)
     })
   }
 }

@@ -1,0 +1,42 @@
+import { channel } from 'node:diagnostics_channel'
+
+/*
+ * What can be watched with Node's diagnostics_channel. No event holds a plaintext, key material or a ciphertext.
+ * With no subscriber nothing is made and nothing is sent: every publisher asks `hasSubscribers` first.
+ */
+
+/** One call to KMS, when it has ended. Channel `typeorm-kms-encrypted:kms-call`. */
+export interface KmsCallEvent {
+  operation: 'GenerateDataKey' | 'Encrypt' | 'Decrypt' | 'ReEncrypt'
+  /** `ok`, or the `code` of the error. */
+  outcome: string
+  /** From the request to the answer, retries included. */
+  milliseconds: number
+  /** Before that, spent waiting for one of the `concurrency` places. */
+  waited: number
+  /** Requests that were sent: more than one where the AWS SDK repeated the call. */
+  attempts: number
+  /** The key that was named, as it was named: id, ARN or alias. Decrypt names none. */
+  keyId: string | undefined
+}
+
+/** A data key was wanted. Channel `typeorm-kms-encrypted:data-key`. */
+export interface DataKeyEvent {
+  purpose: 'encrypt' | 'decrypt'
+  /** `hit`: it was in memory. `miss`: KMS is asked. */
+  outcome: 'hit' | 'miss'
+}
+
+/** One value was encrypted or decrypted. Channel `typeorm-kms-encrypted:value`. */
+export interface ValueEvent {
+  action: 'encrypt' | 'decrypt'
+  mode: 'envelope' | 'direct'
+  entity: string
+  property: string
+}
+
+export const channels = {
+  kmsCall: channel('typeorm-kms-encrypted:kms-call'),
+  dataKey: channel('typeorm-kms-encrypted:data-key'),
+  value: channel('typeorm-kms-encrypted:value'),
+} as const
