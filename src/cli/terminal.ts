@@ -35,6 +35,11 @@ export class Terminal {
     return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true && !this.json
   }
 
+  /** What is piped into the tool. */
+  get stdin(): Readable {
+    return this.#streams.stdin
+  }
+
   style(style: Style, text: string): string {
     return this.#colour ? styleText(style, text) : text
   }

@@ -3,6 +3,13 @@ import { changeStateCommands } from './change-state'
 import { createKey } from './create'
 import { describeKey } from './describe'
 import { listKeys } from './list'
+import { scheduleDeletion } from './schedule-deletion'
 
 /** The life of a KMS key. */
-export const keyCommands: readonly Command[] = [createKey, listKeys, describeKey, ...changeStateCommands]
+export const keyCommands: readonly Command[] = [
+  createKey,
+  listKeys,
+  describeKey,
+  ...changeStateCommands,
+  scheduleDeletion,
+]

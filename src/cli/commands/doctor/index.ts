@@ -1,0 +1,78 @@
+import { type KMSClient } from '@aws-sdk/client-kms'
+import { type DataSource } from 'typeorm'
+import { AwsKms } from '../../../kms/aws-kms'
+import { TrustedKeys } from '../../../kms/trusted-keys'
+import { type Arguments, type Command, CommandFailed, UsageError } from '../../command'
+import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
+import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
+import { type Terminal } from '../../terminal'
+import { encryptedColumns } from '../keys/key-usage'
+import { applicationFindings } from './application'
+import { databaseFindings } from './database'
+import { count, failureOf, type Finding, type Level } from './finding'
+import { clientOf, kmsFindings } from './kms'
+
+export const doctor: Command = {
+  name: 'doctor',
+  summary: 'Checks an installation: the application, its KMS keys and permissions, its database.',
+  options: {
+    ...DATA_SOURCE_OPTIONS,
+    ...KMS_OPTIONS,
+  },
+  async run(args, terminal) {
+    const findings = await examine(args)
+    const problems = findings.filter(({ level }) => level === 'problem').length
+    printFindings(findings, terminal)
+    terminal.printJson({ findings, problems })
+    if (problems > 0) throw new CommandFailed(`${count(problems, 'problem')} found`)
+    const warnings = findings.filter(({ level }) => level === 'warning').length
+    terminal.print(warnings === 0 ? '\nAll is well.' : `\nNo problems, ${count(warnings, 'warning')}.`)
+  },
+}
+
+async function examine(args: Arguments): Promise<Finding[]> {
+  try {
+    return await withDataSource(args, async (dataSource) => [
+      ...applicationFindings(dataSource),
+      ...(await findingsAboutKms(dataSource, args)),
+      ...(await databaseFindings(dataSource)),
+    ])
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+    return [failureOf('application', 'the DataSource cannot be initialised', error)]
+  }
+}
+
+/** Asks KMS as the application does, with its own client; or with that of the options, if any is given. */
+async function findingsAboutKms(dataSource: DataSource, args: Arguments): Promise<Finding[]> {
+  const columns = encryptedColumns(dataSource)
+  const own = columns[0] && clientOf(columns[0])
+  if (own === undefined) return []
+  if (Object.keys(KMS_OPTIONS).every((name) => args.text(name) === undefined)) {
+    return kmsFindings(columns, own, (column) => column.cipher.kms)
+  }
+  return withKmsClient(args, (client: KMSClient) => {
+    const kms = new AwsKms({ client, concurrency: 10, trustedKeys: new TrustedKeys(undefined) })
+    return kmsFindings(columns, client, () => kms)
+  })
+}
+
+const AREAS = { application: 'Application', KMS: 'KMS', database: 'Database' } as const
+
+function printFindings(findings: readonly Finding[], terminal: Terminal): void {
+  const signs: Readonly<Record<Level, string>> = {
+    ok: terminal.style('green', '✓'),
+    note: terminal.style('cyan', 'i'),
+    warning: terminal.style('yellow', '!'),
+    problem: terminal.style('red', '✗'),
+  }
+  for (const [area, title] of Object.entries(AREAS)) {
+    const here = findings.filter((finding) => finding.area === area)
+    if (here.length === 0) continue
+    terminal.print(terminal.style('bold', title))
+    for (const { level, message, remedy } of here) {
+      terminal.print(`  ${signs[level]} ${message}`)
+      if (remedy !== undefined) terminal.print(`    → ${remedy}`)
+    }
+  }
+}

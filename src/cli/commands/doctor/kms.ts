@@ -1,0 +1,134 @@
+import { type KMSClient } from '@aws-sdk/client-kms'
+import { type Recipe } from '../../../cipher/cipher'
+import { type EncryptionContext } from '../../../cipher/context'
+import { AccessDeniedError, KmsEncryptionError } from '../../../errors'
+import { AwsKms } from '../../../kms/aws-kms'
+import { toKmsEncryptionError } from '../../../kms/error-mapping'
+import { KeyAdministration } from '../../../kms/key-administration'
+import { isSymmetricEncryptionKey } from '../../../kms/key-info'
+import { type KeyService } from '../../../kms/key-service'
+import { type BoundColumn } from '../../../orm/bound-column'
+import { ClockWatch } from './clock'
+import { failureOf, type Finding, finding } from './finding'
+
+/** Can KMS be reached, are the keys usable, and may this process use them? All calls are harmless. */
+export async function kmsFindings(
+  columns: readonly BoundColumn[],
+  client: KMSClient,
+  service: (column: BoundColumn) => KeyService,
+): Promise<Finding[]> {
+  const reachable = await identityFindings(client)
+  if (reachable.some(({ level }) => level === 'problem')) return reachable
+  const clock = new ClockWatch(client)
+  const keys = await Promise.all(
+    [...new Set(columns.map(({ recipe }) => recipe.keyId))].map((keyId) => keyFinding(client, keyId)),
+  )
+  const permissions = await Promise.all(
+    Array.from(distinctUses(columns), (column) => permissionFinding(column, service(column))),
+  )
+  return [...reachable, ...keys, ...permissions, ...clock.findings()]
+}
+
+async function identityFindings(client: KMSClient): Promise<Finding[]> {
+  const region = () => client.config.region()
+  const attempt = async (what: string, ask: () => Promise<string>): Promise<Finding> => {
+    try {
+      return finding('KMS', 'ok', `${what}: ${await ask()}`)
+    } catch (error) {
+      return failureOf(
+        'KMS',
+        what,
+        await toKmsEncryptionError(error, { operation: what, keyId: undefined, region }),
+      )
+    }
+  }
+  const findings = [await attempt('region', region)]
+  const credentials = await attempt('credentials', async () => {
+    const { accessKeyId, expiration } = await client.config.credentials()
+    return `access key ${accessKeyId.slice(0, 4)}…${expiration ? `, until ${expiration.toISOString()}` : ''}`
+  })
+  return [...findings, credentials]
+}
+
+/** State and type. The application itself does not need kms:DescribeKey, so its lack is no problem. */
+async function keyFinding(client: KMSClient, keyId: string): Promise<Finding> {
+  try {
+    const { Arn, KeyState, KeySpec, KeyUsage, DeletionDate } = await new KeyAdministration(client).metadata(
+      keyId,
+    )
+    const name = keyId === Arn ? keyId : `${keyId} (${Arn})`
+    if (!isSymmetricEncryptionKey({ spec: KeySpec, usage: KeyUsage })) {
+      return finding(
+        'KMS',
+        'problem',
+        `the key ${name} is ${KeySpec ?? '?'}, ${KeyUsage ?? '?'}; columns need SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT.`,
+        'typeorm-kms keys create makes such a key.',
+      )
+    }
+    if (KeyState === 'Enabled') return finding('KMS', 'ok', `the key ${name} is enabled`)
+    const deletion = DeletionDate ? `, and will be deleted on ${DeletionDate.toISOString().slice(0, 10)}` : ''
+    const remedy = DeletionDate
+      ? `typeorm-kms keys cancel-deletion ${keyId}`
+      : `typeorm-kms keys enable ${keyId}`
+    return finding(
+      'KMS',
+      'problem',
+      `the key ${name} is ${KeyState ?? '?'}${deletion}: nothing under it can be read or written.`,
+      remedy,
+    )
+  } catch (error) {
+    if (!(error instanceof AccessDeniedError)) return failureOf('KMS', `the key ${keyId}`, error)
+    return finding(
+      'KMS',
+      'note',
+      `the key ${keyId}: its state is not known, because kms:DescribeKey is not allowed. The application does not need that.`,
+    )
+  }
+}
+
+/** One column for each way in which KMS is asked: policies may depend on operation, key and encryption context. */
+function distinctUses(columns: readonly BoundColumn[]): Iterable<BoundColumn> {
+  const uses = new Map<string, BoundColumn>()
+  for (const column of columns) {
+    const { mode, keyId, scope } = column.recipe
+    const id = [mode, keyId, mode === 'direct' ? column.cell : scope.contextKey].join('\0')
+    if (!uses.has(id)) uses.set(id, column)
+  }
+  return uses.values()
+}
+
+/** Makes a data key, or encrypts one byte, as the application does, and decrypts it again. */
+async function permissionFinding({ recipe }: BoundColumn, kms: KeyService): Promise<Finding> {
+  const { mode, scope } = recipe
+  const context = mode === 'direct' ? scope.directContext : scope.context
+  const operation = mode === 'direct' ? 'Encrypt' : 'GenerateDataKey'
+  const place = `under ${describe(context)}`
+  try {
+    const encrypted = await throwaway(recipe, kms)
+    const { plaintext } = await kms.decrypt(encrypted, context)
+    plaintext.fill(0)
+    return finding('KMS', 'ok', `${operation} and Decrypt are allowed ${place}`)
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    return failureOf('KMS', `${operation} and Decrypt ${place}`, error)
+  }
+}
+
+async function throwaway({ mode, keyId, scope }: Recipe, kms: KeyService): Promise<Uint8Array> {
+  if (mode === 'direct') return (await kms.encrypt(keyId, Buffer.alloc(1), scope.directContext)).ciphertext
+  const { plaintext, encrypted } = await kms.generateDataKey(keyId, scope.context)
+  plaintext.fill(0)
+  return encrypted
+}
+
+function describe(context: EncryptionContext): string {
+  return `{ ${Object.entries(context)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join(', ')} }`
+}
+
+/** The client of the application's own KMS calls. */
+export function clientOf(column: BoundColumn): KMSClient | undefined {
+  const { kms } = column.cipher
+  return kms instanceof AwsKms ? kms.client : undefined
+}
