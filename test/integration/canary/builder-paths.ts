@@ -9,7 +9,12 @@ const insert = (stage: Stage): InsertQueryBuilder<Vault> =>
 
 const update = (stage: Stage) => stage.manager.createQueryBuilder().update(Vault)
 
-const secretSql = (stage: Stage) => ({ text: () => `'${stage.secret()}'` })
+/** Refused before it is asked for its SQL. */
+const rawSql = (): { text: () => string } => ({
+  text: () => {
+    throw new Error('The function was called')
+  },
+})
 
 export const builderPaths: readonly WritePath[] = [
   {
@@ -87,7 +92,7 @@ export const builderPaths: readonly WritePath[] = [
     keeps: false,
     run: (stage) =>
       insert(stage)
-        .values({ ...stage.values(), ...secretSql(stage) })
+        .values({ ...stage.values(), ...rawSql() })
         .execute(),
   },
   {
@@ -96,7 +101,7 @@ export const builderPaths: readonly WritePath[] = [
     keeps: false,
     run: (stage) =>
       insert(stage)
-        .values({ ...stage.values(), ...secretSql(stage) })
+        .values({ ...stage.values(), ...rawSql() })
         .callListeners(false)
         .execute(),
   },
@@ -149,7 +154,7 @@ export const builderPaths: readonly WritePath[] = [
     name: 'update builder with raw SQL as the value',
     refused: 'RAW_SQL_REFUSED',
     keeps: false,
-    run: (stage) => update(stage).set(secretSql(stage)).where('1 = 1').execute(),
+    run: (stage) => update(stage).set(rawSql()).where('1 = 1').execute(),
   },
   {
     name: 'update with raw SQL as the value, in an embedded entity',
@@ -157,7 +162,7 @@ export const builderPaths: readonly WritePath[] = [
     keeps: false,
     run: (stage) =>
       update(stage)
-        .set({ profile: { token: () => `'${stage.secret()}'` } })
+        .set({ profile: { token: rawSql().text } })
         .where('1 = 1')
         .callListeners(false)
         .execute(),
@@ -166,8 +171,7 @@ export const builderPaths: readonly WritePath[] = [
     name: 'save with raw SQL as the value',
     refused: 'RAW_SQL_REFUSED',
     keeps: false,
-    run: (stage) =>
-      stage.vaults.save({ ...stage.values(), ...(secretSql(stage) as unknown as { text: string }) }),
+    run: (stage) => stage.vaults.save({ ...stage.values(), ...(rawSql() as unknown as { text: string }) }),
   },
   {
     name: 'soft delete, restore and delete builders',
