@@ -1,5 +1,8 @@
 const { availableParallelism } = require('node:os')
 
+// The AWS SDK would print its notice about later Node versions once for every test file.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
 const transform = {
   '^.+\\.ts$': [
     '@swc/jest',
