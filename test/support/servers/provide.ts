@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { selectedDatabases } from '../selection'
-import { composeAvailable, startWithCompose } from './compose'
+import { composeAvailable, startMariadbWithCompose } from './compose'
 import { mariadbInstalled, startMariadb } from './mariadb'
 import { startPostgres } from './postgres'
 import type { TestServer } from './process'
@@ -12,7 +12,7 @@ export async function provideServers(folder: string, started: TestServer[]): Pro
   const starting: Promise<TestServer>[] = []
   if (selected.includes('mariadb') && !process.env['TEST_MYSQL_URL']) starting.push(provideMariadb(folder))
   if (selected.includes('postgres') && !process.env['TEST_POSTGRES_URL'])
-    starting.push(providePostgres(folder))
+    starting.push(startPostgres(subfolder(folder, 'postgres')))
   const results = await Promise.allSettled(
     starting.map(async (server) => {
       started.push(await server)
@@ -26,7 +26,7 @@ export async function provideServers(folder: string, started: TestServer[]): Pro
 
 async function provideMariadb(folder: string): Promise<TestServer> {
   if (mariadbInstalled()) return startMariadb(subfolder(folder, 'mariadb'))
-  if (await composeAvailable()) return startWithCompose('mariadb', subfolder(folder, 'mariadb'))
+  if (await composeAvailable()) return startMariadbWithCompose(subfolder(folder, 'mariadb'))
   throw new Error(
     'The integration tests need a MariaDB or MySQL server, and none was found. One of these helps:\n' +
       '  - install MariaDB (Debian, Ubuntu: apt-get install mariadb-server; macOS: brew install mariadb);\n' +
@@ -34,10 +34,6 @@ async function provideMariadb(folder: string): Promise<TestServer> {
       '  - install Docker with Docker Compose, and start it\n' +
       '  - set TEST_MYSQL_URL=mysql://user:password@host:3306/ to a server on which databases may be created',
   )
-}
-
-async function providePostgres(folder: string): Promise<TestServer> {
-  return startPostgres(subfolder(folder, 'postgres'))
 }
 
 function subfolder(folder: string, name: string): string {
