@@ -1,5 +1,14 @@
 import 'reflect-metadata'
-import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from 'typeorm'
+import {
+  ChildEntity,
+  Column,
+  DataSource,
+  type DataSourceOptions,
+  Entity,
+  ManyToOne,
+  PrimaryGeneratedColumn,
+  TableInheritance,
+} from 'typeorm'
 import { kmsEncryption, KmsEncrypted } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
 import { dump } from '../../support/dump'
@@ -26,6 +35,19 @@ class DirectSecret extends Base {
   @KmsEncrypted({ mode: 'direct', storage: 'text' }) text!: string
   @KmsEncrypted({ mode: 'direct' }) bytes!: Buffer
   @KmsEncrypted({ mode: 'direct', storage: 'text' }) json!: { marker: string }
+}
+
+@Entity()
+@TableInheritance({ column: { type: 'varchar', name: 'kind' } })
+class Vehicle {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted() plate!: string
+}
+
+@ChildEntity()
+class Lorry extends Vehicle {
+  @KmsEncrypted({ mode: 'direct' }) cargo!: string
+  @ManyToOne('Vehicle', { nullable: true }) trailer!: Vehicle | null
 }
 
 type CacheOptions = DataSourceOptions['cache']
@@ -57,6 +79,25 @@ describeDatabases('the query result cache', (db) => {
       await expect(dataSource.getRepository(Secret).find(cached)).resolves.toEqual([])
       await application.stop()
     })
+  })
+
+  it('gives plaintext of children and relations through the parent, with no data key at hand', async () => {
+    const application = await startApplication(db(), [Vehicle, Lorry], {}, { cache: true })
+    const trailer = await application.dataSource.getRepository(Vehicle).save({ plate: 'T' })
+    await application.dataSource.getRepository(Lorry).save({ plate: 'L', cargo: 'gold', trailer })
+    const read = (dataSource: DataSource) =>
+      dataSource
+        .createQueryBuilder(Vehicle, 'v')
+        .leftJoinAndMapOne('v.trailer', Vehicle, 't', 't.id = v.trailerId')
+        .orderBy('v.id', 'DESC')
+        .cache(60_000)
+        .getMany()
+    const found = await read(application.dataSource)
+    expect(found[0]).toMatchObject({ plate: 'L', cargo: 'gold', trailer: { plate: 'T' } })
+    await application.dataSource.getRepository(Lorry).clear()
+    const { dataSource } = await application.restart()
+    await expect(read(dataSource)).resolves.toEqual(found)
+    await application.stop()
   })
 
   /** An application with these cache options, one row in it, and what tells whether a read came from the cache. */

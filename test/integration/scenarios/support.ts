@@ -20,10 +20,12 @@ export async function storedValues(
     .split('.')
     .map((part) => db.quote(part))
     .join('.')
-  const rows = await db.rawQuery(`SELECT ${columns.map((name) => db.quote(name)).join(', ')} FROM ${path}`)
-  const values = rows.flatMap((row) => Object.values(row))
+  const rows = await db.rawQuery(`SELECT * FROM ${path}`)
+  rows.sort((a, b) => Number(a['id']) - Number(b['id']))
+  const values = rows.flatMap((row) => columns.map((name) => row[name]))
   const plain = values.find((value) => !isCiphertext(value))
-  if (plain !== undefined) throw new Error(`${table} holds a value that is not encrypted`)
+  if (plain !== undefined || values.includes(undefined))
+    throw new Error(`${table} holds a value that is not encrypted`)
   return values
 }
 
