@@ -1,5 +1,5 @@
 import { type QueryRunner } from 'typeorm'
-import { TableLockedError } from '../../errors'
+import { NotRepresentableError, TableLockedError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Database } from './column-layout'
 
@@ -56,8 +56,24 @@ export function isDeadlock(error: unknown): boolean {
   return DEADLOCK.has(driverCode(error))
 }
 
-/** What a statement failed with, named if it was a lock. */
+/** Too long, or with a character that the column's character set lacks. */
+const TOO_MUCH = new Set([
+  'ER_DATA_TOO_LONG',
+  'ER_TRUNCATED_WRONG_VALUE_FOR_FIELD',
+  '22001',
+  '22021',
+  '22P05',
+])
+
+/** What a statement failed with, named if it was a lock or a value that the column cannot hold. */
 export function explained(error: unknown, column: BoundColumn): unknown {
+  if (TOO_MUCH.has(driverCode(error))) {
+    return column.error(
+      NotRepresentableError,
+      'the database refuses a value of this batch: the column is too short for it, or its character set lacks something. Widen the column.',
+      error,
+    )
+  }
   if (!LOCKED.has(driverCode(error))) return error
   return column.error(
     TableLockedError,

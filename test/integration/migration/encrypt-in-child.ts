@@ -1,0 +1,32 @@
+/** Encrypts the accounts of a database, in a process that may be killed at any moment. */
+import { KMSClient } from '@aws-sdk/client-kms'
+import { DataSource, type DataSourceOptions } from 'typeorm'
+import { kmsEncryption } from 'typeorm-kms-encrypted'
+import { encryptColumns } from 'typeorm-kms-encrypted/migration'
+import { Account } from './account'
+
+async function main(): Promise<void> {
+  const { options, endpoint, maxRate } = JSON.parse(process.env['CHILD_TASK'] ?? '') as {
+    options: DataSourceOptions
+    endpoint: string
+    maxRate: number
+  }
+  const client = new KMSClient({
+    endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
+  })
+  const encryption = kmsEncryption({ keyId: 'alias/test', client })
+  const dataSource = await new DataSource(
+    encryption.configure({ ...options, entities: [Account] }),
+  ).initialize()
+  await encryptColumns(dataSource, Account, ['secret'], {
+    batchSize: 25,
+    maxRate,
+    onProgress: () => process.stdout.write('.'),
+  })
+  await dataSource.destroy()
+  encryption.close()
+}
+
+void main()
