@@ -1,7 +1,7 @@
 export { type Mode } from './cipher/cipher'
 export { type EncryptionContext } from './cipher/context'
 export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
-export { type KmsEncryptedOptions } from './column/options'
+export { type KmsEncryptedOptions, type OnUndecryptable } from './column/options'
 export { type ValueTypeName } from './column/types'
 export { type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
 export * from './errors'
@@ -12,3 +12,4 @@ export {
   type KmsEncryptionMetrics,
   type KmsEncryptionOptions,
 } from './kms-encryption'
+export { isUndecryptable, type Undecryptable } from './orm/undecryptable'

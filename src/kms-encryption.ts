@@ -3,6 +3,7 @@ import { type KMSClient } from '@aws-sdk/client-kms'
 import { type DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
+import { type OnUndecryptable } from './column/options'
 import { InvalidOptionError, KeyIdMissingError } from './errors'
 import { AwsKms } from './kms/aws-kms'
 import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/call-log'
@@ -41,6 +42,13 @@ export interface KmsEncryptionOptions {
    * wait for their turn fail at once where KMS answered nothing for that long.
    */
   timeout?: number
+  /**
+   * What becomes of a value that cannot be decrypted when its entity is loaded: `'throw'` (default) fails the whole
+   * read, naming entity, property and primary key; with `'marker'` the property is a marker that throws when it is
+   * read as plaintext and that a `save` leaves as it is in the database. See `isUndecryptable()`. Trouble of KMS
+   * itself (unreachable, throttled, no credentials) is thrown in either case.
+   */
+  onUndecryptable?: OnUndecryptable
   /** Key ARNs or account ids. A value that KMS opens under any other key is refused. */
   trustedKeys?: readonly string[]
 }
@@ -104,8 +112,8 @@ export class KmsEncryption {
   configure<Options extends DataSourceOptions>(options: Options): Options {
     checkDatabase(options.type)
     return withBinding(options, (dataSource) => {
-      const { keyId, mode = 'envelope', context } = this.#options
-      new DataSourceBinding(dataSource, this.#cipher, { keyId, mode, context })
+      const { keyId, mode = 'envelope', context, onUndecryptable } = this.#options
+      new DataSourceBinding(dataSource, this.#cipher, { keyId, mode, context, onUndecryptable })
       this.#dataSources.add(new WeakRef(dataSource))
     })
   }
@@ -199,10 +207,20 @@ function checkOptions(options: KmsEncryptionOptions): void {
   }
   if (typeof options !== 'object' || (options as unknown) === null)
     refuse("pass options, e.g. { keyId: 'alias/my-app' }")
-  const known = ['keyId', 'client', 'mode', 'context', 'cache', 'concurrency', 'timeout', 'trustedKeys']
+  const known = [
+    'keyId',
+    'client',
+    'mode',
+    'context',
+    'cache',
+    'concurrency',
+    'timeout',
+    'onUndecryptable',
+    'trustedKeys',
+  ]
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined) refuse(`unknown option ${unknown}. Known are ${known.join(', ')}.`)
-  const { keyId, mode, context, cache = {}, concurrency, timeout } = options
+  const { keyId, mode, context, cache = {}, concurrency, timeout, onUndecryptable } = options
   if ('keyId' in options && (typeof keyId !== 'string' || keyId === '')) {
     throw new KeyIdMissingError(
       "kmsEncryption(): keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
@@ -210,6 +228,8 @@ function checkOptions(options: KmsEncryptionOptions): void {
   }
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))
     refuse("mode must be 'envelope' or 'direct'")
+  if (onUndecryptable !== undefined && !['throw', 'marker'].includes(onUndecryptable))
+    refuse("onUndecryptable must be 'throw' or 'marker'")
   if (context !== undefined) checkContext(context)
   const unknownLimit = Object.keys(cache).find((name) => !['maxAge', 'maxValues', 'maxKeys'].includes(name))
   if (unknownLimit !== undefined) refuse(`unknown option cache.${unknownLimit}`)

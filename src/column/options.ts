@@ -14,6 +14,9 @@ export interface PreviousSettings {
   mode?: Mode
 }
 
+/** What becomes of a value that cannot be decrypted when its entity is loaded. */
+export type OnUndecryptable = 'throw' | 'marker'
+
 /** Options of `@KmsEncrypted()` and `kmsEncryptedColumn()`. */
 export interface KmsEncryptedOptions {
   /**
@@ -46,6 +49,12 @@ export interface KmsEncryptedOptions {
   maxLength?: number
   /** Reads values that are still plaintext, for the time of a migration. What is written is encrypted. */
   acceptPlaintext?: boolean
+  /**
+   * What becomes of a value that cannot be decrypted: `'throw'` fails the whole read; with `'marker'` the property
+   * is a marker (see `isUndecryptable()`) that throws when it is read as plaintext. Default: that of
+   * `kmsEncryption()`.
+   */
+  onUndecryptable?: OnUndecryptable
   /** Name of the column in the database. */
   name?: string
   /** Whether the column can be NULL; `null` is stored as NULL. Default `false`. */

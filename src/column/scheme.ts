@@ -41,7 +41,16 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 const BOOLEANS = ['acceptPlaintext', 'nullable', 'select', 'insert', 'update'] as const
 const STRINGS = ['keyId', 'name', 'comment'] as const
-const OTHERS = ['type', 'mode', 'context', 'boundTo', 'previous', 'storage', 'maxLength'] as const
+const OTHERS = [
+  'type',
+  'mode',
+  'context',
+  'boundTo',
+  'previous',
+  'storage',
+  'maxLength',
+  'onUndecryptable',
+] as const
 const KNOWN: ReadonlySet<string> = new Set([...BOOLEANS, ...STRINGS, ...OTHERS])
 
 /** What one declaration said, checked when the class is defined. */
@@ -102,6 +111,8 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
   checkPrevious(options.previous, place, refuse)
   if (storage !== undefined && !['binary', 'text'].includes(storage))
     refuse("storage must be 'binary' or 'text'")
+  if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
+    refuse("onUndecryptable must be 'throw' or 'marker'")
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength > 0)) {
     refuse('maxLength must be a positive whole number of bytes')
   }

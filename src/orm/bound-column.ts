@@ -3,6 +3,7 @@ import { FindOperator, type ObjectLiteral, type ValueTransformer } from 'typeorm
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
 import { type Scope } from '../cipher/scope'
+import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
 import {
@@ -40,6 +41,7 @@ export class BoundColumn implements ValueTransformer {
     readonly cipher: Cipher,
     readonly opened: OpenedValues,
     previous: readonly Scope[] = [],
+    readonly onUndecryptable: OnUndecryptable = 'throw',
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`

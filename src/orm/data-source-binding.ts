@@ -3,6 +3,7 @@ import { type Cipher, type Recipe } from '../cipher/cipher'
 import { type EncryptionContext } from '../cipher/context'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
+import { type OnUndecryptable } from '../column/options'
 import { type Scheme } from '../column/scheme'
 import { KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
@@ -21,6 +22,7 @@ export interface ColumnDefaults {
   keyId: string | undefined
   mode: Recipe['mode']
   context: EncryptionContext | undefined
+  onUndecryptable: OnUndecryptable | undefined
 }
 
 /**
@@ -97,7 +99,16 @@ export class DataSourceBinding {
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
     const previous = this.#previousScopes(metadata, scheme)
-    const bound = new BoundColumn(metadata, scheme, recipe, this.#cipher, this.#opened, previous)
+    const onUndecryptable = scheme.options.onUndecryptable ?? this.#defaults.onUndecryptable
+    const bound = new BoundColumn(
+      metadata,
+      scheme,
+      recipe,
+      this.#cipher,
+      this.#opened,
+      previous,
+      onUndecryptable,
+    )
     metadata.transformer = bound
     refuseRawSql(metadata, bound)
   }

@@ -39,6 +39,11 @@ export class SealedValue {
     return `[encrypted ${this.column.name}]`
   }
 
+  /** Throws why there is no plaintext. */
+  refuse(): never {
+    throw this.#refusal()
+  }
+
   #refusal(): KmsEncryptionError {
     return (
       this.failure ??

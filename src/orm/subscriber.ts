@@ -10,6 +10,7 @@ import {
 import { boundColumns } from './bound-columns'
 import { type BoundColumn } from './bound-column'
 import { SealedValue } from './sealed-value'
+import { isLasting, markerOf } from './undecryptable'
 
 /**
  * The entity subscriber. Before insert and update it refuses values that cannot be stored and fetches the data
@@ -52,10 +53,12 @@ function prepare(metadata: EntityMetadata, entity: ObjectLiteral | undefined): P
 }
 
 async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedValue): Promise<void> {
-  if (value.failure) throw column.placed(value.failure, entity)
   try {
+    if (value.failure) throw value.failure
     column.metadata.setEntityValue(entity, await column.decrypt(value.stored))
   } catch (error) {
-    throw column.placed(error, entity)
+    const failure = column.placed(error, entity)
+    if (column.onUndecryptable === 'throw' || !isLasting(failure)) throw failure
+    column.metadata.setEntityValue(entity, markerOf(new SealedValue(column, value.stored, failure)))
   }
 }
