@@ -5,7 +5,7 @@ import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
 import { type OnUndecryptable } from '../column/options'
 import { type Scheme } from '../column/scheme'
-import { KeyIdMissingError } from '../errors'
+import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { checkDatabase, storedType } from './column-type'
@@ -77,6 +77,7 @@ export class DataSourceBinding {
     for (const metadata of this.#dataSource.entityMetadatas) {
       for (const column of metadata.columns) this.#bind(column)
       refuseConflictPaths(metadata)
+      refuseIndexes(metadata)
     }
     this.#page = new PageOpener(this.#dataSource)
     this.#statements = new StatementGuard(this.#dataSource)
@@ -162,6 +163,18 @@ function refuseConflictPaths(metadata: EntityMetadata): void {
     const encrypted = columns.map(boundColumn).find((column) => column !== undefined)
     if (encrypted) throw searchRefusal(encrypted)
     return columns
+  }
+}
+
+/** An index or unique constraint over ciphertexts finds and enforces nothing: each ciphertext is different. */
+function refuseIndexes({ name: entity, indices, uniques }: EntityMetadata): void {
+  for (const { columns } of [...indices, ...uniques]) {
+    const encrypted = columns.find((column) => boundColumn(column))
+    if (!encrypted) continue
+    throw new InvalidOptionError(
+      'an index or unique constraint over an encrypted column enforces nothing: equal values have different ciphertexts. Keep a keyed hash (HMAC) of the value in a column of its own and index that.',
+      { entity, property: encrypted.propertyPath },
+    )
   }
 }
 

@@ -13,8 +13,10 @@ import {
   type DataSourceOptions,
   Entity,
   EntitySchema,
+  Index,
   PrimaryGeneratedColumn,
   type Repository,
+  Unique,
 } from 'typeorm'
 import { kmsEncryption, KmsEncrypted, KmsEncryptionError, kmsEncryptedColumn } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../support/databases'
@@ -310,6 +312,27 @@ describeDatabases('bad input is named, and loses nothing', (db) => {
     expect(() => kmsEncryption({ keyId: process.env.NOT_SET! })).toThrow(
       expect.objectContaining({ code: 'KMS_KEY_ID_MISSING' }),
     )
+  })
+
+  it('an index or a unique constraint over an encrypted column, which would enforce nothing', async () => {
+    @Entity('unique_token')
+    @Unique(['token'])
+    class UniqueToken {
+      @PrimaryGeneratedColumn() id!: number
+      @KmsEncrypted({ maxLength: 20 }) token!: string
+    }
+    @Entity('indexed_token')
+    class IndexedToken {
+      @PrimaryGeneratedColumn() id!: number
+      @Index()
+      @KmsEncrypted({ maxLength: 20 })
+      token!: string
+    }
+    for (const entity of [UniqueToken, IndexedToken]) {
+      const options = { ...db().options, entities: [entity] } as DataSourceOptions
+      const error = await failure(new DataSource(app.encryption.configure(options)).initialize())
+      expect(error).toMatchObject({ code: 'INVALID_OPTION', entity: entity.name, property: 'token' })
+    }
   })
 
   it('a schema whose column is encrypted starts only with configure(), too', async () => {
