@@ -1,8 +1,23 @@
 import { type Command } from '../command'
+import { decrypt } from './decrypt'
 import { doctor } from './doctor'
+import { encrypt } from './encrypt'
 import { inspect } from './inspect'
 import { keyCommands } from './keys'
 import { localKms } from './local-kms'
+import { rotate } from './rotate'
+import { status } from './status'
+import { verify } from './verify'
 
 /** All commands, in the order of the help. Each file in this folder holds one, or one family. */
-export const commands: readonly Command[] = [...keyCommands, doctor, inspect, localKms]
+export const commands: readonly Command[] = [
+  ...keyCommands,
+  status,
+  encrypt,
+  verify,
+  rotate,
+  decrypt,
+  doctor,
+  inspect,
+  localKms,
+]

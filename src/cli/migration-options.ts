@@ -1,0 +1,74 @@
+import { type DataSource } from 'typeorm'
+import { type MigrationOptions } from '../migration'
+import { type BoundColumn } from '../orm/bound-column'
+import { type Arguments, type CommandOptions, UsageError, wholeNumber } from './command'
+import { encryptedColumns } from './commands/keys/key-usage'
+import { DATA_SOURCE_OPTIONS } from './data-source'
+
+/** Options of the commands that look at columns. */
+export const COLUMN_OPTIONS = {
+  ...DATA_SOURCE_OPTIONS,
+  columns: {
+    type: 'string',
+    value: 'LIST',
+    help: 'Entity or Entity.property, with commas; default: all encrypted',
+  },
+} as const satisfies CommandOptions
+
+/** Options of the commands that go through the rows. */
+export const ROW_OPTIONS = {
+  ...COLUMN_OPTIONS,
+  'batch-size': { type: 'string', value: 'N', help: 'rows read and written at once; default 500' },
+  concurrency: { type: 'string', value: 'N', help: 'batches under way at once; default 2' },
+  'max-rate': { type: 'string', value: 'N', help: 'rows per second; default: no limit' },
+  shard: { type: 'string', value: 'I/N', help: 'only one of N parts of the table, e.g. 2/8' },
+} as const satisfies CommandOptions
+
+/** Options of the commands that write rows. */
+export const WRITE_OPTIONS = {
+  ...ROW_OPTIONS,
+  'dry-run': { type: 'boolean', help: 'do everything except writing' },
+} as const satisfies CommandOptions
+
+/** The encrypted columns that the user named, or all. Throws `UsageError` for a name that is none. */
+export function chosenColumns(dataSource: DataSource, args: Arguments): BoundColumn[] {
+  const all = encryptedColumns(dataSource)
+  const names = args
+    .text('columns')
+    ?.split(',')
+    .map((name) => name.trim())
+  if (!names) {
+    if (all.length === 0) throw new UsageError('the DataSource has no encrypted columns')
+    return all
+  }
+  const chosen = names.flatMap((name) => {
+    const found = all.filter((column) => column.name === name || column.metadata.entityMetadata.name === name)
+    if (found.length > 0) return found
+    const known = all.map((column) => column.name).join(', ')
+    throw new UsageError(`--columns: ${JSON.stringify(name)} is not an encrypted column. There are ${known}`)
+  })
+  return [...new Set(chosen)]
+}
+
+/** What the user said about going through the rows. */
+export function migrationOptions(args: Arguments): MigrationOptions {
+  const batchSize = wholeNumber(args, 'batch-size', { min: 1, max: 10_000 })
+  const concurrency = wholeNumber(args, 'concurrency', { min: 1, max: 64 })
+  const maxRate = wholeNumber(args, 'max-rate', { min: 1, max: 10_000_000 })
+  const shard = shardOf(args.text('shard'))
+  return {
+    dryRun: args.flag('dry-run'),
+    ...(batchSize !== undefined && { batchSize }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(maxRate !== undefined && { maxRate }),
+    ...(shard && { shard }),
+  }
+}
+
+function shardOf(text: string | undefined): MigrationOptions['shard'] {
+  if (text === undefined) return undefined
+  const [, index, count] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  const shard = { index: Number(index), count: Number(count) }
+  if (shard.index >= 1 && shard.index <= shard.count) return shard
+  throw new UsageError('--shard takes a part and the number of parts, e.g. 2/8')
+}

@@ -1,0 +1,81 @@
+import { type DataSource } from 'typeorm'
+import { type MigrationOptions, type MigrationResult } from '../migration'
+import { type BoundColumn } from '../orm/bound-column'
+import { type Arguments } from './command'
+import { placeOf } from './commands/keys/key-usage'
+import { withDataSource } from './data-source'
+import { chosenColumns, migrationOptions } from './migration-options'
+import { amount, duration, Progress } from './progress'
+import { type Terminal } from './terminal'
+
+type Run<Result> = (
+  dataSource: DataSource,
+  entity: string,
+  properties: readonly string[],
+  options: MigrationOptions,
+) => Promise<Result[]>
+
+interface RunTexts {
+  /** `encrypted` */
+  done: string
+  /** Called with the columns before anything is done. */
+  confirm?: (columns: readonly BoundColumn[]) => Promise<void>
+}
+
+/** Runs a migration over the chosen columns, one after the other, with progress; SIGINT stops it cleanly. */
+export function runMigration<Result extends MigrationResult>(
+  args: Arguments,
+  terminal: Terminal,
+  run: Run<Result>,
+  { done, confirm }: RunTexts,
+): Promise<Result[]> {
+  const options = migrationOptions(args)
+  return withDataSource(args, async (dataSource) => {
+    const columns = chosenColumns(dataSource, args)
+    await confirm?.(columns)
+    const progress = new Progress(terminal)
+    return stoppable(terminal, async (signal) => {
+      const results: Result[] = []
+      for (const column of columns) {
+        const { target, propertyPath } = placeOf(column)
+        const onProgress = progress.update.bind(progress)
+        try {
+          results.push(...(await run(dataSource, target, [propertyPath], { ...options, signal, onProgress })))
+        } finally {
+          progress.end()
+        }
+        printResult(results.at(-1)!, done, options.dryRun === true, terminal)
+      }
+      return results
+    })
+  })
+}
+
+/** The first SIGINT stops after the batches under way; the second ends the process. */
+async function stoppable<T>(terminal: Terminal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stop = new AbortController()
+  const onSignal = (): void => {
+    terminal.note('Stopping after the batches under way; once more to stop at once.')
+    stop.abort()
+  }
+  process.once('SIGINT', onSignal)
+  try {
+    return await work(stop.signal)
+  } finally {
+    process.removeListener('SIGINT', onSignal)
+  }
+}
+
+function printResult(result: MigrationResult, done: string, dryRun: boolean, terminal: Terminal): void {
+  const { entity, property, rows, changed, contended, elapsed } = result
+  const rate = Math.round(rows / Math.max(elapsed / 1_000, 0.001))
+  const what = done === 'verified' ? '' : `${amount(changed)} ${dryRun ? 'would be ' : ''}${done}, `
+  terminal.print(
+    `${entity}.${property}: ${what}${amount(rows)} rows seen in ${duration(elapsed / 1_000)} (${amount(rate)} rows/s)`,
+  )
+  if (contended > 0) {
+    terminal.print(
+      `  ${amount(contended)} rows were written by others again and again and are left; run the same again`,
+    )
+  }
+}
