@@ -39,6 +39,9 @@ export async function toKmsEncryptionError(error: unknown, call: FailedCall): Pr
 const key = ({ keyId }: FailedCall): string =>
   keyId === undefined ? 'the KMS key of this value' : `the KMS key ${keyId}`
 
+/** Operations under one common quota; https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html */
+const CRYPTOGRAPHIC = new Set(['GenerateDataKey', 'Encrypt', 'Decrypt', 'ReEncrypt'])
+
 const CREDENTIALS: Explanation = [
   CredentialsError,
   () =>
@@ -47,7 +50,9 @@ const CREDENTIALS: Explanation = [
 const THROTTLED: Explanation = [
   ThrottledError,
   ({ operation }) =>
-    `KMS throttled ${operation} even after retries. Raise the account's KMS request quota for cryptographic operations, lower the concurrency option, or use envelope mode with a longer cache.maxAge.`,
+    CRYPTOGRAPHIC.has(operation)
+      ? `KMS throttled ${operation} even after retries. All callers in the account and region share the quota "Cryptographic operations (symmetric) request rate": raise it in Service Quotas, lower the concurrency option, or use envelope mode with a longer cache.maxAge.`
+      : `KMS throttled ${operation} even after retries: the quota "${operation} request rate" of the account and region. Try again later.`,
 ]
 const UNAVAILABLE: Explanation = [
   KmsUnavailableError,
@@ -68,7 +73,8 @@ const DENIED: Explanation = [
 ]
 const NO_REGION: Explanation = [
   WrongRegionError,
-  () => 'no AWS region is configured. Set AWS_REGION, or pass client: new KMSClient({ region }).',
+  () =>
+    'no AWS region is configured. Set AWS_REGION, or pass client: new KMSClient({ region }); to the tool, --region.',
 ]
 
 const BY_NAME: Readonly<Record<string, Explanation>> = {
@@ -79,7 +85,7 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   ],
   DisabledException: [
     KeyDisabledError,
-    (call) => `${key(call)} is disabled. Enable it: aws kms enable-key --key-id KEY.`,
+    (call) => `${key(call)} is disabled. Enable it: typeorm-kms keys enable KEY.`,
   ],
   InvalidCiphertextException: [
     WrongContextError,
@@ -122,7 +128,7 @@ function explanation(error: unknown): Explanation {
     return [
       KeyPendingDeletionError,
       (call) =>
-        `${key(call)} is scheduled for deletion. Keep it: aws kms cancel-key-deletion --key-id KEY, then aws kms enable-key --key-id KEY.`,
+        `${key(call)} is scheduled for deletion. Keep it: typeorm-kms keys cancel-deletion KEY, then typeorm-kms keys enable KEY.`,
     ]
   }
   if (/^Region is missing/i.test(message)) return NO_REGION

@@ -51,6 +51,15 @@ export class Load {
     await Promise.all(this.#workers)
   }
 
+  /** Waits until reads and writes that began after `since` had this outcome. */
+  async until(outcome: string, since = 0): Promise<void> {
+    const deadline = performance.now() + 10_000
+    while (!this.outcomes('read', since)[outcome] || !this.outcomes('write', since)[outcome]) {
+      if (performance.now() > deadline) throw new Error(`nothing was ${outcome} within 10 s`)
+      await delay(10)
+    }
+  }
+
   /** How often each outcome was seen in attempts that began in a span of `performance.now()`. */
   outcomes(kind: Attempt['kind'], from = 0, to = Infinity): Record<string, number> {
     const counts: Record<string, number> = {}

@@ -87,12 +87,12 @@ describeDatabases('One row that cannot be decrypted among a thousand', (db) => {
     await tamper('address')
     const { token, address } = await (await customers()).findOneByOrFail({ id: BROKEN })
     const readings: (() => unknown)[] = [
-      () => `${token}`,
-      () => token + '',
+      () => `the ${token}`,
+      () => 'the '.concat(token),
       () => token.length,
       () => token.startsWith('t'),
       () => token[0],
-      () => [...token],
+      () => Array.from(token),
       () => Buffer.from(token),
       () => JSON.stringify({ token }),
       () => address.city,
