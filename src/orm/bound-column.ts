@@ -13,8 +13,9 @@ import {
   RawSqlRefusedError,
   ValueTooLargeError,
 } from '../errors'
-import { type Opened, type OpenedValues } from './opened-values'
+import { openedAs, type Opened, type OpenedValues } from './opened-values'
 import { SealedValue } from './sealed-value'
+import { normaliseStored } from './stored-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
 import { type Stored, ValueOpener } from './value-opener'
@@ -80,7 +81,7 @@ export class BoundColumn implements ValueTransformer {
   from(stored: unknown): unknown {
     if (stored === null || stored === undefined) return stored
     const raw = normaliseStored(stored)
-    const opened = this.opened.get(raw)
+    const opened = this.opened.get(openedAs(stored, raw))
     if (opened && this.#isValidHere(opened)) return this.#hydrated(raw, opened.result)
     try {
       const plaintext = this.opener.openNow(raw)
@@ -215,17 +216,4 @@ export class BoundColumn implements ValueTransformer {
     }
     if (direct) checkDirectSize(bytes)
   }
-}
-
-/**
- * Values as drivers give them: Buffers, texts, and for plaintext that was never encrypted anything that has a text.
- * The query result cache gives Buffers that went through JSON.
- */
-function normaliseStored(stored: unknown): Stored {
-  if (typeof stored === 'string' || Buffer.isBuffer(stored)) return stored
-  if (stored instanceof Uint8Array) return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
-  if (stored instanceof Date) return stored.toISOString()
-  if (typeof stored !== 'object' || stored === null) return String(stored)
-  const { type, data } = stored as { type?: unknown; data?: unknown }
-  return type === 'Buffer' && Array.isArray(data) ? Buffer.from(data as number[]) : JSON.stringify(stored)
 }

@@ -8,6 +8,7 @@ import { type Scheme } from '../column/scheme'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
+import { openCachedResults } from './cached-results'
 import { checkDatabase, storedType } from './column-type'
 import { OpenedValues } from './opened-values'
 import { PageOpener } from './page-opener'
@@ -38,6 +39,8 @@ export class DataSourceBinding {
   readonly #opened = new OpenedValues()
   #page: PageOpener | undefined
   #statements: StatementGuard | undefined
+  /** The query result cache that was changed; it stays when the DataSource is initialised again. */
+  #cache: DataSource['queryResultCache']
 
   constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults) {
     this.#dataSource = dataSource
@@ -81,7 +84,11 @@ export class DataSourceBinding {
     }
     this.#page = new PageOpener(this.#dataSource)
     this.#statements = new StatementGuard(this.#dataSource)
-    const { subscribers } = this.#dataSource
+    const { subscribers, queryResultCache } = this.#dataSource
+    if (queryResultCache && queryResultCache !== this.#cache) {
+      this.#cache = queryResultCache
+      openCachedResults(queryResultCache, () => this.#page)
+    }
     if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.unshift(new KmsEncryptionSubscriber())
     }

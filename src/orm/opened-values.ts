@@ -1,11 +1,20 @@
 import { type KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
+import { type Stored } from './value-opener'
 
 /** What became of a stored value when its page was opened. */
 export interface Opened {
   column: BoundColumn
   /** The plaintext, or why there is none. */
   result: Buffer | KmsEncryptionError
+}
+
+/**
+ * What an opened value is found by: a Buffer of the driver by itself, a text by its characters. A Buffer of the query
+ * result cache is made anew each time its JSON is read, so its bytes stand for it.
+ */
+export function openedAs(stored: unknown, raw: Stored): Stored {
+  return typeof raw === 'string' || stored instanceof Uint8Array ? raw : raw.toString('base64')
 }
 
 /** How long texts are kept for the hydration that follows: it starts at once, but may first load relation ids. */

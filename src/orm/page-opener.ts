@@ -4,9 +4,13 @@ import { isCiphertext, Suite, suiteOf } from '../cipher/format'
 import { KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
+import { openedAs } from './opened-values'
+import { normaliseStored } from './stored-value'
+import { type Stored } from './value-opener'
 
 type Row = Record<string, unknown>
-type Cell = { column: BoundColumn; stored: Buffer | string; bytes: Buffer }
+/** A value to open; `key` is what hydration will find it by. */
+type Cell = { column: BoundColumn; stored: Stored; bytes: Buffer; key: Stored }
 
 /**
  * Decrypts the rows of a query in one pass before TypeORM makes entities of them, which it does synchronously:
@@ -77,22 +81,24 @@ function unshortened(resultName: string, sql: string): string {
 }
 
 /** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
-function openNow(column: BoundColumn, stored: unknown, waiting: Map<string, Cell[]>): void {
-  if (!Buffer.isBuffer(stored) && typeof stored !== 'string') return
+function openNow(column: BoundColumn, value: unknown, waiting: Map<string, Cell[]>): void {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return
   const { opened, opener } = column
+  const stored = normaliseStored(value)
+  const key = openedAs(value, stored)
   const bytes = opener.bytesOf(stored)
   try {
     const plaintext = opener.openNow(stored, bytes)
     if (plaintext) {
-      opened.set(stored, { column, result: plaintext })
+      opened.set(key, { column, result: plaintext })
       return
     }
-    const key = waitingKey(bytes, column, waiting.size)
-    const cells = waiting.get(key)
-    if (cells) cells.push({ column, stored, bytes })
-    else waiting.set(key, [{ column, stored, bytes }])
+    const group = waitingKey(bytes, column, waiting.size)
+    const cells = waiting.get(group)
+    if (cells) cells.push({ column, stored, bytes, key })
+    else waiting.set(group, [{ column, stored, bytes, key }])
   } catch (error) {
-    opened.set(stored, { column, result: asKmsEncryptionError(error) })
+    opened.set(key, { column, result: asKmsEncryptionError(error) })
   }
 }
 
@@ -104,18 +110,18 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
 /** Decrypts values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
 async function openTogether(cells: readonly Cell[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
-  for (const { column, stored, bytes } of cells) {
+  for (const { column, stored, bytes, key } of cells) {
     const { opened, opener } = column
     try {
       if (failure) {
-        opened.set(stored, { column, result: failure })
+        opened.set(key, { column, result: failure })
         continue
       }
       const plaintext = opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes))
-      opened.set(stored, { column, result: plaintext })
+      opened.set(key, { column, result: plaintext })
     } catch (error) {
       const result = asKmsEncryptionError(error)
-      opened.set(stored, { column, result })
+      opened.set(key, { column, result })
       if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
     }
   }

@@ -1,5 +1,7 @@
 import 'reflect-metadata'
+import { inspect } from 'node:util'
 import {
+  AfterLoad,
   ChildEntity,
   Column,
   DataSource,
@@ -16,9 +18,16 @@ import { KEY, startApplication, testKms } from '../../support/encryption'
 import { formsOfMarker, newMarker } from '../../support/markers'
 import { storedValues } from './support'
 
+/** What listeners saw of the entities that were loaded. */
+let loaded: string[] = []
+
 abstract class Base {
   @PrimaryGeneratedColumn() id!: number
   @Column({ type: 'varchar', default: 'clear' }) clear!: string
+
+  @AfterLoad() look() {
+    loaded.push(inspect(this))
+  }
 }
 
 @Entity()
@@ -72,8 +81,10 @@ describeDatabases('the query result cache', (db) => {
       await application.dataSource.getRepository(Secret).clear()
       await expect(application.dataSource.getRepository(Secret).find(cached)).resolves.toEqual(found)
       const { dataSource } = await application.restart()
+      loaded = []
       const cold = await dataSource.getRepository(Secret).find(cached)
       expect(cold).toEqual(found)
+      expect(loaded).toEqual(found.map((secret) => inspect(secret)))
       expect(Buffer.isBuffer(cold[0]!.bytes)).toBe(true)
       await dataSource.queryResultCache?.remove(['secrets'])
       await expect(dataSource.getRepository(Secret).find(cached)).resolves.toEqual([])
