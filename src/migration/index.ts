@@ -1,3 +1,4 @@
+export { generateMigration } from './generate'
 export { columnStatus, type ColumnStatus, type ColumnStatusOptions, type KeyCount } from './status'
 export { decryptColumns, encryptColumns, rotateColumns, verifyColumns } from './columns'
 export { type RotateOptions, type VerifyResult } from './columns'

@@ -5,6 +5,7 @@ import { encrypt } from './encrypt'
 import { inspect } from './inspect'
 import { keyCommands } from './keys'
 import { localKms } from './local-kms'
+import { migrationGenerate } from './migration-generate'
 import { rotate } from './rotate'
 import { status } from './status'
 import { verify } from './verify'
@@ -12,6 +13,7 @@ import { verify } from './verify'
 /** All commands, in the order of the help. Each file in this folder holds one, or one family. */
 export const commands: readonly Command[] = [
   ...keyCommands,
+  migrationGenerate,
   status,
   encrypt,
   verify,

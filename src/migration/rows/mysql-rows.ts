@@ -25,6 +25,7 @@ const STATEMENT_BYTES = 2 ** 20
  */
 export class MysqlRows implements ColumnRows {
   readonly #queryRunner: QueryRunner
+  #knownTransaction: boolean | undefined
 
   constructor(
     queryRunner: QueryRunner,
@@ -140,15 +141,31 @@ export class MysqlRows implements ColumnRows {
   }
 
   async #inTransaction<T>(body: () => Promise<T>): Promise<T> {
-    if (this.#queryRunner.isTransactionActive) return body()
-    await this.#queryRunner.startTransaction()
+    if (await this.#hasTransaction()) return body()
+    await this.#query('START TRANSACTION')
     try {
       const result = await body()
-      await this.#queryRunner.commitTransaction()
+      await this.#query('COMMIT')
       return result
     } catch (error) {
-      await this.#queryRunner.rollbackTransaction().catch(() => undefined)
+      await this.#query('ROLLBACK').catch(() => undefined)
       throw error
+    }
+  }
+
+  /**
+   * A change of a table's structure has ended the transaction that TypeORM began for a migration, and TypeORM does
+   * not know. A savepoint that cannot be released tells.
+   */
+  async #hasTransaction(): Promise<boolean> {
+    if (!this.#queryRunner.isTransactionActive) return false
+    if (this.#knownTransaction !== undefined) return this.#knownTransaction
+    await this.#query('SAVEPOINT kms_probe')
+    try {
+      await this.#query('RELEASE SAVEPOINT kms_probe')
+      return (this.#knownTransaction = true)
+    } catch {
+      return (this.#knownTransaction = false)
     }
   }
 

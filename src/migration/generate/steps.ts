@@ -1,0 +1,109 @@
+import { type ColumnChange } from './column-change'
+import { mysqlSteps } from './mysql-steps'
+import { postgresSteps } from './postgres-steps'
+import { sqliteSteps } from './sqlite-steps'
+
+/** A line of a migration: a statement, TypeScript, or a comment. */
+export type Step = { sql: string } | { code: string } | { comment: string }
+
+export interface Steps {
+  up: Step[]
+  down: Step[]
+}
+
+/** Type changes around the encryption, with the values kept. */
+export interface TypeSteps {
+  /** From the old type to the new one: the values become the bytes of their serialised form. */
+  up: Step[]
+  /** From the new type, with plaintext in it, to the old one. */
+  down: Step[]
+}
+
+/** What a person would write for the change of one encrypted column. */
+export function stepsOf(change: ColumnChange): Steps {
+  const { column, old, oldKind, newKind, holds, newType } = change
+  const place = `'${column.metadata.entityMetadata.name}', ['${column.metadata.propertyPath}']`
+  const call = (name: string): Step => ({ code: `await ${name}(queryRunner, ${place})` })
+  if (!old) return addition(change)
+  const types = typeSteps(change)
+  const up: Step[] = []
+  const down: Step[] = []
+  if (change.renamed) {
+    up.push(...renaming(change, old.name, change.column.metadata.databaseName))
+    down.push(...renaming(change, change.column.metadata.databaseName, old.name))
+  }
+  if (holds.plaintext) {
+    if (holds.ciphertext) up.push({ comment: 'Some rows are encrypted already; they stay as they are.' })
+    return {
+      up: [...up, ...warnings(change), ...types.up, call('encryptColumns')],
+      down: [call('decryptColumns'), ...types.down, ...down],
+    }
+  }
+  if (change.renamed) up.push(...renamedCiphertext(change, old.name, call))
+  if (oldKind === newKind || !holds.ciphertext) {
+    const widening = { comment: `${column.name} is now of type ${newType}.` }
+    return { up: [...up, widening, ...types.up], down: [...types.down, ...down] }
+  }
+  // base64 and bytes: the values change their form while the column is binary.
+  const toText = newKind === 'text'
+  return {
+    up: toText ? [...up, call('rotateColumns'), ...types.up] : [...up, ...types.up, call('rotateColumns')],
+    down: [
+      { comment: `To go back, give ${column.name} its earlier storage option and generate a migration.` },
+    ],
+  }
+}
+
+function typeSteps(change: ColumnChange): TypeSteps {
+  switch (change.database) {
+    case 'mysql':
+      return mysqlSteps(change)
+    case 'postgres':
+      return postgresSteps(change)
+    case 'sqlite':
+      return sqliteSteps(change)
+  }
+}
+
+function addition({ column, tableSql, nameSql, newType }: ColumnChange): Steps {
+  const up: Step[] = [{ sql: `ALTER TABLE ${tableSql} ADD COLUMN ${nameSql} ${newType} NULL` }]
+  if (!column.metadata.isNullable) {
+    up.push({
+      comment: `${column.name} is declared NOT NULL, and the rows that exist have no value. Fill them (save the entities), then make the column NOT NULL in a later migration.`,
+    })
+  }
+  return { up, down: [{ sql: `ALTER TABLE ${tableSql} DROP COLUMN ${nameSql}` }] }
+}
+
+function renaming({ tableSql, column, database }: ColumnChange, from: string, to: string): Step[] {
+  const quote = database === 'mysql' ? '`' : '"'
+  const path = column.metadata.entityMetadata.tablePath
+  return [
+    { comment: `Taken for a renaming of ${from} to ${to} (${column.name}). If it is none, write it anew.` },
+    // Where TypeORM makes the table anew it must know of the new name.
+    database === 'sqlite'
+      ? { code: `await queryRunner.renameColumn('${path}', '${from}', '${to}')` }
+      : { sql: `ALTER TABLE ${tableSql} RENAME COLUMN ${quote}${from}${quote} TO ${quote}${to}${quote}` },
+  ]
+}
+
+/** Ciphertexts are bound to the name of their column. */
+function renamedCiphertext({ column }: ColumnChange, old: string, call: (name: string) => Step): Step[] {
+  const { boundTo, previous } = column.scheme.options
+  if (boundTo?.column === old) return []
+  if (previous?.some((settings) => settings.boundTo?.column === old)) return [call('rotateColumns')]
+  return [
+    {
+      comment: `The values are bound to the old name. Declare ${column.name} with boundTo: { column: '${old}' }, or with previous: [{ boundTo: { column: '${old}' } }] and rotate it.`,
+    },
+  ]
+}
+
+function warnings({ table, old }: ColumnChange): Step[] {
+  const name = old!.name
+  const indexed = table.indices.filter(({ columnNames }) => columnNames.includes(name))
+  const unique = table.uniques.filter(({ columnNames }) => columnNames.includes(name))
+  return [...indexed, ...unique].map((index) => ({
+    comment: `${name} is in the index ${index.name ?? ''}. An index of ciphertexts finds nothing: drop it before this.`,
+  }))
+}
