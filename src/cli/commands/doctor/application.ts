@@ -22,10 +22,7 @@ export function applicationFindings(dataSource: DataSource): Finding[] {
       finding(
         'application',
         'warning',
-        `none of the ${count(dataSource.entityMetadatas.length, 'entity class')} has an encrypted column.`.replace(
-          'classs',
-          'classes',
-        ),
+        'no entity of the DataSource has an encrypted column.',
         'is this the right DataSource, and does its entities option find the entities from this folder?',
       ),
     ]

@@ -34,7 +34,9 @@ export const scheduleDeletion: Command = {
       const usage = await usageOf(key, keys, args)
       if (!usage?.every((column) => !isInUse(column))) await refuseUnlessForced(key, usage, args, terminal)
       const date = await keys.scheduleDeletion(key.arn, days)
-      terminal.print(`${nameOf(key)} will be deleted on ${terminal.style('bold', moment(date))}.`)
+      terminal.print(
+        `${terminal.style('green', '✓')} ${nameOf(key)} will be deleted on ${terminal.style('bold', moment(date))}.`,
+      )
       terminal.print('Nothing can be encrypted or decrypted under it from now on, until you cancel:')
       terminal.print(`  typeorm-kms keys cancel-deletion ${key.id}`)
       if (usage) terminal.print('Only this database was looked at: backups and other databases were not.')
@@ -79,7 +81,7 @@ function explainUsage(
   explain: (line: string) => void,
 ): void {
   const file = args.text('dataSource') ?? ''
-  explain(`${nameOf(key)} is in use:`)
+  explain(`In use: ${nameOf(key)}`)
   explain('')
   for (const { column, rows, untold, configured } of usage.filter(isInUse)) {
     const facts = [
