@@ -5,6 +5,8 @@ import { endOfDataKey, envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, TAG_LEN
 
 const ALGORITHM = 'aes-256-gcm'
 const KEY_LENGTH = 32
+/** Where the key tag stands in the header. */
+const KEY_TAG_OFFSET = 3
 
 /**
  * A plaintext data key in memory, with its encrypted form. Seals and opens values with AES-256-GCM (NIST SP
@@ -17,6 +19,8 @@ export class DataKey {
   uses = 0
   readonly #key: Buffer
   readonly #prefix: Buffer
+  /** The key tag in the header, as a number: comparing those is free. */
+  readonly #tag: number
   readonly #createdAt = performance.now()
   #destroyed = false
   #zeroFilled = false
@@ -36,6 +40,7 @@ export class DataKey {
     }
     this.#key = key
     this.#prefix = envelopePrefix(keyArn, encryptedDataKey)
+    this.#tag = this.#prefix.readUInt32BE(KEY_TAG_OFFSET)
     this.id = dataKeyId(this.#prefix, this.#prefix.length)
   }
 
@@ -63,7 +68,8 @@ export class DataKey {
   /** Opens an envelope ciphertext whose encrypted data key ends at `end`. */
   open(ciphertext: Buffer, end: number, aad: Buffer): Buffer {
     // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
-    if (!tagMatches(ciphertext, this.keyArn)) throw tampered()
+    if (ciphertext.readUInt32BE(KEY_TAG_OFFSET) !== this.#tag && !tagMatches(ciphertext, this.keyArn))
+      throw tampered()
     const body = end + IV_LENGTH
     const tag = ciphertext.length - TAG_LENGTH
     const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), {
@@ -111,7 +117,10 @@ export function dataKeyId(ciphertext: Buffer, end = endOfDataKey(ciphertext)): s
  * one ARN per Region and open each other's ciphertexts, so their tag is not compared.
  */
 export function tagMatches(ciphertext: Buffer, keyArn: string): boolean {
-  return ciphertext.compare(tagOf(keyArn), 0, 4, 3, HEADER_LENGTH) === 0 || keyArn.includes(':key/mrk-')
+  return (
+    ciphertext.compare(tagOf(keyArn), 0, 4, KEY_TAG_OFFSET, HEADER_LENGTH) === 0 ||
+    keyArn.includes(':key/mrk-')
+  )
 }
 
 const tags = new Map<string, Buffer>()

@@ -7,13 +7,18 @@ import { type BoundColumn } from './bound-column'
  * none: read as one, it throws. Saved, it is stored as it was.
  */
 export class SealedValue {
+  /** True once there was one in this process: until then nobody need look for them. */
+  static exists = false
+
   constructor(
     readonly column: BoundColumn,
     /** As it is in the database. */
     readonly stored: Buffer | string,
     /** Why it could not be decrypted; `undefined` if that was not tried. */
     readonly failure: KmsEncryptionError | undefined,
-  ) {}
+  ) {
+    SealedValue.exists = true
+  }
 
   toString(): string {
     throw this.#refusal()

@@ -27,16 +27,21 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
     return prepare(metadata, entity)
   }
 
-  afterLoad(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    if (!event) return undefined
-    const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
-      const value: unknown = column.metadata.getEntityValue(entity)
-      return value instanceof SealedValue ? [[column, value] as const] : []
-    })
-    return sealed.length === 0
-      ? undefined
-      : Promise.all(sealed.map(([column, value]) => open(entity, column, value)))
+  /** TypeORM calls it for each entity of a page, at a cost, and does not if there is none. */
+  get afterLoad(): typeof openSealed | undefined {
+    return SealedValue.exists ? openSealed : undefined
   }
+}
+
+function openSealed(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Promise<unknown> | undefined {
+  if (!event) return undefined
+  const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
+    const value: unknown = column.metadata.getEntityValue(entity)
+    return value instanceof SealedValue ? [[column, value] as const] : []
+  })
+  return sealed.length === 0
+    ? undefined
+    : Promise.all(sealed.map(([column, value]) => open(entity, column, value)))
 }
 
 function prepare(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<unknown> | undefined {
