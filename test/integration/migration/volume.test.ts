@@ -13,7 +13,7 @@ import { startApplication, type TestApplication } from '../../support/encryption
 import { AWKWARD_BYTES, AWKWARD_TEXTS } from './awkward-values'
 
 /** Rows of the table. The figures in docs/migrations.md are from 20,000 and 200,000. */
-const ROWS = Number(process.env['TEST_ROWS'] ?? 3_000)
+const ROWS = Number(process.env['TEST_ROWS'] ?? 1_500)
 const CHUNK = 500
 
 @Entity()
