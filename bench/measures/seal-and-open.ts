@@ -23,9 +23,24 @@ export async function sealAndOpen({ kms, report, quick }: Bench): Promise<void> 
   const values = privateKeys(VALUES)
   const samples = await timeInTurns(
     [
-      { name: 'node:crypto', run: () => { sealAndOpenAll(bare, values); } },
-      { name: 'this library', run: () => { sealAndOpenAll(library, values); } },
-      { name: 'typeorm-encrypted', run: () => { transformAll(values); } },
+      {
+        name: 'node:crypto',
+        run: () => {
+          sealAndOpenAll(bare, values)
+        },
+      },
+      {
+        name: 'this library',
+        run: () => {
+          sealAndOpenAll(library, values)
+        },
+      },
+      {
+        name: 'typeorm-encrypted',
+        run: () => {
+          transformAll(values)
+        },
+      },
     ],
     { rounds: quick ? 15 : 41, warmUp: 5 },
   )
@@ -58,7 +73,12 @@ async function encryptionSdk({
   const signed = new AwsEncryptionSdk(kms, { signed: true })
   const unsigned = new AwsEncryptionSdk(kms, { signed: false })
   const runs = [
-    { name: 'node:crypto', run: () => { sealAndOpenAll(bare, values); } },
+    {
+      name: 'node:crypto',
+      run: () => {
+        sealAndOpenAll(bare, values)
+      },
+    },
     { name: 'AWS Encryption SDK, unsigned', run: () => sealAndOpenEach(unsigned, values) },
     { name: 'AWS Encryption SDK, signed', run: () => sealAndOpenEach(signed, values) },
   ] as const satisfies readonly Run[]
