@@ -123,7 +123,7 @@ describeDatabases(
       expect(seen).not.toMatch(/Buffer|Uint8Array|<[0-9a-f]{2} /)
       // Only names, numbers and codes: nothing that is long enough to be a key or a ciphertext.
       const texts = events
-        .flatMap(({ event }) => Object.values<unknown>(event as object))
+        .flatMap(({ event }) => Object.values(event as Record<string, unknown>))
         .filter((value) => typeof value === 'string')
       expect(
         texts.filter((text) => text.length > 20 && !text.startsWith('alias/') && !text.startsWith('arn:')),

@@ -107,7 +107,7 @@ async function contentFindings(queryRunner: QueryRunner, column: BoundColumn): P
         'database',
         accepted ? 'warning' : 'problem',
         `${column.name}: ${count(plaintext, 'row')} of plaintext${accepted ? ', which acceptPlaintext lets pass' : ': reading them fails'}.`,
-        `typeorm-kms encrypt -d FILE ${column.name}`,
+        `typeorm-kms encrypt -d FILE --columns ${column.name}`,
       ),
     )
   }

@@ -59,7 +59,7 @@ const changes: readonly Change[] = [
     done: 'is being rotated',
     next: [
       'The key keeps its id, its ARN and its old material: existing values open as before, and stay under the old material.',
-      'To encrypt existing values anew: typeorm-kms rotate -d ormconfig.ts',
+      'To encrypt existing values anew: typeorm-kms rotate -d ormconfig.ts --new-data-keys',
     ],
   },
 ]
