@@ -14,7 +14,7 @@ const RATE = 1_000
 const ROWS = KILLS * 250
 
 // The child process has the TypeORM that is installed, whichever major this process has.
-const once = typeormVersion.startsWith('1.') ? it : it.skip
+const itOnce = typeormVersion.startsWith('1.') ? it : it.skip
 
 describeDatabases('an encryption that is killed while the application writes', (db) => {
   let app: TestApplication
@@ -80,7 +80,7 @@ describeDatabases('an encryption that is killed while the application writes', (
     return { wrong, writes }
   }
 
-  once(
+  itOnce(
     `loses nothing, killed ${KILLS} times`,
     async () => {
       const stop = new AbortController()
