@@ -76,19 +76,14 @@ export class DataKeyCache {
 
   /** The data key of an envelope ciphertext, or `undefined` if KMS must be asked. `end`: of its encrypted key. */
   forOpening(ciphertext: Buffer, end: number, scope: Scope): DataKey | undefined {
-    const { maxAge } = this.#limits
-    if (
-      this.#last?.contextKey === scope.contextKey &&
-      this.#last.opens(ciphertext, end) &&
-      this.#last.isFresh(maxAge)
-    ) {
-      this.hit('decrypt')
-      return this.#last
-    }
-    const key = this.#keys.get(scope.contextKey + dataKeyId(ciphertext, end))
-    if (!key?.isFresh(maxAge)) return undefined
-    this.hit('decrypt')
-    return (this.#last = key)
+    const key = this.#find(ciphertext, end, scope)
+    if (key) this.hit('decrypt')
+    return key
+  }
+
+  /** True if the data key of an envelope ciphertext is in memory. */
+  has(ciphertext: Buffer, end: number, scope: Scope): boolean {
+    return this.#find(ciphertext, end, scope) !== undefined
   }
 
   /** Asks KMS to decrypt the data key of a ciphertext, once for all who wait for the same. */
@@ -116,6 +111,15 @@ export class DataKeyCache {
 
   [inspect.custom](): string {
     return `DataKeyCache { keys: ${this.size} }`
+  }
+
+  #find(ciphertext: Buffer, end: number, scope: Scope): DataKey | undefined {
+    const { maxAge } = this.#limits
+    const last = this.#last
+    if (last?.contextKey === scope.contextKey && last.opens(ciphertext, end) && last.isFresh(maxAge))
+      return last
+    const key = this.#keys.get(scope.contextKey + dataKeyId(ciphertext, end))
+    return key?.isFresh(maxAge) ? (this.#last = key) : undefined
   }
 
   #keep(key: DataKey): DataKey {

@@ -1,8 +1,10 @@
 import { type Cipher } from '../cipher/cipher'
+import { isBareCiphertextBlob } from '../cipher/direct'
+import { isCiphertext } from '../cipher/format'
 import { fromBase64Bytes, recognise } from '../cipher/recognise'
 import { type Scope } from '../cipher/scope'
 import { type Scheme } from '../column/scheme'
-import { KmsEncryptionError } from '../errors'
+import { KmsEncryptionError, PlaintextFoundError } from '../errors'
 
 /** What TypeORM passes around for a stored value. */
 export type Stored = Buffer | string
@@ -25,6 +27,11 @@ export class ValueOpener {
     scheme: Scheme,
     /** The current scope first. */
     readonly scopes: readonly [Scope, ...Scope[]],
+    /**
+     * Whether the column may hold bare `CiphertextBlob`s of other programs. KMS opens those under no context, so
+     * elsewhere they would be a way to have the application decrypt what was never meant for it.
+     */
+    readonly takesBareBlobs: boolean,
   ) {
     this.#cipher = cipher
     this.#scheme = scheme
@@ -37,9 +44,19 @@ export class ValueOpener {
     return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
   }
 
+  /** True if opening it may need a call to KMS. */
+  needsKms(bytes: Buffer): boolean {
+    return this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
+  }
+
   /** The plaintext, if no call to KMS is needed for it. */
   openNow(stored: Stored, bytes = this.bytesOf(stored)): Buffer | undefined {
     if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)
+    if (!this.takesBareBlobs && !isCiphertext(bytes) && isBareCiphertextBlob(bytes)) {
+      throw new PlaintextFoundError(
+        "the column holds a CiphertextBlob of KMS that another program stored; those are read in mode 'direct' only. Set mode: 'direct', or previous: [{ mode: 'direct' }].",
+      )
+    }
     if (this.scopes.length === 1) return this.#openInScopeNow(stored, bytes)
     for (const scope of this.scopes) {
       try {

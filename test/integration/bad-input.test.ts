@@ -295,6 +295,20 @@ describeDatabases('bad input is named, and loses nothing', (db) => {
     }
   })
 
+  it('a bare CiphertextBlob in a column of envelope mode, where nobody put one on purpose', async () => {
+    const { CiphertextBlob } = await app.client.send(
+      new EncryptCommand({ KeyId: KEY, Plaintext: Buffer.from('of another program') }),
+    )
+    const { id } = await users.save({ privateKey: SECRET })
+    const table = db().quote('user')
+    const blob = Buffer.from(CiphertextBlob!)
+    await db().rawQuery(`UPDATE ${table} SET ${db().quote('privateKey')} = ? WHERE id = ?`, [blob, id])
+    app.kms.calls.reset()
+    expect(await failure(users.findOneBy({ id }))).toMatchObject({ code: 'PLAINTEXT_FOUND' })
+    expect(app.kms.calls.count()).toBe(0)
+    await users.delete({ id })
+  })
+
   it('a DataSource whose options did not go through configure() does not start', async () => {
     const dataSource = new DataSource({ ...db().options, entities: [User] })
     const error = await failure(dataSource.initialize())
