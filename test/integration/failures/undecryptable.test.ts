@@ -136,12 +136,14 @@ describeDatabases('One row that cannot be decrypted among a thousand', (db) => {
 
   it('is thrown all the same where KMS itself is in trouble', async () => {
     const repository = await customers()
+    // Without the column that throws in any case.
+    const find = () => repository.find({ take: 1, select: { id: true, token: true } })
     app.kms.misbehave({ outage: true })
-    expect(await failure(repository.find())).toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    expect(await failure(find())).toMatchObject({ code: 'KMS_UNAVAILABLE' })
     app.kms.misbehave({ fail: () => 'ThrottlingException' })
-    expect(await failure(repository.find())).toMatchObject({ code: 'KMS_THROTTLED' })
+    expect(await failure(find())).toMatchObject({ code: 'KMS_THROTTLED' })
     app.kms.misbehave({ deny: 'Decrypt' })
-    const [first] = await repository.find({ take: 1, select: { id: true, token: true } })
+    const [first] = await find()
     expect((first!.token as unknown as Undecryptable).failure.code).toBe('KMS_ACCESS_DENIED')
   })
 })
