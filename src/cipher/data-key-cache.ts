@@ -30,8 +30,9 @@ export class DataKeyCache {
   readonly #current = new Map<string, DataKey>()
   /** Calls under way, by what they will bring. */
   readonly #underWay = new Map<string, Promise<DataKey>>()
-  /** The key that was used last: the rows of a page mostly share one. */
+  /** The key that was used last: the rows of a page mostly share one, and so do those of a save. */
   #last: DataKey | undefined
+  #lastSealing: { keyId: string; key: DataKey } | undefined
   #closed = false
   readonly counts = { hits: 0, misses: 0 }
 
@@ -55,7 +56,7 @@ export class DataKeyCache {
 
   /** A data key for one more value, or `undefined` if KMS must be asked. */
   forSealing(keyId: string, scope: Scope): DataKey | undefined {
-    const key = this.#current.get(sealingId(keyId, scope))
+    const key = this.#currentKey(keyId, scope)
     return key && this.hasUsesLeft(key) && key.isFresh(this.#limits.maxAge) ? key : undefined
   }
 
@@ -70,6 +71,7 @@ export class DataKeyCache {
       const { plaintext, encrypted, keyArn } = await this.#kms.generateDataKey(keyId, scope.context)
       const key = this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
       this.#current.set(id, key)
+      this.#lastSealing = { keyId, key }
       return key
     })
   }
@@ -106,11 +108,21 @@ export class DataKeyCache {
   close(): void {
     this.#closed = true
     this.#last = undefined
+    this.#lastSealing = undefined
     this.#keys.clear()
   }
 
   [inspect.custom](): string {
     return `DataKeyCache { keys: ${this.size} }`
+  }
+
+  /** The key that new values are sealed with, whether or not it may be used any more. */
+  #currentKey(keyId: string, scope: Scope): DataKey | undefined {
+    const last = this.#lastSealing
+    if (last?.keyId === keyId && last.key.contextKey === scope.contextKey) return last.key
+    const key = this.#current.get(sealingId(keyId, scope))
+    if (key) this.#lastSealing = { keyId, key }
+    return key
   }
 
   #find(ciphertext: Buffer, end: number, scope: Scope): DataKey | undefined {

@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { type BoundColumn } from './bound-column'
 import { type PageOpener } from './page-opener'
 import { type StatementGuard } from './statement-guard'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -30,7 +31,8 @@ export function guardQueryRunner(
     let sealed = pending ? encryptAll(parameters as unknown[], pending) : parameters
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const result = await query(sql, sealed, structured)
-    if (structured) await page()?.open(sql, rowsOf(result))
+    const opening = structured ? page()?.open(sql, rowsOf(result)) : undefined
+    if (opening) await opening
     return result
   }
   const stream = queryRunner.stream.bind(queryRunner)
@@ -77,20 +79,26 @@ function pendingOf(parameters: unknown): PendingCiphertext[] | undefined {
   return pending
 }
 
-/** At once, if the data keys are at hand. */
+/** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
 function encryptAll(
   parameters: readonly unknown[],
   pending: readonly PendingCiphertext[],
 ): unknown[] | Promise<unknown[]> {
-  const columns = new Set(pending.map(({ column }) => column))
-  const waiting = Array.from(columns, (column) => column.prepare()).filter((promise) => promise !== undefined)
+  let prepared: BoundColumn | undefined
+  const waiting: Promise<unknown>[] = []
+  for (const { column } of pending) {
+    const preparation = column === prepared ? undefined : column.prepare()
+    if (preparation) waiting.push(preparation)
+    prepared = column
+  }
   return waiting.length > 0 ? Promise.all(waiting).then(() => sealAll(parameters)) : sealAll(parameters)
 }
 
 function sealAll(parameters: readonly unknown[]): unknown[] | Promise<unknown[]> {
   const sealed = [...parameters]
   const waiting: Promise<unknown>[] = []
-  for (const [index, value] of sealed.entries()) {
+  for (let index = 0; index < sealed.length; index++) {
+    const value = sealed[index]
     if (!(value instanceof PendingCiphertext)) continue
     sealed[index] = value.encryptNow()
     if (sealed[index] === undefined) waiting.push(value.encrypt().then((stored) => (sealed[index] = stored)))
