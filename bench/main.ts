@@ -2,10 +2,16 @@ import 'reflect-metadata'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { coldRead } from './measures/cold-read'
+import { directMode } from './measures/direct-mode'
 import { findRows } from './measures/find'
+import { footprint } from './measures/footprint'
+import { countKmsCalls } from './measures/kms-calls'
+import { memoryHeld } from './measures/memory'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
+import { storedSize } from './measures/stored-size'
 import { type Bench } from './support/bench'
 import { mariadb, sqliteInMemory } from './support/databases'
 import { startKms } from './support/kms'
@@ -13,11 +19,11 @@ import { describeMachine } from './support/machine'
 import { Report } from './support/report'
 
 const QUICK = { sealAndOpen, findRows, saveNewRows, saveUnchangedRows }
-const ALL = { ...QUICK }
+const ALL = { ...QUICK, countKmsCalls, coldRead, directMode, storedSize, memoryHeld, footprint }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+    options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
   })
   const { quick, only } = values
   const head = describeMachine(quick ? 'npm run bench:quick' : 'npm run bench')
@@ -32,14 +38,14 @@ async function main(): Promise<void> {
   const bench: Bench = { kms: await startKms(), places, report, quick }
   try {
     for (const [name, measure] of Object.entries(quick ? QUICK : ALL)) {
-      if (only === undefined || name === only) await measure(bench)
+      if (only === '' || only.split(',').includes(name)) await measure(bench)
     }
   } finally {
     for (const place of places) await place.close()
   }
   const text = `${head}\n${report.toMarkdown()}`
   process.stdout.write(`${text}\n`)
-  if (!quick && only === undefined) save(text)
+  if (!quick && only === '') save(text)
 }
 
 function save(text: string): void {

@@ -9,3 +9,6 @@ const options: EncryptionOptions = {
 
 /** typeorm-encrypted with the algorithm and IV of this library; its key is fixed, and in the process. */
 export const typeormEncrypted = new EncryptionTransformer(options)
+
+/** What it stores for a text. It is typed as the operators of a search, which it takes too. */
+export const transformed = (text: string): string => typeormEncrypted.to(text) as unknown as string
