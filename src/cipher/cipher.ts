@@ -67,6 +67,17 @@ export class Cipher {
     }
   }
 
+  /** True if KMS must be asked to decrypt it; false also for what will not decrypt at all. */
+  needsKms(ciphertext: Buffer, scope: Scope): boolean {
+    if (!isCiphertext(ciphertext)) return isBareCiphertextBlob(ciphertext)
+    try {
+      if (suiteOf(ciphertext) !== Suite.Envelope) return true
+      return !this.dataKeys.has(ciphertext, endOfDataKey(ciphertext), scope)
+    } catch {
+      return false // It is malformed: decrypting it will say how.
+    }
+  }
+
   decryptNow(ciphertext: Buffer, scope: Scope): Buffer | undefined {
     if (!isCiphertext(ciphertext)) {
       if (isBareCiphertextBlob(ciphertext)) return undefined

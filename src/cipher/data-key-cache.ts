@@ -83,6 +83,11 @@ export class DataKeyCache {
     return key
   }
 
+  /** True if the data key of an envelope ciphertext is in memory. */
+  has(ciphertext: Buffer, end: number, scope: Scope): boolean {
+    return this.#find(ciphertext, end, scope) !== undefined
+  }
+
   /** Asks KMS to decrypt the data key of a ciphertext, once for all who wait for the same. */
   load(ciphertext: Buffer, end: number, scope: Scope): Promise<DataKey> {
     const id = scope.contextKey + dataKeyId(ciphertext, end)

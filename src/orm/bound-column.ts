@@ -4,7 +4,7 @@ import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
 import { type Scope } from '../cipher/scope'
 import { type OnUndecryptable } from '../column/options'
-import { type Plaintext, type Primitive } from '../column/types'
+import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
 import {
   type ErrorDetails,
@@ -82,24 +82,13 @@ export class BoundColumn implements ValueTransformer {
   from(stored: unknown): unknown {
     if (stored === null || stored === undefined) return stored
     const raw = normaliseStored(stored)
-    const opened = this.opened.get(this, openedAs(stored, raw))
-    if (opened !== undefined) return this.#hydrated(raw, opened)
+    const opened = this.opened.get(openedAs(stored, raw))
+    if (opened && this.#isValidHere(opened)) return this.#hydrated(raw, opened.result)
     try {
       const plaintext = this.opener.openNow(raw)
       return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined)
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error))
-    }
-  }
-
-  /** What is kept of a plaintext until hydration: the value where that cannot change, or else the bytes. */
-  toHydrate(plaintext: Buffer): Opened {
-    const { type } = this.scheme
-    if (!type.isPrimitive) return plaintext
-    try {
-      return type.deserialise(plaintext) as Primitive
-    } catch {
-      return plaintext // Hydration will say what is wrong with it.
     }
   }
 
@@ -198,11 +187,15 @@ export class BoundColumn implements ValueTransformer {
     }
   }
 
-  #hydrated(raw: Stored, opened: Opened): unknown {
-    if (typeof opened !== 'object') return opened
-    if (opened instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(opened))
+  /** What another declaration of the same column could not open may still open here (`previous`, `acceptPlaintext`). */
+  #isValidHere({ column, result }: Opened): boolean {
+    return column.binding === this.binding && (column.scheme === this.scheme || Buffer.isBuffer(result))
+  }
+
+  #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {
+    if (result instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(result))
     try {
-      return this.scheme.type.deserialise(opened)
+      return this.scheme.type.deserialise(result)
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error))
     }

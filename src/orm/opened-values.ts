@@ -1,10 +1,13 @@
 import { type KmsEncryptionError } from '../errors'
-import { type Primitive } from '../column/types'
 import { type BoundColumn } from './bound-column'
 import { type Stored } from './value-opener'
 
-/** What became of a stored value: its plaintext, the value itself where that cannot change, or why there is none. */
-export type Opened = Buffer | Primitive | KmsEncryptionError
+/** What became of a stored value when its page was opened. */
+export interface Opened {
+  column: BoundColumn
+  /** The plaintext, or why there is none. */
+  result: Buffer | KmsEncryptionError
+}
 
 /**
  * What an opened value is found by: a Buffer of the driver by itself, a text by its characters. A Buffer of the query
@@ -14,82 +17,31 @@ export function openedAs(stored: unknown, raw: Stored): Stored {
   return typeof raw === 'string' || stored instanceof Uint8Array ? raw : raw.toString('base64')
 }
 
-/** Milliseconds for which a page is kept that hydration does not ask for: it may first load relation ids. */
-const LIFETIME = 1_000
-
-/** What became of the values of one column on one page of rows. */
-export class OpenedPage {
-  /** When hydration could first ask for it, by `performance.now()`. */
-  addedAt = 0
-  readonly #keys: Stored[] = []
-  readonly #opened: Opened[] = []
-  #next = 0
-  #places: ReadonlyMap<Stored, number> | undefined
-
-  constructor(readonly column: BoundColumn) {}
-
-  add(key: Stored, opened: Opened): void {
-    this.#keys.push(key)
-    this.#opened.push(opened)
-  }
-
-  /** True if it was asked for its last row. */
-  get isDone(): boolean {
-    return this.#next === this.#keys.length
-  }
-
-  /** Hydration mostly takes the rows in their order, and looking there first costs far less than a map does. */
-  get(key: Stored): Opened | undefined {
-    if (this.#keys[this.#next] === key) return this.#opened[this.#next++]
-    this.#places ??= new Map(this.#keys.map((each, place) => [each, place]))
-    const place = this.#places.get(key)
-    if (place === undefined) return undefined
-    this.#next = place + 1
-    return this.#opened[place]
-  }
-}
+/** How long texts are kept for the hydration that follows: it starts at once, but may first load relation ids. */
+const TEXT_LIFETIME = 1_000
 
 /**
- * Opened pages between the query that brought their rows and TypeORM's hydration, which asks for the values one by
- * one and cannot wait. Whoever comes later decrypts anew.
- *
- * To decrypt while hydrating would not be quicker, and would fail where a data key reaches its age, or has to make
- * room for another, after the page was looked through.
+ * Plaintexts between the query that brought their ciphertexts and TypeORM's hydration, which asks for them one by
+ * one and cannot wait. Buffers are kept as long as the driver's rows are; texts have no identity, so they are kept
+ * for a second. Whoever comes later decrypts anew.
  */
 export class OpenedValues {
-  #pages: OpenedPage[] = []
-  #isSweepDue = false
+  readonly #buffers = new WeakMap<Uint8Array, Opened>()
+  readonly #texts = new Map<string, Opened>()
 
-  add(page: OpenedPage): void {
-    this.#pages = this.#pages.filter(({ isDone }) => !isDone)
-    page.addedAt = performance.now()
-    this.#pages.push(page)
-    this.#sweepLater()
+  get(stored: Uint8Array | string): Opened | undefined {
+    return typeof stored === 'string' ? this.#texts.get(stored) : this.#buffers.get(stored)
   }
 
-  get(column: BoundColumn, key: Stored): Opened | undefined {
-    for (let index = this.#pages.length - 1; index >= 0; index--) {
-      const page = this.#pages[index]!
-      const opened = page.column.binding === column.binding ? page.get(key) : undefined
-      if (opened !== undefined && isValid(opened, page.column, column)) return opened
+  set(stored: Uint8Array | string, opened: Opened): void {
+    if (typeof stored !== 'string') {
+      this.#buffers.set(stored, opened)
+      return
     }
-    return undefined
+    if (this.#texts.size === 0)
+      setTimeout(() => {
+        this.#texts.clear()
+      }, TEXT_LIFETIME).unref()
+    this.#texts.set(stored, opened)
   }
-
-  #sweepLater(): void {
-    if (this.#isSweepDue) return
-    this.#isSweepDue = true
-    const sweep = (): void => {
-      this.#isSweepDue = false
-      const oldest = performance.now() - LIFETIME
-      this.#pages = this.#pages.filter(({ addedAt }) => addedAt > oldest)
-      if (this.#pages.length > 0) this.#sweepLater()
-    }
-    setTimeout(sweep, LIFETIME).unref()
-  }
-}
-
-/** What one declaration of a column could not open, another may (`previous`, `acceptPlaintext`). */
-function isValid(opened: Opened, openedBy: BoundColumn, wantedBy: BoundColumn): boolean {
-  return openedBy.scheme === wantedBy.scheme || Buffer.isBuffer(opened)
 }

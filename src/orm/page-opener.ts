@@ -4,18 +4,18 @@ import { isCiphertext, Suite, suiteOf } from '../cipher/format'
 import { KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
-import { OpenedPage, openedAs } from './opened-values'
+import { openedAs } from './opened-values'
 import { normaliseStored } from './stored-value'
 import { type Stored } from './value-opener'
 
 type Row = Record<string, unknown>
 /** A value to open; `key` is what hydration will find it by. */
-type Cell = { page: OpenedPage; stored: Stored; bytes: Buffer; key: Stored }
+type Cell = { column: BoundColumn; stored: Stored; bytes: Buffer; key: Stored }
 
 /**
- * Decrypts the rows of a query in one pass before TypeORM makes entities of them, which it does synchronously:
- * values whose data key is at hand at once, the others after one call to KMS per data key. What it misses is
- * decrypted later, by `BoundColumn` or after load; what it opens for the wrong column is not used.
+ * Decrypts the rows of a query before TypeORM makes entities of them, if KMS must be asked for that: hydration is
+ * synchronous. There is one call to KMS per data key. What it misses is decrypted later, by `BoundColumn` or after
+ * load; what it opens for the wrong column is not used.
  */
 export class PageOpener {
   readonly #dataSource: DataSource
@@ -36,22 +36,15 @@ export class PageOpener {
   open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
     const [first] = rows
     if (typeof first !== 'object') return undefined
-    const waiting = new Map<string, Cell[]>()
-    const pages: OpenedPage[] = []
-    for (const name of Object.keys(first)) {
+    const columns = Object.keys(first).flatMap((name) => {
       const column = this.#columnOf(unshortened(name, sql), sql)
-      if (!column) continue
-      const page = new OpenedPage(column)
-      pages.push(page)
-      for (const row of rows) openNow(page, row[name], waiting)
-    }
-    if (waiting.size > 0) {
-      return Promise.all(Array.from(waiting.values(), openTogether)).then(() => {
-        handOver(pages)
-      })
-    }
-    handOver(pages)
-    return undefined
+      return column ? [{ name, column }] : []
+    })
+    // With all data keys in memory hydration itself decrypts, and nothing has to be kept for it.
+    if (!columns.some(({ name, column }) => rows.some((row) => needsKms(column, row[name])))) return undefined
+    const waiting = new Map<string, Cell[]>()
+    for (const { name, column } of columns) for (const row of rows) openNow(column, row[name], waiting)
+    return waiting.size === 0 ? undefined : Promise.all(Array.from(waiting.values(), openTogether))
   }
 
   /** The encrypted column behind a name in the result: `alias_column`, or `column` of a RETURNING clause. */
@@ -90,30 +83,33 @@ function unshortened(resultName: string, sql: string): string {
   return end ? `${end[2]!}_${end[3]!}` : resultName
 }
 
-/** Makes the values known to the columns, which hydration asks. */
-function handOver(pages: readonly OpenedPage[]): void {
-  for (const page of pages) page.column.opened.add(page)
+function needsKms({ opener }: BoundColumn, value: unknown): boolean {
+  return isStored(value) && opener.needsKms(opener.bytesOf(normaliseStored(value)))
+}
+
+function isStored(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null)
 }
 
 /** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
-function openNow(page: OpenedPage, value: unknown, waiting: Map<string, Cell[]>): void {
-  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return
-  const { column } = page
+function openNow(column: BoundColumn, value: unknown, waiting: Map<string, Cell[]>): void {
+  if (!isStored(value)) return
+  const { opened, opener } = column
   const stored = normaliseStored(value)
   const key = openedAs(value, stored)
-  const bytes = column.opener.bytesOf(stored)
+  const bytes = opener.bytesOf(stored)
   try {
-    const plaintext = column.opener.openNow(stored, bytes)
+    const plaintext = opener.openNow(stored, bytes)
     if (plaintext) {
-      page.add(key, column.toHydrate(plaintext))
+      opened.set(key, { column, result: plaintext })
       return
     }
     const group = waitingKey(bytes, column, waiting.size)
     const cells = waiting.get(group)
-    if (cells) cells.push({ page, stored, bytes, key })
-    else waiting.set(group, [{ page, stored, bytes, key }])
+    if (cells) cells.push({ column, stored, bytes, key })
+    else waiting.set(group, [{ column, stored, bytes, key }])
   } catch (error) {
-    page.add(key, asKmsEncryptionError(error))
+    opened.set(key, { column, result: asKmsEncryptionError(error) })
   }
 }
 
@@ -125,19 +121,19 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
 /** Decrypts values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
 async function openTogether(cells: readonly Cell[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
-  for (const { page, stored, bytes, key } of cells) {
-    const { column } = page
+  for (const { column, stored, bytes, key } of cells) {
+    const { opened, opener } = column
     try {
       if (failure) {
-        page.add(key, failure)
+        opened.set(key, { column, result: failure })
         continue
       }
-      const plaintext = column.opener.openNow(stored, bytes) ?? (await column.opener.open(stored, bytes))
-      page.add(key, column.toHydrate(plaintext))
+      const plaintext = opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes))
+      opened.set(key, { column, result: plaintext })
     } catch (error) {
-      const reason = asKmsEncryptionError(error)
-      page.add(key, reason)
-      if (!reason.code.startsWith('CIPHERTEXT_TAMPERED')) failure = reason
+      const result = asKmsEncryptionError(error)
+      opened.set(key, { column, result })
+      if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
     }
   }
 }

@@ -44,6 +44,11 @@ export class ValueOpener {
     return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
   }
 
+  /** True if opening it may need a call to KMS. */
+  needsKms(bytes: Buffer): boolean {
+    return this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
+  }
+
   /** The plaintext, if no call to KMS is needed for it. */
   openNow(stored: Stored, bytes = this.bytesOf(stored)): Buffer | undefined {
     if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)

@@ -4,7 +4,6 @@ import { mismatch, type ValueType } from './value-type'
 /** Decimal text, of any length. */
 export const bigintType: ValueType = {
   name: 'bigint',
-  isPrimitive: true,
   serialise(value) {
     if (typeof value !== 'bigint') throw mismatch('a bigint', value)
     return String(value)

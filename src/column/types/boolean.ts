@@ -9,7 +9,6 @@ const VALUES = new Map([
 /** The text `true` or `false`. */
 export const booleanType: ValueType = {
   name: 'boolean',
-  isPrimitive: true,
   serialise(value) {
     if (typeof value !== 'boolean') throw mismatch('a boolean', value)
     return String(value)

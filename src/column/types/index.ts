@@ -7,7 +7,7 @@ import { numberType } from './number'
 import { stringType } from './string'
 import { type ValueType, type ValueTypeName } from './value-type'
 
-export { mismatch, type Plaintext, type Primitive, type ValueType, type ValueTypeName } from './value-type'
+export { mismatch, type Plaintext, type ValueType, type ValueTypeName } from './value-type'
 
 /** The value types by name. */
 export const valueTypes: Readonly<Record<ValueTypeName, ValueType>> = {

@@ -6,14 +6,9 @@ export type ValueTypeName = 'string' | 'buffer' | 'json' | 'number' | 'bigint' |
 /** What is encrypted: text stands for its UTF-8 bytes. */
 export type Plaintext = string | Uint8Array
 
-/** Values that cannot change, so that one can be handed out more than once. */
-export type Primitive = string | number | bigint | boolean
-
 /** Turns values of one JavaScript type into bytes and back, without altering them. */
 export interface ValueType {
   readonly name: ValueTypeName
-  /** True if `deserialise` gives a `Primitive`. */
-  readonly isPrimitive?: boolean
   /** Throws `InvalidValueError` for a value of another type, or one that could not be read back as it is. */
   serialise(value: unknown): Plaintext
   /** Throws for bytes that `serialise` cannot have made. */
