@@ -12,4 +12,4 @@ export {
   type KmsEncryptionMetrics,
   type KmsEncryptionOptions,
 } from './kms-encryption'
-export { isUndecryptable, type Undecryptable } from './orm/undecryptable'
+export { isUndecryptable, type Undecryptable, undecryptable } from './orm/undecryptable'

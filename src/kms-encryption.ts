@@ -45,7 +45,7 @@ export interface KmsEncryptionOptions {
   /**
    * What becomes of a value that cannot be decrypted when its entity is loaded: `'throw'` (default) fails the whole
    * read, naming entity, property and primary key; with `'marker'` the property is a marker that throws when it is
-   * read as plaintext and that a `save` leaves as it is in the database. See `isUndecryptable()`. Trouble of KMS
+   * read as plaintext and that a `save` leaves as it is in the database. See `undecryptable()`. Trouble of KMS
    * itself (unreachable, throttled, no credentials) is thrown in either case.
    */
   onUndecryptable?: OnUndecryptable

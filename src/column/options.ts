@@ -51,7 +51,7 @@ export interface KmsEncryptedOptions {
   acceptPlaintext?: boolean
   /**
    * What becomes of a value that cannot be decrypted: `'throw'` fails the whole read; with `'marker'` the property
-   * is a marker (see `isUndecryptable()`) that throws when it is read as plaintext. Default: that of
+   * is a marker (see `undecryptable()`) that throws when it is read as plaintext. Default: that of
    * `kmsEncryption()`.
    */
   onUndecryptable?: OnUndecryptable

@@ -69,7 +69,7 @@ export class BoundColumn implements ValueTransformer {
       value.transformValue(this)
       return value
     }
-    const plaintext = value instanceof SealedValue ? value.stored : this.#comparable(value)
+    const plaintext = SealedValue.of(value)?.stored ?? this.#comparable(value)
     if (plaintext === undefined) return new ComparisonToken(this, '')
     const last = this.#lastToken?.deref()
     if (last?.stands(this, plaintext)) return last
@@ -86,20 +86,21 @@ export class BoundColumn implements ValueTransformer {
     if (opened && this.#isValidHere(opened)) return this.#hydrated(raw, opened.result)
     try {
       const plaintext = this.opener.openNow(raw)
-      return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined)
+      return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined).placeholder
     } catch (error) {
-      return new SealedValue(this, raw, this.placed(error))
+      return new SealedValue(this, raw, this.placed(error)).placeholder
     }
   }
 
   /** A value on its way into a statement. */
   persist(value: unknown): unknown {
     if (value === null || value === undefined || value instanceof PendingCiphertext) return value
-    if (value instanceof SealedValue) {
-      if (value.column.cell === this.cell) return value.stored
+    const sealed = SealedValue.of(value)
+    if (sealed) {
+      if (sealed.column.cell === this.cell) return sealed.stored
       throw this.error(
         InvalidValueError,
-        `a value of ${value.column.name} that was not decrypted cannot be stored here`,
+        `a value of ${sealed.column.name} that was not decrypted cannot be stored here`,
       )
     }
     const plaintext = this.serialise(value)
@@ -193,11 +194,12 @@ export class BoundColumn implements ValueTransformer {
   }
 
   #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {
-    if (result instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(result))
+    if (result instanceof KmsEncryptionError)
+      return new SealedValue(this, raw, this.placed(result)).placeholder
     try {
       return this.scheme.type.deserialise(result)
     } catch (error) {
-      return new SealedValue(this, raw, this.placed(error))
+      return new SealedValue(this, raw, this.placed(error)).placeholder
     }
   }
 

@@ -2,13 +2,19 @@ import { inspect } from 'node:util'
 import { type KmsEncryptionError, NotDecryptedError } from '../errors'
 import { type BoundColumn } from './bound-column'
 
+/** The sealed values behind their placeholders, and behind what those are proxies of. */
+const behind = new WeakMap<object, SealedValue>()
+
 /**
- * A stored value that is not decrypted (yet, or because it cannot be). It gives no plaintext away because it has
- * none: read as one, it throws. Saved, it is stored as it was.
+ * A stored value that is not decrypted (yet, or because it cannot be). Entities hold its `placeholder`: read as
+ * plaintext, that throws; saved, it is stored as it was.
  */
 export class SealedValue {
   /** True once there was one in this process: until then nobody need look for them. */
   static exists = false
+
+  /** What a property holds. It has no members of its own, so that none can be mistaken for one of the plaintext. */
+  readonly placeholder: object
 
   constructor(
     readonly column: BoundColumn,
@@ -18,39 +24,20 @@ export class SealedValue {
     readonly failure: KmsEncryptionError | undefined,
   ) {
     SealedValue.exists = true
+    const target = new EncryptedValue()
+    this.placeholder = new Proxy(target, refusing)
+    behind.set(target, this)
+    behind.set(this.placeholder, this)
   }
 
-  toString(): string {
-    throw this.#refusal()
-  }
-
-  toJSON(): string {
-    throw this.#refusal()
-  }
-
-  valueOf(): string {
-    throw this.#refusal()
-  }
-
-  toSqlString(): string {
-    throw this.#refusal()
-  }
-
-  toPostgres(): string {
-    throw this.#refusal()
-  }
-
-  [inspect.custom](): string {
-    return `[encrypted ${this.column.name}]`
+  /** The sealed value that a property's value stands for, if it is a placeholder. */
+  static of(value: unknown): SealedValue | undefined {
+    return typeof value === 'object' && value !== null ? behind.get(value) : undefined
   }
 
   /** Throws why there is no plaintext. */
   refuse(): never {
-    throw this.#refusal()
-  }
-
-  #refusal(): KmsEncryptionError {
-    return (
+    throw (
       this.failure ??
       this.column.error(
         NotDecryptedError,
@@ -58,4 +45,41 @@ export class SealedValue {
       )
     )
   }
+}
+
+/** The class of a placeholder, as far as anybody can tell. */
+class EncryptedValue {
+  [inspect.custom](): string {
+    return `[encrypted ${behind.get(this)?.column.name ?? ''}]`
+  }
+}
+
+/**
+ * What is looked for in any object: by promises, by TypeORM (`InstanceChecker` and `OrmUtils.isPlainObject`) and by
+ * whoever prints. Nothing of it is a plaintext's.
+ */
+const PROBES: ReadonlySet<string | symbol> = new Set([
+  'then',
+  'constructor',
+  '@instanceof',
+  inspect.custom,
+  Symbol.toStringTag,
+])
+
+function refuse(target: EncryptedValue): never {
+  return behind.get(target)!.refuse()
+}
+
+/** Refuses to be read, changed, listed, iterated, cloned or turned into anything else. */
+const refusing: ProxyHandler<EncryptedValue> = {
+  get: (target, property) =>
+    PROBES.has(property) ? (Reflect.get(target, property) as unknown) : refuse(target),
+  has: refuse,
+  ownKeys: refuse,
+  getOwnPropertyDescriptor: refuse,
+  set: refuse,
+  defineProperty: refuse,
+  deleteProperty: refuse,
+  setPrototypeOf: refuse,
+  preventExtensions: refuse,
 }

@@ -10,7 +10,7 @@ import {
 import { boundColumns } from './bound-columns'
 import { type BoundColumn } from './bound-column'
 import { SealedValue } from './sealed-value'
-import { isLasting, markerOf } from './undecryptable'
+import { isLasting } from './undecryptable'
 
 /**
  * The entity subscriber. Before insert and update it refuses values that cannot be stored and fetches the data
@@ -36,8 +36,8 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
 function openSealed(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Promise<unknown> | undefined {
   if (!event) return undefined
   const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
-    const value: unknown = column.metadata.getEntityValue(entity)
-    return value instanceof SealedValue ? [[column, value] as const] : []
+    const value = SealedValue.of(column.metadata.getEntityValue(entity))
+    return value ? [[column, value] as const] : []
   })
   return sealed.length === 0
     ? undefined
@@ -49,7 +49,7 @@ function prepare(metadata: EntityMetadata, entity: ObjectLiteral | undefined): P
   const waiting: Promise<unknown>[] = []
   for (const column of boundColumns(metadata)) {
     const value: unknown = column.metadata.getEntityValue(entity)
-    if (value === null || value === undefined || value instanceof SealedValue) continue
+    if (value === null || value === undefined || SealedValue.of(value)) continue
     column.serialise(value)
     const preparation = column.prepare()
     if (preparation) waiting.push(preparation)
@@ -64,6 +64,6 @@ async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedVal
   } catch (error) {
     const failure = column.placed(error, entity)
     if (column.onUndecryptable === 'throw' || !isLasting(failure)) throw failure
-    column.metadata.setEntityValue(entity, markerOf(new SealedValue(column, value.stored, failure)))
+    column.metadata.setEntityValue(entity, new SealedValue(column, value.stored, failure).placeholder)
   }
 }

@@ -1,31 +1,46 @@
-import { type ValueTypeName } from '../column/types'
 import { type KmsEncryptionError } from '../errors'
 import { SealedValue } from './sealed-value'
 
-/**
- * Stands for a value that cannot be decrypted, where `onUndecryptable` is `'marker'`. Read as plaintext, it throws;
- * saved, it is stored as it was.
- */
+/** What is known of a value that could not be decrypted. */
 export interface Undecryptable {
   /** Why; with entity, property and primary key. */
   readonly failure: KmsEncryptionError
-  /** The value as it is in the database. */
+  /** The value as it is in the database: a ciphertext, or what was found in its place. */
   readonly stored: Buffer | string
 }
 
 /**
- * True for the value of an encrypted property that could not be decrypted.
+ * What is known of a value that could not be decrypted, where `onUndecryptable` is `'marker'`; `undefined` for any
+ * other value.
+ *
+ * The marker itself has no members: read as plaintext it throws the failure, and saved it is stored as it was. That
+ * it is an object, `typeof`, `Array.isArray()`, `===` and a condition cannot tell by throwing.
  *
  * @example
  * ```ts
  * for (const user of await users.find()) {
- *   if (isUndecryptable(user.privateKey)) report(user.privateKey.failure)
+ *   const broken = undecryptable(user.privateKey)
+ *   if (broken) report(broken.failure)
  *   else use(user.privateKey)
  * }
  * ```
  */
-export function isUndecryptable(value: unknown): value is Undecryptable {
-  return value instanceof SealedValue && value.failure !== undefined
+export function undecryptable(value: unknown): Undecryptable | undefined {
+  const { failure, stored } = SealedValue.of(value) ?? {}
+  if (!failure || stored === undefined) return undefined
+  return { failure, stored: typeof stored === 'string' ? stored : Buffer.from(stored) }
+}
+
+/**
+ * True for the value of an encrypted property that could not be decrypted; `undecryptable()` says why.
+ *
+ * @example
+ * ```ts
+ * const readable = (await users.find()).filter(({ privateKey }) => !isUndecryptable(privateKey))
+ * ```
+ */
+export function isUndecryptable(value: unknown): boolean {
+  return SealedValue.of(value)?.failure !== undefined
 }
 
 /** Failures of KMS rather than of one value: the next attempt may well succeed, so they are always thrown. */
@@ -41,48 +56,4 @@ const PASSING: ReadonlySet<string> = new Set([
 /** True if the value or its KMS key is the cause, and not that KMS cannot be asked at the moment. */
 export function isLasting({ code }: KmsEncryptionError): boolean {
   return !PASSING.has(code)
-}
-
-/** A sealed value with a failure, for the application: what a plaintext of its type would have throws the failure. */
-export function markerOf(sealed: SealedValue): SealedValue {
-  const type = sealed.column.scheme.type.name
-  return new Proxy(sealed, {
-    get(target, property) {
-      if (property in target) {
-        const value: unknown = Reflect.get(target, property)
-        const isMethod = value instanceof Function && property !== 'constructor'
-        return isMethod ? (value.bind(target) as unknown) : value
-      }
-      if (isPlaintextMember(type, property)) target.refuse()
-      return undefined
-    },
-    ownKeys(target) {
-      if (type === 'json') target.refuse()
-      return Reflect.ownKeys(target)
-    },
-  })
-}
-
-const PROTOTYPES: Readonly<Record<Exclude<ValueTypeName, 'json'>, object>> = {
-  string: String.prototype,
-  buffer: Buffer.prototype as object,
-  number: Number.prototype,
-  bigint: BigInt.prototype,
-  boolean: Boolean.prototype,
-  date: Date.prototype,
-}
-
-/** What promises, TypeORM and test runners look for in any object. */
-const PROBES: ReadonlySet<string> = new Set([
-  'then',
-  '@instanceof',
-  'asymmetricMatch',
-  '$$typeof',
-  'nodeType',
-])
-
-function isPlaintextMember(type: ValueTypeName, property: string | symbol): boolean {
-  if (typeof property === 'symbol') return false
-  if (type === 'json') return !PROBES.has(property)
-  return property in PROTOTYPES[type] || /^\d+$/.test(property)
 }

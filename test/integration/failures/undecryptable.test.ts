@@ -1,6 +1,5 @@
-import { inspect } from 'node:util'
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm'
-import { isUndecryptable, KmsEncrypted, type Undecryptable } from 'typeorm-kms-encrypted'
+import { isUndecryptable, KmsEncrypted, undecryptable } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
@@ -77,36 +76,12 @@ describeDatabases('One row that cannot be decrypted among a thousand', (db) => {
     const broken = found.filter(({ token }) => isUndecryptable(token))
     expect(broken.map(({ id }) => id)).toEqual([BROKEN])
     expect(found.filter(({ token }, index) => token === `token ${index}`)).toHaveLength(ROWS - 1)
-    const marker = broken[0]!.token as unknown as Undecryptable
-    expect(marker.failure).toMatchObject({ code: 'CIPHERTEXT_TAMPERED', primaryKey: { id: BROKEN } })
-    expect(Buffer.from(marker.stored as Buffer)).toEqual(await stored('token', BROKEN))
-  })
-
-  it('throws when the marker is read as plaintext, and can be printed', async () => {
-    await tamper('token')
-    await tamper('address')
-    const { token, address } = await (await customers()).findOneByOrFail({ id: BROKEN })
-    const readings: (() => unknown)[] = [
-      () => `the ${token}`,
-      () => 'the '.concat(token),
-      () => token.length,
-      () => token.startsWith('t'),
-      () => token[0],
-      () => Array.from(token),
-      () => Buffer.from(token),
-      () => JSON.stringify({ token }),
-      () => address.city,
-      () => ({ ...address }),
-      () => Object.keys(address),
-      () => JSON.stringify(address),
-    ]
-    for (const read of readings) expect(read).toThrow()
-    expect(() => token.length).toThrow(expect.objectContaining({ code: 'CIPHERTEXT_TAMPERED' }))
-    expect(() => address.city).toThrow(expect.objectContaining({ code: 'CIPHERTEXT_TAMPERED' }))
-    expect(inspect({ token, address }, { breakLength: Infinity })).toBe(
-      '{ token: [encrypted Customer.token], address: [encrypted Customer.address] }',
+    const { failure, stored: found1 } = undecryptable(broken[0]!.token)!
+    expect(failure).toMatchObject({ code: 'CIPHERTEXT_TAMPERED', primaryKey: { id: BROKEN } })
+    expect(found1).toEqual(await stored('token', BROKEN))
+    expect([undecryptable('text'), undecryptable(null), undecryptable({ failure, stored: '' })]).toEqual(
+      [undefined, undefined, undefined], // prettier-ignore
     )
-    expect(await Promise.resolve(token)).toBe(token)
   })
 
   it('survives a save untouched, and is replaced by a new value', async () => {
@@ -144,6 +119,6 @@ describeDatabases('One row that cannot be decrypted among a thousand', (db) => {
     expect(await failure(find())).toMatchObject({ code: 'KMS_THROTTLED' })
     app.kms.misbehave({ deny: 'Decrypt' })
     const [first] = await find()
-    expect((first!.token as unknown as Undecryptable).failure.code).toBe('KMS_ACCESS_DENIED')
+    expect(undecryptable(first!.token)?.failure.code).toBe('KMS_ACCESS_DENIED')
   })
 })
