@@ -1,6 +1,9 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
+  existsSync,
   fsyncSync,
   openSync,
   readFileSync,
@@ -8,6 +11,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 
 import { type Location } from './key-identifier'
 import { type StoreRecord } from './key-store'
@@ -30,17 +34,28 @@ export class KeyFile {
     this.#path = path
   }
 
-  /** The content, or `undefined` when there is no file yet. @throws when it is not a key file. */
+  /**
+   * The content, or `undefined` when there is no file yet.
+   *
+   * @throws when it is not a key file, cannot be read, or could not be written.
+   */
   read(): KeyFileContent | undefined {
-    let text: string
+    let text: string | undefined
     try {
-      text = readFileSync(this.#path, 'utf8')
+      // The file is replaced by way of another beside it.
+      accessSync(dirname(this.#path), constants.W_OK)
+      if (existsSync(this.#path)) {
+        text = readFileSync(this.#path, 'utf8')
+        chmodSync(this.#path, OWNER_ONLY)
+      }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
+      const { code } = error as NodeJS.ErrnoException
+      throw new Error(
+        `${this.#path} cannot be read and written (${code ?? 'unknown error'}). Name a file of your own in a folder that exists.`,
+        { cause: error },
+      )
     }
-    chmodSync(this.#path, OWNER_ONLY)
-    return this.#parse(text)
+    return text === undefined ? undefined : this.#parse(text)
   }
 
   /** Replaces the file in one step: whoever reads it sees the old content or the new. */
@@ -69,8 +84,11 @@ export class KeyFile {
     } catch {
       throw new Error(`${this.#path} is not JSON, so it is not a key file of the embedded KMS.`)
     }
-    if (isObject(content) && content['version'] === VERSION && Array.isArray(content['keys'])) {
-      return content as unknown as KeyFileContent
+    if (isObject(content) && content['version'] === VERSION) {
+      const { region, accountId, keys, aliases } = content
+      const hasPlace = typeof region === 'string' && typeof accountId === 'string'
+      if (hasPlace && Array.isArray(keys) && Array.isArray(aliases))
+        return content as unknown as KeyFileContent
     }
     throw new Error(`${this.#path} is not a key file of the embedded KMS, version ${VERSION}.`)
   }

@@ -3,7 +3,8 @@ import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms'
 import { type LocalKmsCalls } from './calls'
 import { type LocalKmsFaults } from './faults'
 import { KeyFile } from './key-file'
-import { KeyStore } from './key-store'
+import { type Location } from './key-identifier'
+import { KeyStore, type StoreRecord } from './key-store'
 import { DEFAULT_ACCOUNT, DEFAULT_REGION, type LocalKmsOptions, requireLocation } from './options'
 import { LocalKmsRequestHandler } from './request-handler'
 import { type ListenOptions, listen, type LocalKmsServer } from './server'
@@ -49,14 +50,12 @@ export class LocalKms {
     if (stored && (stored.region !== this.region || stored.accountId !== this.accountId)) {
       throw new Error(`The keys in ${options.file ?? ''} are of ${stored.accountId} in ${stored.region}.`)
     }
-    const store = new KeyStore(
-      location,
-      stored,
+    const write =
       file &&
-        ((record) => {
-          file.write({ ...location, ...record })
-        }),
-    )
+      ((record: StoreRecord): void => {
+        file.write({ ...location, ...record })
+      })
+    const store = openStore(location, stored, write, options.file)
     this.#service = new Service(store, options.now ?? Date.now)
     this.requestHandler = new LocalKmsRequestHandler(this.#service)
     if (options.quiet !== true && process.env['NODE_ENV'] !== 'test') process.stderr.write(`${WARNING}\n`)
@@ -106,5 +105,21 @@ export class LocalKms {
    */
   advance(milliseconds: number): void {
     this.#service.advance(milliseconds)
+  }
+}
+
+/** The message leaves out what exactly is wrong, because that may quote the file. */
+function openStore(
+  location: Location,
+  stored: StoreRecord | undefined,
+  write: ((record: StoreRecord) => void) | undefined,
+  path = '',
+): KeyStore {
+  try {
+    return new KeyStore(location, stored, write)
+  } catch {
+    throw new Error(
+      `${path} is not whole: a key or alias in it is damaged. Restore the file, or name another.`,
+    )
   }
 }

@@ -1,6 +1,16 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 
 import {
   CreateAliasCommand,
@@ -78,15 +88,46 @@ describe('A key file', () => {
     }
   })
 
+  test('with a damaged key is refused, unquoted and untouched', async () => {
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    const whole = JSON.parse(readFileSync(file, 'utf8')) as { keys: { materials: { secret: string }[] }[] }
+    const { secret } = whole.keys[0]!.materials[0]!
+    const damages: [string, unknown][] = [
+      [secret, secret.slice(1)],
+      ['materials', 'material'],
+    ]
+    for (const [part, damaged] of damages) {
+      const content = JSON.stringify(whole).replace(part, String(damaged))
+      writeFileSync(file, content)
+      let message = ''
+      try {
+        new LocalKms({ file })
+      } catch (error) {
+        message = inspect(error)
+      }
+      expect(message).toContain('keys.json is not whole: a key or alias in it is damaged')
+      expect(message).not.toContain(secret.slice(1, 20))
+      expect(readFileSync(file, 'utf8')).toBe(content)
+    }
+  })
+
   test('of another region or account is refused', async () => {
     await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
     expect(() => new LocalKms({ file, region: 'eu-west-1' })).toThrow('are of 111122223333 in us-east-1')
   })
 
-  test('that cannot be written makes the operation fail', async () => {
-    const client = new LocalKms({ file: join(folder, 'missing', 'keys.json') }).client({ maxAttempts: 1 })
+  test('that cannot be read or written is refused', () => {
+    for (const path of [folder, join(folder, 'missing', 'keys.json')]) {
+      expect(() => new LocalKms({ file: path })).toThrow(`${path} cannot be read and written (E`)
+    }
+  })
+
+  test('that can no longer be written makes the operation fail', async () => {
+    const client = new LocalKms({ file }).client({ maxAttempts: 1 })
+    rmSync(folder, { recursive: true })
     await expect(client.send(new CreateKeyCommand({}))).rejects.toMatchObject({
       name: 'KMSInternalException',
     })
+    mkdirSync(folder)
   })
 })
