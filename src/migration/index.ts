@@ -1,6 +1,7 @@
 export { generateMigration } from './generate'
 export { columnStatus, type ColumnStatus, type ColumnStatusOptions, type KeyCount } from './status'
 export { decryptColumns, encryptColumns, rotateColumns, verifyColumns } from './columns'
+export { isBinaryColumn } from './is-binary-column'
 export { type RotateOptions, type VerifyResult } from './columns'
 export { type MigrationOptions, type MigrationProgress, type MigrationResult } from './options'
 export { type Shard } from './rows/key-sql'

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { generateMigration } from '../../migration'
-import { type Command, CommandFailed } from '../command'
+import { type Command, CommandFailed, UsageError } from '../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../data-source'
 
 export const migrationGenerate: Command = {
@@ -11,16 +11,39 @@ export const migrationGenerate: Command = {
   options: DATA_SOURCE_OPTIONS,
   async run(args, terminal) {
     const path = args.positionals[0]!
+    const [folder, name] = [dirname(path), basename(path)]
+    if (!/^[A-Za-z_$][\w$-]*$/.test(name)) {
+      throw new UsageError(
+        `${JSON.stringify(name)} cannot be the name of a class: give PATH/Name, without timestamp and extension`,
+      )
+    }
+    await refuseSecond(folder, name)
     const timestamp = Date.now()
-    const text = await withDataSource(args, (dataSource) =>
-      generateMigration(dataSource, basename(path), timestamp),
-    )
+    const text = await withDataSource(args, (dataSource) => generateMigration(dataSource, name, timestamp))
     if (text === undefined)
       throw new CommandFailed('the database is as the entities declare it: nothing to migrate.')
-    const file = join(dirname(path), `${timestamp}-${basename(path)}.ts`)
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, text, { flag: 'wx' })
+    const file = join(folder, `${timestamp}-${name}.ts`)
+    await write(file, text)
     terminal.print(`${file} is written. Read it, then run TypeORM's migration:run.`)
     terminal.printJson({ file })
   },
+}
+
+/** What an earlier migration of this name changes, when it runs, the new one would change once more. */
+async function refuseSecond(folder: string, name: string): Promise<void> {
+  const files = await readdir(folder).catch((): string[] => [])
+  const found = files.find((file) => file.replace(/^\d+-/, '').replace(/\.[cm]?[jt]s$/, '') === name)
+  if (found === undefined) return
+  throw new CommandFailed(
+    `there is a migration ${name} already: ${join(folder, found)}. Run or remove it first, or choose another name. Nothing was written.`,
+  )
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text, { flag: 'wx' })
+  } catch (error) {
+    throw new CommandFailed(`${file} cannot be written (${(error as Error).message}). Nothing was changed.`)
+  }
 }

@@ -1,10 +1,10 @@
 import { type Step } from './steps'
 
-const HELPERS = ['decryptColumns', 'encryptColumns', 'rotateColumns']
+const HELPERS = ['decryptColumns', 'encryptColumns', 'isBinaryColumn', 'rotateColumns']
 
 /** The text of a migration for TypeORM. */
 export function migrationFile(className: string, up: readonly Step[], down: readonly Step[]): string {
-  const code = [...up, ...down].flatMap((step) => ('code' in step ? [step.code] : []))
+  const code = [...up, ...down].flatMap(codeOf)
   const used = HELPERS.filter((name) => code.some((line) => line.includes(`${name}(`)))
   const typeorm = ['type MigrationInterface', 'type QueryRunner']
   if (code.some((line) => line.includes('new TableColumn'))) typeorm.push('TableColumn')
@@ -17,21 +17,29 @@ export function migrationFile(className: string, up: readonly Step[], down: read
     `  name = '${className}'`,
     '',
     '  async up(queryRunner: QueryRunner): Promise<void> {',
-    ...up.map(line),
+    ...up.flatMap((step) => lines(step)),
     '  }',
     '',
     '  async down(queryRunner: QueryRunner): Promise<void> {',
-    ...down.map(line),
+    ...down.flatMap((step) => lines(step)),
     '  }',
     '}',
     '',
   ].join('\n')
 }
 
-function line(step: Step): string {
-  if ('comment' in step) return `    // ${step.comment}`
-  if ('code' in step) return `    ${step.code}`
-  return `    await queryRunner.query(${literal(step.sql)})`
+function codeOf(step: Step): string[] {
+  if ('unless' in step) return [step.unless, ...step.steps.flatMap(codeOf)]
+  return 'code' in step ? [step.code] : []
+}
+
+function lines(step: Step, indent = '    '): string[] {
+  if ('unless' in step) {
+    const inner = step.steps.flatMap((one) => lines(one, `${indent}  `))
+    return [`${indent}if (!(${step.unless})) {`, ...inner, `${indent}}`]
+  }
+  if ('comment' in step) return [`${indent}// ${step.comment}`]
+  return [indent + ('code' in step ? step.code : `await queryRunner.query(${literal(step.sql)})`)]
 }
 
 /** With the quotes that need no escaping, as a person would choose them. */

@@ -3,23 +3,58 @@ import { type Step, type TypeSteps } from './steps'
 
 const UTF8 = 'longtext CHARACTER SET utf8mb4'
 
-/** MySQL and MariaDB: through a text in utf8mb4, whatever the column's character set is. */
+/**
+ * MySQL and MariaDB: through a text in utf8mb4, whatever the column's character set is. A migration that failed in
+ * the middle is not undone there, so each step may be run again.
+ */
 export function mysqlSteps(change: ColumnChange): TypeSteps {
-  const { tableSql, nameSql, oldType, newType, oldKind, newKind, column } = change
-  const nullability = (nullable: boolean): string => (nullable ? 'NULL' : 'NOT NULL')
-  const modify = (type: string, nullable: boolean): Step => ({
-    sql: `ALTER TABLE ${tableSql} MODIFY ${nameSql} ${type} ${nullability(nullable)}`,
-  })
+  const { oldType, newType, oldKind, newKind, column } = change
   const { isNullable } = column.metadata
   const wasNullable = change.old!.isNullable
-  const last = modify(newType, isNullable)
-  const back = modify(oldType, wasNullable)
+  const last = modify(change, newType, isNullable)
+  const back = modify(change, oldType, wasNullable)
   if (oldKind === 'binary' && newKind === 'binary') return { up: [last], down: [back] }
   const serialise = serialisation(change)
+  const [toUtc, toLocal] = inUtc(change)
+  const up = [...toUtc, modify(change, UTF8, wasNullable), ...toLocal, ...serialise.up, last]
   return {
-    up: [modify(UTF8, wasNullable), ...serialise.up, last],
-    down: [modify(UTF8, isNullable), ...serialise.down, ...checks(change), back],
+    up: newKind === 'binary' ? [{ unless: isBinary(change), steps: up }] : up,
+    down: [
+      modify(change, UTF8, isNullable),
+      ...serialise.down,
+      ...checks(change),
+      ...toUtc,
+      back,
+      ...toLocal,
+    ],
   }
+}
+
+/** Between base64 and bytes, with room for base64 in between. */
+export function mysqlStorageSteps(change: ColumnChange, rotate: Step): Step[] {
+  const { newType, newKind, column } = change
+  const { isNullable } = column.metadata
+  const [utf8, bytes] = [UTF8, 'longblob'].map((type) => modify(change, type, isNullable)) as [Step, Step]
+  const last = modify(change, newType, isNullable)
+  if (newKind === 'text') return [bytes, rotate, utf8, last]
+  return [{ unless: isBinary(change), steps: [utf8, bytes] }, rotate, last]
+}
+
+function modify({ tableSql, nameSql }: ColumnChange, type: string, nullable: boolean): Step {
+  return { sql: `ALTER TABLE ${tableSql} MODIFY ${nameSql} ${type} ${nullable ? 'NULL' : 'NOT NULL'}` }
+}
+
+function isBinary({ column: { metadata } }: ColumnChange): string {
+  return `await isBinaryColumn(queryRunner, '${metadata.entityMetadata.name}', '${metadata.propertyPath}')`
+}
+
+/** Around a statement that makes text of a `timestamp`, or the other way round: an instant, shown in the session's zone. */
+function inUtc({ old, column }: ColumnChange): [Step[], Step[]] {
+  if (old!.type !== 'timestamp' || column.scheme.type.name !== 'date') return [[], []]
+  return [
+    [{ sql: "SET @kms_time_zone = @@SESSION.time_zone, SESSION time_zone = '+00:00'" }],
+    [{ sql: 'SET SESSION time_zone = @kms_time_zone' }],
+  ]
 }
 
 /** Between the text that MySQL makes of a value and the serialised form. */
@@ -31,22 +66,35 @@ function serialisation({ column, tableSql, nameSql, old, oldKind }: ColumnChange
   switch (column.scheme.type.name) {
     case 'boolean':
       return {
-        up: [update(`IF(${nameSql} = '0', 'false', 'true')`)],
-        down: [update(`IF(${nameSql} = 'false', '0', '1')`)],
+        up: [update(`CASE WHEN ${nameSql} IN ('0', 'false') THEN 'false' ELSE 'true' END`)],
+        down: [update(`CASE WHEN ${nameSql} IN ('0', 'false') THEN '0' ELSE '1' END`)],
       }
     case 'date':
-      return {
-        up: [
-          {
-            comment: `${old!.type} has no time zone: this takes the values of ${nameSql} for UTC, and keeps milliseconds. If the driver's timezone option is another one, use CONVERT_TZ.`,
-          },
-          update(`CONCAT(REPLACE(RPAD(SUBSTR(RPAD(${nameSql}, 20, '.'), 1, 23), 23, '0'), ' ', 'T'), 'Z')`),
-        ],
-        down: [update(`REPLACE(REPLACE(${nameSql}, 'T', ' '), 'Z', '')`)],
-      }
+      return old!.type === 'date'
+        ? {
+            up: [
+              { comment: `date has no time: this takes the values of ${nameSql} for midnight in UTC.` },
+              update(`CONCAT(SUBSTR(${nameSql}, 1, 10), 'T00:00:00.000Z')`),
+            ],
+            down: [update(`SUBSTR(${nameSql}, 1, 10)`)],
+          }
+        : {
+            up: [
+              { comment: zoneComment(old!.type, nameSql) },
+              update(
+                `CONCAT(REPLACE(RPAD(CONCAT(SUBSTR(${nameSql}, 1, 19), '.', SUBSTR(${nameSql}, 21, 3)), 23, '0'), ' ', 'T'), 'Z')`,
+              ),
+            ],
+            down: [update(`REPLACE(REPLACE(${nameSql}, 'T', ' '), 'Z', '')`)],
+          }
     default:
       return { up: [], down: [] }
   }
+}
+
+function zoneComment(type: string, nameSql: string): string {
+  if (type === 'timestamp') return `The values of ${nameSql} keep milliseconds, not microseconds.`
+  return `${type} has no time zone: this takes the values of ${nameSql} for UTC, and keeps milliseconds. If the driver's timezone option is another one, use CONVERT_TZ.`
 }
 
 /** Without strict mode, MySQL cuts off what does not fit. */

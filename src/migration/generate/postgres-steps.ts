@@ -11,9 +11,7 @@ export function postgresSteps(change: ColumnChange): TypeSteps {
     oldKind === 'other' && column.scheme.type.name === 'date' ? dateAsText(change) : `${nameSql}::text`
   const asNew = newKind === 'binary' ? `convert_to(${toText}, 'UTF8')` : toText
   const asOld = newKind === 'binary' ? `convert_from(${nameSql}, 'UTF8')` : nameSql
-  const comments: Step[] = zoneless(change)
-    ? [{ comment: `${oldType} has no time zone: this takes the values of ${nameSql} for UTC.` }]
-    : []
+  const comments = dateComments(change)
   if (oldKind === 'binary' && newKind === 'binary') return { up: [], down: [] }
   if (oldKind === 'binary')
     return { up: [alter(`TYPE ${newType} USING convert_from(${nameSql}, 'UTF8')`)], down: [] }
@@ -34,13 +32,26 @@ export function postgresSteps(change: ColumnChange): TypeSteps {
   }
 }
 
-function dateAsText({ nameSql, oldType }: ColumnChange): string {
-  const value = /without/.test(oldType) || oldType === 'date' ? nameSql : `${nameSql} AT TIME ZONE 'UTC'`
-  return `to_char(${value}, ${ISO})`
+/** Only a `timestamptz` is an instant. `AT TIME ZONE` would shift the others by the session's time zone. */
+function isInstant({ old }: ColumnChange): boolean {
+  return old!.type === 'timestamp with time zone'
 }
 
-function zoneless({ oldType, column }: ColumnChange): boolean {
-  return column.scheme.type.name === 'date' && /without/.test(oldType)
+function dateAsText(change: ColumnChange): string {
+  return `to_char(${change.nameSql}${isInstant(change) ? " AT TIME ZONE 'UTC'" : ''}, ${ISO})`
+}
+
+function dateComments(change: ColumnChange): Step[] {
+  const { column, old, oldKind, nameSql } = change
+  if (column.scheme.type.name !== 'date' || oldKind !== 'other') return []
+  if (old!.type === 'date')
+    return [{ comment: `date has no time: this takes the values of ${nameSql} for midnight in UTC.` }]
+  if (isInstant(change)) return [{ comment: `The values of ${nameSql} keep milliseconds, not microseconds.` }]
+  return [
+    {
+      comment: `${old!.type} has no time zone: this takes the values of ${nameSql} for UTC, and keeps milliseconds. If the application means another zone, use AT TIME ZONE.`,
+    },
+  ]
 }
 
 function nullability({ old, column }: ColumnChange): { up: string[]; down: string[] } {

@@ -3,7 +3,7 @@ import { type Step, type TypeSteps } from './steps'
 
 /** SQLite: TypeORM makes the table anew, and the values keep their storage class until they are cast. */
 export function sqliteSteps(change: ColumnChange): TypeSteps {
-  const { column, nameSql, tableSql, newType, old, newKind } = change
+  const { column, nameSql, tableSql, newType, old, oldKind, newKind } = change
   const { databaseName, isNullable, entityMetadata } = column.metadata
   const columnOf = (type: string, nullable: boolean): string =>
     `new TableColumn({ name: '${databaseName}', type: '${type}', isNullable: ${nullable} })`
@@ -13,6 +13,11 @@ export function sqliteSteps(change: ColumnChange): TypeSteps {
   const update = (value: string): Step => ({
     sql: `UPDATE ${tableSql} SET ${nameSql} = ${value} WHERE ${nameSql} IS NOT NULL`,
   })
+  if (oldKind === newKind && !change.holds.plaintext)
+    return {
+      up: [changeTo(newType, isNullable)],
+      down: [changeTo(old!.type, old!.isNullable)],
+    }
   const serialise = serialisation(change)
   const text = newKind === 'binary' ? `CAST(${nameSql} AS TEXT)` : nameSql
   return {
@@ -21,7 +26,11 @@ export function sqliteSteps(change: ColumnChange): TypeSteps {
   }
 }
 
-function serialisation({ column, oldKind }: ColumnChange): Record<'up' | 'down', (text: string) => string> {
+function serialisation({
+  column,
+  old,
+  oldKind,
+}: ColumnChange): Record<'up' | 'down', (text: string) => string> {
   const unchanged = (text: string): string => text
   if (oldKind !== 'other') return { up: unchanged, down: unchanged }
   switch (column.scheme.type.name) {
@@ -34,7 +43,8 @@ function serialisation({ column, oldKind }: ColumnChange): Record<'up' | 'down',
       // TypeORM stores dates as UTC here.
       return {
         up: (text) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${text})`,
-        down: (text) => `REPLACE(REPLACE(${text}, 'T', ' '), 'Z', '')`,
+        down: (text) =>
+          old!.type === 'date' ? `SUBSTR(${text}, 1, 10)` : `REPLACE(REPLACE(${text}, 'T', ' '), 'Z', '')`,
       }
     default:
       return { up: unchanged, down: unchanged }

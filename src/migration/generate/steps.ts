@@ -1,10 +1,11 @@
 import { type ColumnChange } from './column-change'
-import { mysqlSteps } from './mysql-steps'
+import { mysqlSteps, mysqlStorageSteps } from './mysql-steps'
 import { postgresSteps } from './postgres-steps'
 import { sqliteSteps } from './sqlite-steps'
 
-/** A line of a migration: a statement, TypeScript, or a comment. */
-export type Step = { sql: string } | { code: string } | { comment: string }
+/** A line of a migration: a statement, TypeScript, a comment, or lines under a condition. */
+export type Step =
+  { sql: string } | { code: string } | { comment: string } | { unless: string; steps: readonly Step[] }
 
 export interface Steps {
   up: Step[]
@@ -44,10 +45,8 @@ export function stepsOf(change: ColumnChange): Steps {
     const widening = { comment: `${column.name} is now of type ${newType}.` }
     return { up: [...up, widening, ...types.up], down: [...types.down, ...down] }
   }
-  // base64 and bytes: the values change their form while the column is binary.
-  const toText = newKind === 'text'
   return {
-    up: toText ? [...up, call('rotateColumns'), ...types.up] : [...up, ...types.up, call('rotateColumns')],
+    up: [...up, ...storageSteps(change, types, call('rotateColumns'))],
     down: [
       { comment: `To go back, give ${column.name} its earlier storage option and generate a migration.` },
     ],
@@ -65,8 +64,17 @@ function typeSteps(change: ColumnChange): TypeSteps {
   }
 }
 
-function addition({ column, tableSql, nameSql, newType }: ColumnChange): Steps {
-  const up: Step[] = [{ sql: `ALTER TABLE ${tableSql} ADD COLUMN ${nameSql} ${newType} NULL` }]
+/** Between base64 and bytes: the values change their form while the column is binary. */
+function storageSteps(change: ColumnChange, types: TypeSteps, rotate: Step): Step[] {
+  if (change.database === 'mysql') return mysqlStorageSteps(change, rotate)
+  return change.newKind === 'text' ? [rotate, ...types.up] : [...types.up, rotate]
+}
+
+function addition(change: ColumnChange): Steps {
+  const { column, tableSql, nameSql, newType, database } = change
+  const add = { sql: `ALTER TABLE ${tableSql} ADD COLUMN ${nameSql} ${newType} NULL` }
+  const exists = hasColumn(change, column.metadata.databaseName)
+  const up: Step[] = [database === 'mysql' ? { unless: exists, steps: [add] } : add]
   if (!column.metadata.isNullable) {
     up.push({
       comment: `${column.name} is declared NOT NULL, and the rows that exist have no value. Fill them (save the entities), then make the column NOT NULL in a later migration.`,
@@ -75,16 +83,21 @@ function addition({ column, tableSql, nameSql, newType }: ColumnChange): Steps {
   return { up, down: [{ sql: `ALTER TABLE ${tableSql} DROP COLUMN ${nameSql}` }] }
 }
 
-function renaming({ tableSql, column, database }: ColumnChange, from: string, to: string): Step[] {
+function renaming(change: ColumnChange, from: string, to: string): Step[] {
+  const { tableSql, column, database } = change
   const quote = database === 'mysql' ? '`' : '"'
   const path = column.metadata.entityMetadata.tablePath
-  return [
-    { comment: `Taken for a renaming of ${from} to ${to} (${column.name}). If it is none, write it anew.` },
-    // Where TypeORM makes the table anew it must know of the new name.
-    database === 'sqlite'
-      ? { code: `await queryRunner.renameColumn('${path}', '${from}', '${to}')` }
-      : { sql: `ALTER TABLE ${tableSql} RENAME COLUMN ${quote}${from}${quote} TO ${quote}${to}${quote}` },
-  ]
+  const comment = `Taken for a renaming of ${from} to ${to} (${column.name}). If it is none, write it anew.`
+  // Where TypeORM makes the table anew it must know of the new name.
+  if (database === 'sqlite')
+    return [{ comment }, { code: `await queryRunner.renameColumn('${path}', '${from}', '${to}')` }]
+  const sql = `ALTER TABLE ${tableSql} RENAME COLUMN ${quote}${from}${quote} TO ${quote}${to}${quote}`
+  return [{ comment }, database === 'mysql' ? { unless: hasColumn(change, to), steps: [{ sql }] } : { sql }]
+}
+
+/** MySQL does not undo a change of structure: a migration that is run again must not repeat it. */
+function hasColumn({ column }: ColumnChange, name: string): string {
+  return `await queryRunner.hasColumn('${column.metadata.entityMetadata.tablePath}', '${name}')`
 }
 
 /** Ciphertexts are bound to the name of their column. */

@@ -15,16 +15,27 @@ export function typeormKms(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Run> {
+  return run('src/cli/main.ts', args, environment)
+}
+
+/** TypeORM's own command line, with a loader for TypeScript. */
+export function typeormCli(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Run> {
+  return run('node_modules/typeorm/cli.js', args, environment)
+}
+
+function run(
+  script: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<Run> {
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment }
-  const script = ['-r', '@swc-node/register', join(root, 'src/cli/main.ts')]
+  const command = ['-r', '@swc-node/register', join(root, script), ...args]
   return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [...script, ...args],
-      { cwd: root, env },
-      (_, stdout, stderr) => {
-        resolve({ status: child.exitCode ?? -1, stdout, stderr })
-      },
-    )
+    const child = execFile(process.execPath, command, { cwd: root, env }, (_, stdout, stderr) => {
+      resolve({ status: child.exitCode ?? -1, stdout, stderr })
+    })
   })
 }

@@ -1,11 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { Column, DataSource, type DataSourceOptions, Entity, Index, PrimaryGeneratedColumn } from 'typeorm'
-import { kmsEncryption, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { Column, Entity, Index, PrimaryGeneratedColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { columnStatus, generateMigration } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
-import { KEY, testKms, type TestKms } from '../../support/encryption'
+import { testKms } from '../../support/encryption'
 import { AWKWARD_TEXTS } from './awkward-values'
+import { Generated, MARIADB } from './generated'
 
 @Entity('person')
 class PlaintextPerson {
@@ -35,34 +34,14 @@ class GrownPerson extends EncryptedPerson {
   @Index() @Column('varchar', { length: 10, nullable: true }) city!: string | null
 }
 
-// As 'mysql', TypeORM takes MariaDB's DEFAULT NULL for a text and would always find a change.
-const MARIADB = { mariadbType: 'mariadb' } as const
-
 describeDatabases(
   'a generated migration',
   (db) => {
-    let kms: TestKms
-    const folder = mkdtempSync(join(__dirname, '.generated-'))
-
-    const connect = async (entity: new () => object, options: object = {}): Promise<DataSource> => {
-      const encryption = kmsEncryption({ keyId: KEY, client: kms.client })
-      const merged = { ...db().options, entities: [entity], ...options } as DataSourceOptions
-      return new DataSource(encryption.configure(merged)).initialize()
-    }
-    /** Writes the migration into a file and connects with it, as TypeORM's command line does. */
-    const generate = async (entity: new () => object, name: string): Promise<[DataSource, string]> => {
-      const before = await connect(entity)
-      const timestamp = Date.now()
-      const text = (await generateMigration(before, name, timestamp)) ?? ''
-      await before.destroy()
-      const file = join(folder, `${timestamp}-${db().name}-${name}.ts`)
-      writeFileSync(file, text)
-      return [await connect(entity, { migrations: [file] }), readFileSync(file, 'utf8')]
-    }
+    let generated: Generated
 
     beforeAll(async () => {
-      kms = await testKms()
-      const plaintext = await connect(PlaintextPerson, { synchronize: true })
+      generated = new Generated(db(), (await testKms()).client)
+      const plaintext = await generated.connect(PlaintextPerson, { synchronize: true })
       const people = AWKWARD_TEXTS.map((secret, index) => ({
         secret,
         title: `title ${index} é 漢`,
@@ -78,20 +57,11 @@ describeDatabases(
       await plaintext.getRepository(PlaintextPerson).insert(people)
       await plaintext.destroy()
     })
-    afterAll(() => {
-      rmSync(folder, { recursive: true, force: true })
-    })
-
-    const people = async (entity: new () => { id: number }): Promise<object[]> => {
-      const dataSource = await connect(entity)
-      const found = await dataSource.getRepository(entity).find({ order: { id: 'ASC' } })
-      await dataSource.destroy()
-      return found
-    }
+    afterAll(() => generated.close())
 
     it('encrypts what is there, and back', async () => {
-      const before = (await people(PlaintextPerson)) as PlaintextPerson[]
-      const [dataSource, text] = await generate(EncryptedPerson, 'EncryptPeople')
+      const before = await generated.rows(PlaintextPerson)
+      const [dataSource, text] = await generated.migrate(EncryptedPerson, 'EncryptPeople')
       expect(text).toContain("await encryptColumns(queryRunner, 'EncryptedPerson', ['secret'])")
       expect(text).not.toMatch(/DROP COLUMN/)
       await dataSource.runMigrations()
@@ -101,19 +71,19 @@ describeDatabases(
           rows: before.length,
         })
       }
-      expect(await people(EncryptedPerson)).toEqual(
+      expect(await generated.rows(EncryptedPerson)).toEqual(
         before.map(({ old_name, ...person }) => ({ ...person, new_name: old_name })),
       )
       expect(await generateMigration(dataSource, 'Nothing')).toBeUndefined()
 
       await dataSource.undoLastMigration()
-      expect(await people(PlaintextPerson)).toEqual(before)
+      expect(await generated.rows(PlaintextPerson)).toEqual(before)
       await dataSource.runMigrations()
       await dataSource.destroy()
     })
 
     it('adds a new encrypted column, beside other changes', async () => {
-      const [dataSource, text] = await generate(GrownPerson, 'GrowPeople')
+      const [dataSource, text] = await generated.migrate(GrownPerson, 'GrowPeople')
       await dataSource.runMigrations()
       if (db().name !== 'sqlite') expect(text).toContain('city')
       expect(await columnStatus(dataSource, GrownPerson, 'token')).toMatchObject({ plaintext: 0 })
