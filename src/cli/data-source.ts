@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,6 +24,7 @@ export async function withDataSource<T>(
 ): Promise<T> {
   const file = args.text('dataSource')
   if (file === undefined) throw new UsageError('name the file that exports the DataSource: -d ormconfig.ts')
+  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
   const dataSource = await loadDataSource(resolve(file))
   // A tool changes no schema and runs no migration by itself.
   dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false })

@@ -1,4 +1,9 @@
-import { DisableKeyCommand, EnableKeyCommand, KMSClient } from '@aws-sdk/client-kms'
+import {
+  DisableKeyCommand,
+  EnableKeyCommand,
+  KMSClient,
+  ScheduleKeyDeletionCommand,
+} from '@aws-sdk/client-kms'
 import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { applicationFindings } from '../../../src/cli/commands/doctor/application'
@@ -45,8 +50,10 @@ describeDatabases('The doctor', (db) => {
     const messages = findings.map(({ message }) => message).join('\n')
     expect(messages).toContain('3 encrypted columns in User')
     expect(messages).toContain(`the key ${KEY} (arn:aws:kms:`)
-    expect(messages).toContain('GenerateDataKey and Decrypt are allowed under { table: user }')
-    expect(messages).toContain('Encrypt and Decrypt are allowed under { table: user, column: seed }')
+    expect(messages).toContain(`GenerateDataKey and Decrypt are allowed on ${KEY} under { table: user }`)
+    expect(messages).toContain(
+      `Encrypt and Decrypt are allowed on ${KEY} under { table: user, column: seed }`,
+    )
   })
 
   it('finds a subscriber that was removed, and a DataSource with nothing encrypted', async () => {
@@ -74,6 +81,34 @@ describeDatabases('The doctor', (db) => {
     ])
   })
 
+  it('finds a table that is missing from the database', async () => {
+    await sql('DROP TABLE "user"')
+    expect(bad(await databaseFindings(app.dataSource))).toEqual(
+      ['token', 'note', 'seed'].map((name): unknown =>
+        expect.stringMatching(new RegExp(`^problem: User.${name}: the database has no`)),
+      ),
+    )
+  })
+
+  it('finds ciphertexts of a later release', async () => {
+    const [row] = await sql('SELECT "note" AS v FROM "user"')
+    const later = Buffer.from(row!.v as Buffer)
+    later[1] = 9
+    await db().rawQuery(`UPDATE ${db().quote('user')} SET note = ?`, [later])
+    expect(bad(await databaseFindings(app.dataSource))).toEqual([
+      'problem: User.note: 1 row that begins like a ciphertext but is of no version that this release reads.',
+    ])
+  })
+
+  it('notes values under several KMS keys', async () => {
+    const { dataSource } = await app.restart({ keyId: await app.createKey() })
+    await dataSource.getRepository(User).insert({ email: 'b', token: 't', note: null, seed: 's' })
+    expect(bad(await databaseFindings(dataSource))).toEqual([
+      'note: User.token: 2 values encrypted, under 2 KMS keys (typeorm-kms status names them)',
+      'note: User.seed: 2 values encrypted, under 2 KMS keys (typeorm-kms status names them)',
+    ])
+  })
+
   it('finds a key that is disabled, and permissions that are missing', async () => {
     const keyArn = await app.createKey()
     const { dataSource } = await app.restart({ keyId: keyArn })
@@ -82,8 +117,8 @@ describeDatabases('The doctor', (db) => {
     const examine = () => kmsFindings(columns, app.client, (column) => column.cipher.kms)
     expect(bad(await examine())).toEqual([
       expect.stringContaining(`problem: the key ${keyArn} is Disabled`),
-      expect.stringMatching(/^problem: GenerateDataKey and Decrypt under .*is disabled/),
-      expect.stringMatching(/^problem: Encrypt and Decrypt under .*is disabled/),
+      expect.stringMatching(/^problem: GenerateDataKey and Decrypt on .* under .*is disabled/),
+      expect.stringMatching(/^problem: Encrypt and Decrypt on .* under .*is disabled/),
     ])
     await app.client.send(new EnableKeyCommand({ KeyId: keyArn }))
     app.kms.misbehave({ deny: ['Decrypt', 'DescribeKey'] })
@@ -92,6 +127,60 @@ describeDatabases('The doctor', (db) => {
       expect.stringMatching(/^problem: GenerateDataKey .*Allow kms:Decrypt on/),
       expect.stringMatching(/^problem: Encrypt .*Allow kms:Decrypt on/),
     ])
+  })
+
+  it.each([
+    ['GenerateDataKey', 'GenerateDataKey and Decrypt', ['{ table: user }']],
+    ['Encrypt', 'Encrypt and Decrypt', ['{ table: user, column: seed }']],
+    ['Decrypt', 'and Decrypt', ['{ table: user }', '{ table: user, column: seed }']],
+  ])('finds that %s is not allowed, and for which columns', async (operation, use, contexts) => {
+    app.kms.misbehave({ deny: operation })
+    const found = bad(await examineKms())
+    expect(found).toHaveLength(contexts.length)
+    for (const [index, context] of contexts.entries()) {
+      expect(found[index]).toContain(`${use} on ${KEY} under ${context}: access to KMS was denied.`)
+      expect(found[index]).toContain(`Allow kms:${operation} on`)
+    }
+  })
+
+  it('takes a lack of kms:DescribeKey for no problem', async () => {
+    app.kms.misbehave({ deny: 'DescribeKey' })
+    expect(bad(await examineKms())).toEqual([
+      expect.stringMatching(
+        /^note: the key alias\/test: its state is not known, .* The application does not/,
+      ),
+    ])
+  })
+
+  it('finds a key that is scheduled for deletion, with the date and how to keep it', async () => {
+    const keyArn = await app.createKey()
+    const { dataSource } = await app.restart({ keyId: keyArn })
+    await app.client.send(new ScheduleKeyDeletionCommand({ KeyId: keyArn, PendingWindowInDays: 7 }))
+    const found = await kmsFindings(encryptedColumns(dataSource), app.client, (column) => column.cipher.kms)
+    const day = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 10)
+    expect(bad(found)[0]).toContain(`the key ${keyArn} is PendingDeletion, and will be deleted on ${day}`)
+    expect(found.find(({ level }) => level === 'problem')!.remedy).toBe(
+      `typeorm-kms keys cancel-deletion ${keyArn}, then typeorm-kms keys enable ${keyArn}`,
+    )
+  })
+
+  it.each([
+    ['alias/none', 'KMS does not know the KMS key alias/none. Check the id, ARN or alias'],
+    ['arn:aws:kms:eu-west-1:111122223333:key/1', 'is in region eu-west-1, the KMS client in us-east-1'],
+  ])('finds that the key %s is not there', async (keyId, message) => {
+    const { dataSource } = await app.restart({ keyId })
+    const found = await kmsFindings(encryptedColumns(dataSource), app.client, (column) => column.cipher.kms)
+    expect(bad(found)).toHaveLength(3)
+    for (const line of bad(found)) expect(line).toContain(message)
+  })
+
+  it.each([
+    ['ExpiredTokenException', 'no valid AWS credentials for KMS'],
+    ['UnrecognizedClientException', 'no valid AWS credentials for KMS'],
+    ['KMSInternalException', 'KMS could not be reached for'],
+  ])('explains %s', async (name, message) => {
+    app.kms.misbehave({ fail: () => name })
+    expect(bad(await examineKms())).toEqual(Array(3).fill(expect.stringContaining(message)))
   })
 
   it('finds a key that is no symmetric encryption key', async () => {
@@ -182,4 +271,55 @@ describeDatabases(
     })
   },
   { databases: ['mariadb'] },
+)
+
+@Entity()
+class Letter {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ storage: 'text', maxLength: 100 }) body!: string
+  @KmsEncrypted({ type: 'string', acceptPlaintext: true, nullable: true }) note!: string | null
+}
+
+describeDatabases(
+  'The doctor, with plaintext that is accepted and ciphertext in text columns,',
+  (db) => {
+    let app: TestApplication
+
+    beforeEach(async () => {
+      app = await startApplication(db(), [Letter])
+    })
+    afterEach(() => app.stop())
+
+    it('warns of plaintext', async () => {
+      await app.dataSource.getRepository(Letter).insert({ body: 'b', note: null })
+      await db().rawQuery('UPDATE letter SET note = ?', [Buffer.from('plain')])
+      const found = await databaseFindings(app.dataSource)
+      expect(bad(found)).toEqual([
+        'warning: Letter.note: 1 row of plaintext, which acceptPlaintext lets pass.',
+      ])
+      expect(found.find(({ level }) => level === 'warning')!.remedy).toBe(
+        'typeorm-kms encrypt -d FILE --columns Letter.note',
+      )
+    })
+
+    it('finds columns that are too short or of the wrong type', async () => {
+      const statements = {
+        mariadb: ['ALTER TABLE letter MODIFY body varchar(100)', 'ALTER TABLE letter MODIFY note int'],
+        postgres: [
+          'ALTER TABLE letter ALTER COLUMN body TYPE varchar(100)',
+          'ALTER TABLE letter ALTER COLUMN note TYPE integer USING NULL',
+        ],
+      }
+      for (const statement of statements[db().name as 'mariadb']) await db().rawQuery(statement)
+      const found = bad(await databaseFindings(app.dataSource))
+      expect(found).toHaveLength(2)
+      expect(found[0]).toMatch(
+        /^problem: Letter.body: (varchar|character varying) of 100 is too short\. A value/,
+      )
+      expect(found[1]).toMatch(
+        /^problem: Letter.note: the column is of type int(eger|\(11\))?, and .* binary/,
+      )
+    })
+  },
+  { databases: ['mariadb', 'postgres'] },
 )

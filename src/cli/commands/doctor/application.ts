@@ -3,18 +3,28 @@ import { boundColumns } from '../../../orm/bound-columns'
 import { KmsEncryptionSubscriber } from '../../../orm/subscriber'
 import { count, type Finding, finding } from './finding'
 
+/** A module that the tool and every application load, and no other package is likely to have. */
+const MODULE = /[/\\]orm[/\\]bound-columns\.[jt]s$/
+
+/**
+ * Is there one copy of this package? Each copy knows only its own columns: decorators of one and `kmsEncryption()`
+ * of another do not work together, and neither do an application and a tool of different copies.
+ */
+export function copyFindings(loaded: readonly string[] = Object.keys(require.cache)): Finding[] {
+  const copies = loaded.filter((file) => MODULE.test(file)).map((file) => file.replace(MODULE, ''))
+  if (copies.length <= 1) return []
+  return [
+    finding(
+      'application',
+      'problem',
+      `${copies.length} copies of typeorm-kms-encrypted are loaded, and none sees the columns of the others: ${copies.join(', ')}.`,
+      "run the application's own tool, npx typeorm-kms doctor in its folder. If that is what you did, find out with npm ls typeorm-kms-encrypted who brings the other copy, and make it a peer dependency there.",
+    ),
+  ]
+}
+
 /** Is the DataSource set up as it must be? */
 export function applicationFindings(dataSource: DataSource): Finding[] {
-  if (hasForeignCopy(dataSource)) {
-    return [
-      finding(
-        'application',
-        'problem',
-        'the application and this tool load two copies of typeorm-kms-encrypted, so the tool does not see its columns.',
-        "run the application's own: npx typeorm-kms doctor, in its folder. If that is what you did, look for a second copy with npm ls typeorm-kms-encrypted.",
-      ),
-    ]
-  }
   const entities = dataSource.entityMetadatas.filter((metadata) => boundColumns(metadata).length > 0)
   const columns = entities.flatMap((metadata) => boundColumns(metadata))
   if (columns.length === 0) {
@@ -47,14 +57,5 @@ function subscriberFinding({ subscribers }: DataSource): Finding {
     'problem',
     'the subscriber is not registered: values whose data key is not at hand are not decrypted when entities are loaded.',
     'something removed it from dataSource.subscribers after initialize(). Put encryption.subscriber back.',
-  )
-}
-
-/** True if columns are encrypted by another copy of this library. */
-function hasForeignCopy({ entityMetadatas }: DataSource): boolean {
-  const transformers = entityMetadatas.flatMap(({ columns }) => columns.map(({ transformer }) => transformer))
-  return (
-    transformers.some((transformer) => transformer?.constructor.name === 'BoundColumn') &&
-    entityMetadatas.every((metadata) => boundColumns(metadata).length === 0)
   )
 }

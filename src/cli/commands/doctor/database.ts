@@ -116,7 +116,7 @@ async function contentFindings(queryRunner: QueryRunner, column: BoundColumn): P
       finding(
         'database',
         'problem',
-        `${column.name}: ${count(unknown, 'row')} begin like a ciphertext but are of no version that this release reads.`,
+        `${column.name}: ${count(unknown, 'row')} that ${unknown === 1 ? 'begins like a ciphertext but is' : 'begin like a ciphertext but are'} of no version that this release reads.`,
         'typeorm-kms verify names the rows. Was the application downgraded, or a row cut off?',
       ),
     )

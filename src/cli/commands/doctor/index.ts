@@ -7,7 +7,7 @@ import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'
 import { encryptedColumns } from '../keys/key-usage'
-import { applicationFindings } from './application'
+import { applicationFindings, copyFindings } from './application'
 import { databaseFindings } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'
 import { clientOf, kmsFindings } from './kms'
@@ -32,14 +32,18 @@ export const doctor: Command = {
 
 async function examine(args: Arguments): Promise<Finding[]> {
   try {
-    return await withDataSource(args, async (dataSource) => [
-      ...applicationFindings(dataSource),
-      ...(await findingsAboutKms(dataSource, args)),
-      ...(await databaseFindings(dataSource)),
-    ])
+    return await withDataSource(args, async (dataSource) => {
+      const copies = copyFindings()
+      if (copies.length > 0) return copies
+      return [
+        ...applicationFindings(dataSource),
+        ...(await findingsAboutKms(dataSource, args)),
+        ...(await databaseFindings(dataSource)),
+      ]
+    })
   } catch (error) {
     if (error instanceof UsageError) throw error
-    return [failureOf('application', 'the DataSource cannot be initialised', error)]
+    return [...copyFindings(), failureOf('application', 'the DataSource cannot be initialised', error)]
   }
 }
 

@@ -68,7 +68,7 @@ async function keyFinding(client: KMSClient, keyId: string): Promise<Finding> {
     if (KeyState === 'Enabled') return finding('KMS', 'ok', `the key ${name} is enabled`)
     const deletion = DeletionDate ? `, and will be deleted on ${DeletionDate.toISOString().slice(0, 10)}` : ''
     const remedy = DeletionDate
-      ? `typeorm-kms keys cancel-deletion ${keyId}`
+      ? `typeorm-kms keys cancel-deletion ${keyId}, then typeorm-kms keys enable ${keyId}`
       : `typeorm-kms keys enable ${keyId}`
     return finding(
       'KMS',
@@ -99,10 +99,10 @@ function distinctUses(columns: readonly BoundColumn[]): Iterable<BoundColumn> {
 
 /** Makes a data key, or encrypts one byte, as the application does, and decrypts it again. */
 async function permissionFinding({ recipe }: BoundColumn, kms: KeyService): Promise<Finding> {
-  const { mode, scope } = recipe
+  const { mode, keyId, scope } = recipe
   const context = mode === 'direct' ? scope.directContext : scope.context
   const operation = mode === 'direct' ? 'Encrypt' : 'GenerateDataKey'
-  const place = `under ${describe(context)}`
+  const place = `on ${keyId} under ${describe(context)}`
   try {
     const encrypted = await throwaway(recipe, kms)
     const { plaintext } = await kms.decrypt(encrypted, context)
