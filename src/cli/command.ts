@@ -72,7 +72,8 @@ function parse(args: readonly string[], options: NonNullable<ParseArgsConfig['op
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true })
   } catch (error) {
-    throw new UsageError((error as Error).message)
+    // What follows the first sentence is about arguments that begin with a dash.
+    throw new UsageError((error as Error).message.replace(/\. To specify a positional .*/s, ''))
   }
 }
 

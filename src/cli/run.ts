@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { KmsEncryptionError } from '../errors'
 import { type Command, helpOf, parseArguments, UsageError } from './command'
 import { commands } from './commands'
@@ -12,10 +14,11 @@ type Streams = ConstructorParameters<typeof Terminal>[0]
 /** Runs the command that the arguments name, and returns the exit status. */
 export async function run(args: readonly string[], streams: Streams): Promise<ExitStatus> {
   const terminal = new Terminal(streams, args.includes('--json'))
-  const found = findCommand(args)
-  if (!found) return usage(args, terminal)
+  const words = args[0] === '--json' ? args.slice(1) : args
+  const found = findCommand(words)
+  if (!found) return withoutCommand(words, streams, terminal)
   const [command, rest] = found
-  if (rest.includes('--help') || rest.includes('-h')) {
+  if (rest.some(isHelp)) {
     streams.stdout.write(helpOf(command))
     return ExitStatus.Done
   }
@@ -37,33 +40,75 @@ function findCommand(args: readonly string[]): [Command, string[]] | undefined {
   return undefined
 }
 
-function usage(args: readonly string[], terminal: Terminal): ExitStatus {
-  const [first] = args
-  const asked = first === undefined || first === '--help' || first === '-h' || first === 'help'
-  if (!asked) terminal.note(`typeorm-kms: there is no command ${JSON.stringify(first)}`)
-  const rows = commands.map(
+/** What was asked, of all commands or of a family such as `keys`; or that there is no such command. */
+function withoutCommand(args: readonly string[], streams: Streams, terminal: Terminal): ExitStatus {
+  const [first, second] = args
+  if (first === '--version') {
+    streams.stdout.write(`${ownVersion()}\n`)
+    return ExitStatus.Done
+  }
+  const family = commands.filter(({ name }) => name.startsWith(`${first ?? ''} `))
+  const overview = overviewOf(family.length > 0 ? family : commands)
+  if (isHelp(first) || first === 'help' || (family.length > 0 && isHelp(second))) {
+    streams.stdout.write(`${overview}\n`)
+    return ExitStatus.Done
+  }
+  const message = complaint(first, second, family)
+  return wrongUsage(message, `typeorm-kms: ${message}`, overview, terminal)
+}
+
+function complaint(
+  first: string | undefined,
+  second: string | undefined,
+  family: readonly Command[],
+): string {
+  if (first === undefined) return 'name a command'
+  const [example] = family
+  if (!example) return `there is no command ${JSON.stringify(first)}`
+  if (second === undefined || second.startsWith('-')) return `${first} wants a command, e.g. ${example.name}`
+  return `there is no command ${JSON.stringify(`${first} ${second}`)}`
+}
+
+function ownVersion(): string {
+  const file = join(__dirname, '..', '..', 'package.json')
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+function isHelp(word: string | undefined): boolean {
+  return word === '--help' || word === '-h'
+}
+
+function overviewOf(list: readonly Command[]): string {
+  const rows = list.map(
     ({ name, positionals, summary }) =>
       `  ${[name, positionals].filter(Boolean).join(' ').padEnd(32)} ${summary}`,
   )
-  terminal.note(
-    ['Usage: typeorm-kms COMMAND [options]', '', ...rows, '', 'typeorm-kms COMMAND --help says more.'].join(
-      '\n',
-    ),
-  )
-  return asked && first !== undefined ? ExitStatus.Done : ExitStatus.WrongUsage
+  return [
+    'Usage: typeorm-kms COMMAND [options]',
+    '',
+    ...rows,
+    '',
+    'typeorm-kms COMMAND --help says more.',
+  ].join('\n')
+}
+
+function wrongUsage(message: string, said: string, help: string, terminal: Terminal): ExitStatus {
+  terminal.note(said)
+  terminal.note(help)
+  terminal.printJson({ error: { code: 'USAGE', message } })
+  return ExitStatus.WrongUsage
 }
 
 function report(error: unknown, command: Command, terminal: Terminal): ExitStatus {
   if (error instanceof UsageError) {
-    terminal.note(`typeorm-kms ${command.name}: ${error.message}`)
-    terminal.note(`typeorm-kms ${command.name} --help says more.`)
-    return ExitStatus.WrongUsage
+    const name = `typeorm-kms ${command.name}`
+    return wrongUsage(error.message, `${name}: ${error.message}`, `${name} --help says more.`, terminal)
   }
   if (!(error instanceof Error)) throw error
   const code = error instanceof KmsEncryptionError ? error.code : undefined
   if (error.message !== '') {
     terminal.note(`${terminal.style('red', '✗')} ${code === undefined ? '' : `${code}: `}${error.message}`)
   }
-  terminal.printJson({ error: { ...(code === undefined ? {} : { code }), message: error.message } })
+  terminal.printJson({ error: { code: code ?? 'FAILED', message: error.message } })
   return ExitStatus.Failed
 }

@@ -58,7 +58,9 @@ export class Terminal {
 
   /** A line that is no result: progress, warnings, errors. */
   note(line: string): void {
-    this.#streams.stderr.write(`${line}\n`)
+    const { stderr, env } = this.#streams
+    const plain = stderr.isTTY !== true && !env.FORCE_COLOR
+    stderr.write(`${plain ? stripVTControlCharacters(line) : line}\n`)
   }
 
   /** Overwrites the current line; for progress on a terminal. */

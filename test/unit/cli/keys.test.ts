@@ -135,7 +135,7 @@ describe('keys schedule-deletion', () => {
     const { status, stderr, stdout } = await keys(`schedule-deletion ${id} --days 7 --json`)
     expect(status).toBe(1)
     expect(stderr).toContain('nobody has looked')
-    expect(JSON.parse(stdout)).toMatchObject({ error: { message: 'refused' }, id })
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'REFUSED' }, id })
     expect(await stateOf(id)).toBe('Enabled')
   })
 

@@ -70,7 +70,12 @@ async function refuseUnlessForced(
   }
   if (args.flag('force')) return confirm(key, args, terminal)
   const used = usage?.filter(isInUse)
-  terminal.printJson({ error: { message: 'refused' }, id: key.id, arn: key.arn, usage: used })
+  terminal.printJson({
+    error: { code: 'REFUSED', message: 'values may be under the key' },
+    id: key.id,
+    arn: key.arn,
+    usage: used,
+  })
   throw new CommandFailed('refused; nothing was changed. --force schedules the deletion all the same.')
 }
 
