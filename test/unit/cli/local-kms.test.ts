@@ -36,20 +36,24 @@ describe('typeorm-kms local-kms', () => {
     )
     running.push(child)
     const output = { stdout: '', stderr: '' }
-    child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
     const exit = once(child, 'exit')
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      output.stdout += chunk.toString()
-      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output.stdout)?.[0]
-      if (url === undefined) continue
-      const client = new KMSClient({
-        endpoint: url,
-        region: 'us-east-1',
-        credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
+    const url = await new Promise<string>((resolve, reject) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        output.stdout += chunk.toString()
+        const [found] = /http:\/\/127\.0\.0\.1:\d+/.exec(output.stdout) ?? []
+        if (found !== undefined) resolve(found)
       })
-      return { child, exit, output, client, port: new URL(url).port }
-    }
-    throw new Error(`it ended: ${output.stderr}`)
+      child.once('exit', () => {
+        reject(new Error(`it ended: ${output.stderr}`))
+      })
+    })
+    const client = new KMSClient({
+      endpoint: url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    })
+    return { child, exit, output, client, port: new URL(url).port }
   }
 
   test('keeps its keys from one process to the next, and ends at a signal', async () => {
