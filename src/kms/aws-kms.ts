@@ -25,7 +25,10 @@ export interface AwsKmsOptions {
   trustedKeys: TrustedKeys
 }
 
-type Send<Output> = (client: KMSClient, options: { abortSignal: AbortSignal }) => Promise<Output>
+type Send<Output extends object> = (
+  client: KMSClient,
+  options: { abortSignal: AbortSignal },
+) => Promise<Output>
 
 /** Calls AWS KMS: bounded parallelism and time, errors with names and remedies, trusted keys only. */
 export class AwsKms implements KeyService {
@@ -54,8 +57,9 @@ export class AwsKms implements KeyService {
     const response = await this.#call('GenerateDataKey', keyId, (client, options) =>
       client.send(command, options),
     )
-    const opened = this.#opened(response)
-    return { ...opened, encrypted: present(response.CiphertextBlob) }
+    if (!response.CiphertextBlob) zeroFillPlaintext(response)
+    const encrypted = present(response.CiphertextBlob)
+    return { ...this.#opened(response), encrypted }
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
@@ -118,7 +122,7 @@ export class AwsKms implements KeyService {
     this.#ownClient = undefined
   }
 
-  async #call<Output>(
+  async #call<Output extends object>(
     operation: keyof KmsCallCounts,
     keyId: string | undefined,
     send: Send<Output>,
@@ -132,7 +136,7 @@ export class AwsKms implements KeyService {
     })) as Output
   }
 
-  async #send<Output>(
+  async #send<Output extends object>(
     call: Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>,
     send: Send<Output>,
     abortSignal: AbortSignal,
@@ -142,7 +146,9 @@ export class AwsKms implements KeyService {
     try {
       const answer = await send(client, { abortSignal })
       this.#patience.answered()
-      ended('ok', answer)
+      // The caller was told KMS_UNAVAILABLE by now, and nobody else will see to the plaintext.
+      if (abortSignal.aborted) zeroFillPlaintext(answer)
+      ended(abortSignal.aborted ? 'KMS_UNAVAILABLE' : 'ok', answer)
       return answer
     } catch (cause) {
       const error = await toKmsEncryptionError(cause, { ...call, region: () => client.config.region() })
@@ -163,6 +169,10 @@ export class AwsKms implements KeyService {
       plaintext.fill(0)
     }
   }
+}
+
+function zeroFillPlaintext(answer: object): void {
+  if ('Plaintext' in answer && answer.Plaintext instanceof Uint8Array) answer.Plaintext.fill(0)
 }
 
 function present<T>(value: T | undefined): T {

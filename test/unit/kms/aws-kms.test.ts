@@ -1,4 +1,6 @@
+import { type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type KMSClient } from '@aws-sdk/client-kms'
+import { channels } from '../../../src/diagnostics'
 import { ClosedError, UntrustedKeyError } from '../../../src/errors'
 import { AwsKms } from '../../../src/kms/aws-kms'
 import { TrustedKeys } from '../../../src/kms/trusted-keys'
@@ -14,6 +16,17 @@ function setUp({ trusted, concurrency = 5 }: { trusted?: string[]; concurrency?:
   const local = new LocalKms()
   const kms = new AwsKms({ client: local.client(), concurrency, trustedKeys: new TrustedKeys(trusted) })
   return { local, kms }
+}
+
+/** The next message on a diagnostics channel. */
+function once({ name }: Channel): Promise<unknown> {
+  return new Promise((resolve) => {
+    const listener = (message: unknown): void => {
+      unsubscribe(name, listener)
+      resolve(message)
+    }
+    subscribe(name, listener)
+  })
 }
 
 /** A client that gives one answer: for what a real KMS cannot be made to answer. */
@@ -123,6 +136,27 @@ describe('Key material', () => {
       })
       expect([...Plaintext].every((byte) => byte === 0)).toBe(true)
     }
+  })
+
+  test.each<[string, (kms: AwsKms) => Promise<unknown>]>([
+    ['GenerateDataKey', (kms) => kms.generateDataKey('x', {})],
+    ['Decrypt', (kms) => kms.decrypt(blob, {})],
+  ])('is zero-filled if the answer to %s comes after the time-out', async (operation, ask) => {
+    const Plaintext = new Uint8Array(32).fill(7)
+    let answer!: (response: object) => void
+    // A client that does not heed the signal to abort, as one with a request handler of its own may.
+    const send = () => new Promise((resolve) => (answer = resolve))
+    const client = { send } as unknown as KMSClient
+    const kms = new AwsKms({ client, concurrency: 1, timeout: 10, trustedKeys: new TrustedKeys(undefined) })
+    await expect(ask(kms)).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    const ended = once(channels.kmsCall)
+    answer({ Plaintext, CiphertextBlob: blob, KeyId: keyArn })
+    expect(await ended).toMatchObject({ operation, outcome: 'KMS_UNAVAILABLE' })
+    expect(Buffer.from(Plaintext)).toEqual(Buffer.alloc(32))
+    // The place in the queue is free again, and an answer in time is left alone.
+    const next = ask(kms)
+    answer({ Plaintext: new Uint8Array(32).fill(8), CiphertextBlob: blob, KeyId: keyArn })
+    await expect(next).resolves.toMatchObject({ plaintext: Buffer.alloc(32, 8) })
   })
 
   test('that is missing is an error', async () => {
