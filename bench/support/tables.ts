@@ -8,7 +8,7 @@ import {
 import { kmsEncryption, type KmsEncryption, type KmsEncryptionOptions } from 'typeorm-kms-encrypted'
 import { type Place } from './databases'
 import { type BenchKms, KEY } from './kms'
-import { StatementCounter } from './statements'
+import { StatementCounter } from '../../test/support/statements'
 
 /** How a contender's table is reached: with `kms`, as by an application that uses the library. */
 export interface Access {

@@ -67,8 +67,12 @@ export class Cipher {
     }
   }
 
-  /** True if KMS must be asked to decrypt it; false also for what will not decrypt at all. */
+  /**
+   * True if KMS must be asked to decrypt it; false also for what will not decrypt at all. A forgery can have it say
+   * no, and is then found out when it is opened.
+   */
   needsKms(ciphertext: Buffer, scope: Scope): boolean {
+    if (this.dataKeys.seemsAtHand(ciphertext, scope)) return false
     if (!isCiphertext(ciphertext)) return isBareCiphertextBlob(ciphertext)
     try {
       if (suiteOf(ciphertext) !== Suite.Envelope) return true

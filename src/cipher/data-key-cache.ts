@@ -83,6 +83,16 @@ export class DataKeyCache {
     return key
   }
 
+  /** True if the data key that was used last seems to open a ciphertext: most of a page share one. */
+  seemsAtHand(ciphertext: Buffer, scope: Scope): boolean {
+    const last = this.#last
+    return (
+      last?.contextKey === scope.contextKey &&
+      last.seemsToOpen(ciphertext) &&
+      last.isFresh(this.#limits.maxAge)
+    )
+  }
+
   /** True if the data key of an envelope ciphertext is in memory. */
   has(ciphertext: Buffer, end: number, scope: Scope): boolean {
     return this.#find(ciphertext, end, scope) !== undefined

@@ -13,7 +13,7 @@ import {
   RawSqlRefusedError,
   ValueTooLargeError,
 } from '../errors'
-import { openedAs, type Opened, type OpenedValues } from './opened-values'
+import { ColumnPages, keyOf, type Opened } from './column-pages'
 import { SealedValue } from './sealed-value'
 import { normaliseStored } from './stored-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -33,14 +33,17 @@ export class BoundColumn implements ValueTransformer {
   readonly binding: string
   /** Opens stored values. */
   readonly opener: ValueOpener
-  #lastToken: WeakRef<ComparisonToken> | undefined
+  /** The pages of rows that are to be hydrated. */
+  readonly pages: ColumnPages
+  /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
+  #lastToken: ComparisonToken | undefined
 
   constructor(
     readonly metadata: ColumnMetadata,
     readonly scheme: Scheme,
     readonly recipe: Recipe,
     readonly cipher: Cipher,
-    readonly opened: OpenedValues,
+    pages: Map<string, ColumnPages>,
     previous: readonly Scope[] = [],
     readonly onUndecryptable: OnUndecryptable = 'throw',
   ) {
@@ -48,6 +51,8 @@ export class BoundColumn implements ValueTransformer {
     this.name = `${entityMetadata.name}.${propertyPath}`
     this.cell = `${entityMetadata.tablePath}.${databaseName}`
     this.binding = `${this.cell} ${recipe.scope.aad.toString('latin1')}`
+    this.pages = pages.get(this.binding) ?? new ColumnPages()
+    pages.set(this.binding, this.pages)
     const modes = [recipe.mode, ...(scheme.options.previous ?? []).map(({ mode }) => mode)]
     this.opener = new ValueOpener(cipher, scheme, [recipe.scope, ...previous], modes.includes('direct'))
   }
@@ -71,22 +76,31 @@ export class BoundColumn implements ValueTransformer {
     }
     const plaintext = SealedValue.of(value)?.stored ?? this.#comparable(value)
     if (plaintext === undefined) return new ComparisonToken(this, '')
-    const last = this.#lastToken?.deref()
+    const last = this.#lastToken
     if (last?.stands(this, plaintext)) return last
-    const token = new ComparisonToken(this, plaintext)
-    this.#lastToken = new WeakRef(token)
-    return token
+    if (!last) {
+      setImmediate(() => {
+        this.#lastToken = undefined
+      })
+    }
+    return (this.#lastToken = new ComparisonToken(this, plaintext))
   }
 
   /** For TypeORM: the value of a row. */
   from(stored: unknown): unknown {
     if (stored === null || stored === undefined) return stored
+    const next = this.pages.takeNext(stored, this)
+    if (next !== undefined) return next
     const raw = normaliseStored(stored)
-    const opened = this.opened.get(openedAs(stored, raw))
-    if (opened && this.#isValidHere(opened)) return this.#hydrated(raw, opened.result)
+    return this.pages.take(keyOf(stored, raw), this) ?? this.hydrate(raw)
+  }
+
+  /** The value of a stored one where that needs no call to KMS; or else what it will be decrypted from after load. */
+  hydrate(raw: Stored, known?: Opened): unknown {
+    if (known instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(known)).placeholder
     try {
-      const plaintext = this.opener.openNow(raw)
-      return plaintext ? this.#hydrated(raw, plaintext) : new SealedValue(this, raw, undefined).placeholder
+      const plaintext = known ?? this.opener.openNow(raw)
+      return plaintext ? this.scheme.type.deserialise(plaintext) : new SealedValue(this, raw, undefined).placeholder
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error)).placeholder
     }
@@ -185,21 +199,6 @@ export class BoundColumn implements ValueTransformer {
     } catch (error) {
       if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
       throw error
-    }
-  }
-
-  /** What another declaration of the same column could not open may still open here (`previous`, `acceptPlaintext`). */
-  #isValidHere({ column, result }: Opened): boolean {
-    return column.binding === this.binding && (column.scheme === this.scheme || Buffer.isBuffer(result))
-  }
-
-  #hydrated(raw: Stored, result: Buffer | KmsEncryptionError): unknown {
-    if (result instanceof KmsEncryptionError)
-      return new SealedValue(this, raw, this.placed(result)).placeholder
-    try {
-      return this.scheme.type.deserialise(result)
-    } catch (error) {
-      return new SealedValue(this, raw, this.placed(error)).placeholder
     }
   }
 

@@ -9,8 +9,8 @@ import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { openCachedResults } from './cached-results'
+import { type ColumnPages } from './column-pages'
 import { checkDatabase, storedType } from './column-type'
-import { OpenedValues } from './opened-values'
 import { PageOpener } from './page-opener'
 import { guardQueryRunner } from './query-guard'
 import { StatementGuard } from './statement-guard'
@@ -36,7 +36,8 @@ export class DataSourceBinding {
   readonly #dataSource: DataSource
   readonly #cipher: Cipher
   readonly #defaults: ColumnDefaults
-  readonly #opened = new OpenedValues()
+  /** By what names the stored values: two entities over one table share them. */
+  readonly #pages = new Map<string, ColumnPages>()
   #page: PageOpener | undefined
   #statements: StatementGuard | undefined
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
@@ -113,7 +114,7 @@ export class DataSourceBinding {
       scheme,
       recipe,
       this.#cipher,
-      this.#opened,
+      this.#pages,
       previous,
       onUndecryptable,
     )

@@ -4,18 +4,18 @@ import { isCiphertext, Suite, suiteOf } from '../cipher/format'
 import { KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
-import { openedAs } from './opened-values'
+import { ColumnPage, keyOf } from './column-pages'
 import { normaliseStored } from './stored-value'
 import { type Stored } from './value-opener'
 
 type Row = Record<string, unknown>
-/** A value to open; `key` is what hydration will find it by. */
-type Cell = { column: BoundColumn; stored: Stored; bytes: Buffer; key: Stored }
+/** A value to open, and its place on a page. */
+type Cell = { page: ColumnPage; place: number; stored: Stored; bytes: Buffer }
 
 /**
- * Decrypts the rows of a query before TypeORM makes entities of them, if KMS must be asked for that: hydration is
- * synchronous. There is one call to KMS per data key. What it misses is decrypted later, by `BoundColumn` or after
- * load; what it opens for the wrong column is not used.
+ * Prepares the rows of a query for TypeORM's hydration, which is synchronous: values for which KMS must be asked are
+ * decrypted, with one call per data key; of the others the pages only know where they are. What it misses is
+ * decrypted later, by `BoundColumn` or after load; what it opens for the wrong column is not used.
  */
 export class PageOpener {
   readonly #dataSource: DataSource
@@ -36,15 +36,19 @@ export class PageOpener {
   open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
     const [first] = rows
     if (typeof first !== 'object') return undefined
-    const columns = Object.keys(first).flatMap((name) => {
-      const column = this.#columnOf(unshortened(name, sql), sql)
-      return column ? [{ name, column }] : []
-    })
-    // With all data keys in memory hydration itself decrypts, and nothing has to be kept for it.
-    if (!columns.some(({ name, column }) => rows.some((row) => needsKms(column, row[name])))) return undefined
     const waiting = new Map<string, Cell[]>()
-    for (const { name, column } of columns) for (const row of rows) openNow(column, row[name], waiting)
-    return waiting.size === 0 ? undefined : Promise.all(Array.from(waiting.values(), openTogether))
+    const pages: ColumnPage[] = []
+    for (const name of Object.keys(first)) {
+      const column = this.#columnOf(unshortened(name, sql), sql)
+      if (column) pages.push(pageOf(column, name, rows, waiting))
+    }
+    if (waiting.size === 0) {
+      handOver(pages)
+      return undefined
+    }
+    return Promise.all(Array.from(waiting.values(), openTogether)).then(() => {
+      handOver(pages)
+    })
   }
 
   /** The encrypted column behind a name in the result: `alias_column`, or `column` of a RETURNING clause. */
@@ -83,34 +87,36 @@ function unshortened(resultName: string, sql: string): string {
   return end ? `${end[2]!}_${end[3]!}` : resultName
 }
 
-function needsKms({ opener }: BoundColumn, value: unknown): boolean {
-  return isStored(value) && opener.needsKms(opener.bytesOf(normaliseStored(value)))
+/** The values of a column; those for which KMS must be asked are lined up with others that wait for the same. */
+function pageOf(
+  column: BoundColumn,
+  name: string,
+  rows: readonly Row[],
+  waiting: Map<string, Cell[]>,
+): ColumnPage {
+  const { opener } = column
+  const page = new ColumnPage(column)
+  for (const row of rows) {
+    const value = row[name]
+    if (!isStored(value)) continue
+    const stored = normaliseStored(value)
+    const place = page.add(keyOf(value, stored), stored)
+    const bytes = opener.bytesOf(stored)
+    if (!opener.needsKms(bytes)) continue
+    const group = waitingKey(bytes, column, waiting.size)
+    const cells = waiting.get(group)
+    if (cells) cells.push({ page, place, stored, bytes })
+    else waiting.set(group, [{ page, place, stored, bytes }])
+  }
+  return page
+}
+
+function handOver(pages: readonly ColumnPage[]): void {
+  for (const page of pages) page.column.pages.add(page)
 }
 
 function isStored(value: unknown): boolean {
   return typeof value === 'string' || (typeof value === 'object' && value !== null)
-}
-
-/** Decrypts a value if its data key is at hand; else lines it up with the others that wait for the same. */
-function openNow(column: BoundColumn, value: unknown, waiting: Map<string, Cell[]>): void {
-  if (!isStored(value)) return
-  const { opened, opener } = column
-  const stored = normaliseStored(value)
-  const key = openedAs(value, stored)
-  const bytes = opener.bytesOf(stored)
-  try {
-    const plaintext = opener.openNow(stored, bytes)
-    if (plaintext) {
-      opened.set(key, { column, result: plaintext })
-      return
-    }
-    const group = waitingKey(bytes, column, waiting.size)
-    const cells = waiting.get(group)
-    if (cells) cells.push({ column, stored, bytes, key })
-    else waiting.set(group, [{ column, stored, bytes, key }])
-  } catch (error) {
-    opened.set(key, { column, result: asKmsEncryptionError(error) })
-  }
 }
 
 function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): string {
@@ -121,18 +127,17 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
 /** Decrypts values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
 async function openTogether(cells: readonly Cell[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
-  for (const { column, stored, bytes, key } of cells) {
-    const { opened, opener } = column
+  for (const { page, place, stored, bytes } of cells) {
+    const { opener } = page.column
+    if (failure) {
+      page.know(place, failure)
+      continue
+    }
     try {
-      if (failure) {
-        opened.set(key, { column, result: failure })
-        continue
-      }
-      const plaintext = opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes))
-      opened.set(key, { column, result: plaintext })
+      page.know(place, opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes)))
     } catch (error) {
       const result = asKmsEncryptionError(error)
-      opened.set(key, { column, result })
+      page.know(place, result)
       if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
     }
   }

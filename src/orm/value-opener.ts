@@ -46,7 +46,9 @@ export class ValueOpener {
 
   /** True if opening it may need a call to KMS. */
   needsKms(bytes: Buffer): boolean {
-    return this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
+    return this.scopes.length === 1
+      ? this.#cipher.needsKms(bytes, this.scopes[0])
+      : this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
   }
 
   /** The plaintext, if no call to KMS is needed for it. */

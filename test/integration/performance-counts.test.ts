@@ -1,0 +1,154 @@
+import 'reflect-metadata'
+import { randomBytes } from 'node:crypto'
+import {
+  Column,
+  type DataSource,
+  Entity,
+  JoinTable,
+  ManyToMany,
+  ManyToOne,
+  OneToMany,
+  PrimaryGeneratedColumn,
+} from 'typeorm'
+import { KmsEncrypted, type KmsEncryption } from 'typeorm-kms-encrypted'
+import { describeDatabases } from '../support/databases'
+import { startApplication, type TestApplication } from '../support/encryption'
+import { StatementCounter } from '../support/statements'
+
+@Entity()
+class Owner {
+  @PrimaryGeneratedColumn() id!: number
+  @Column() name!: string
+  @KmsEncrypted() secret!: string
+  @KmsEncrypted({ storage: 'text' }) note!: string
+  @OneToMany(() => Wallet, ({ owner }) => owner, { cascade: true }) wallets!: Wallet[]
+  @ManyToMany(() => Owner) @JoinTable() friends!: Owner[]
+}
+
+@Entity()
+class Wallet {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted() privateKey!: string
+  @ManyToOne(() => Owner) owner!: Owner
+}
+
+const privateKey = (): string => randomBytes(64).toString('hex')
+
+const newOwner = (name: string, wallets = 0): Partial<Owner> => ({
+  name,
+  secret: `secret of ${name}`,
+  note: `note of ${name}`,
+  wallets: Array.from({ length: wallets }, () => ({ privateKey: privateKey() }) as Wallet),
+})
+
+const expectOwn = ({ name, secret, note }: Owner): void => {
+  expect({ secret, note }).toEqual({ secret: `secret of ${name}`, note: `note of ${name}` })
+}
+
+describeDatabases('What reading and saving costs', (db) => {
+  const statements = new StatementCounter()
+  let app: TestApplication
+  let dataSource: DataSource
+  let encryption: KmsEncryption
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Owner, Wallet], {}, { logging: ['query'], logger: statements })
+  })
+  beforeEach(async () => {
+    ;({ dataSource, encryption } = await app.restart())
+  })
+  afterEach(async () => {
+    for (const table of ['owner_friends_owner', 'wallet', 'owner']) {
+      await db().rawQuery(`DELETE FROM ${db().quote(table)}`)
+    }
+    await dataSource.destroy()
+  })
+  afterAll(() => app.stop())
+
+  const decrypted = (): Record<string, number> =>
+    Object.fromEntries(
+      Object.entries(encryption.metrics().columns).map(([name, column]) => [name, column.decrypted]),
+    )
+
+  it('saving 1,000 unchanged rows sends no UPDATE, and decrypts each value twice', async () => {
+    const owners = dataSource.getRepository(Owner)
+    await owners.save(Array.from({ length: 1_000 }, (_, index) => newOwner(`o${index}`)) as Owner[])
+    const found = await owners.find()
+    statements.reset()
+    const before = encryption.metrics()
+    await owners.save(found)
+    expect(statements.count('UPDATE') + statements.count('INSERT')).toBe(0)
+    expect(encryption.metrics().columns['Owner.secret']).toEqual({
+      encrypted: before.columns['Owner.secret']!.encrypted,
+      decrypted: 2_000,
+    })
+  })
+
+  it('a private key of 128 characters takes at most 350 bytes', async () => {
+    await dataSource.getRepository(Wallet).save({ privateKey: privateKey() })
+    const [row] = await dataSource
+      .getRepository(Wallet)
+      .createQueryBuilder('wallet')
+      .getRawMany<{ wallet_privateKey: Buffer }>()
+    expect(row!.wallet_privateKey.length).toBeLessThanOrEqual(350)
+    // The encrypted data key of the embedded KMS is as long as AWS's.
+    expect(row!.wallet_privateKey.readUInt16BE(7)).toBe(184)
+  })
+
+  it('a page of rows decrypts each value once', async () => {
+    const owners = dataSource.getRepository(Owner)
+    await owners.insert(Array.from({ length: 700 }, (_, index) => newOwner(`o${index}`)))
+    const found = await owners.find()
+    found.forEach(expectOwn)
+    expect(decrypted()).toMatchObject({ 'Owner.secret': 700, 'Owner.note': 700 })
+  })
+
+  it('a join that repeats a value in 300 rows decrypts it once', async () => {
+    const owners = dataSource.getRepository(Owner)
+    const saved = await owners.save([newOwner('ann', 300), newOwner('bob', 300)] as Owner[])
+    const found = await owners.find({
+      relations: { wallets: true },
+      order: { id: 'ASC', wallets: { id: 'ASC' } },
+    })
+    expect(found.map(({ wallets }) => wallets.map((wallet) => wallet.privateKey))).toEqual(
+      saved.map(({ wallets }) => wallets.map((wallet) => wallet.privateKey)),
+    )
+    found.forEach(expectOwn)
+    expect(decrypted()).toEqual({ 'Owner.secret': 2, 'Owner.note': 2, 'Wallet.privateKey': 600 })
+  })
+
+  it('raw results decrypt nothing', async () => {
+    const wallets = dataSource.getRepository(Wallet)
+    await wallets.insert(Array.from({ length: 20 }, () => ({ privateKey: privateKey() })))
+    await wallets.createQueryBuilder('wallet').getRawMany()
+    expect(decrypted()).toMatchObject({ 'Wallet.privateKey': 0 })
+  })
+
+  it.each([true, false])(
+    'queries at once, of a table that is joined to itself, each get their own values (data keys at hand: %s)',
+    async (warm) => {
+      const owners = dataSource.getRepository(Owner)
+      const names = Array.from({ length: 60 }, (_, index) => `o${index}`)
+      const saved = await owners.save(names.map((name) => newOwner(name)) as Owner[])
+      saved.forEach((owner, index) => {
+        owner.friends = [1, 2, 3].map((step) => saved[(index + step) % saved.length]!)
+      })
+      await owners.save(saved)
+      const reader = warm ? dataSource : (await app.restart()).dataSource
+      const found = await Promise.all(
+        Array.from({ length: 30 }, () =>
+          reader.getRepository(Owner).find({ relations: { friends: true }, order: { id: 'ASC' } }),
+        ),
+      )
+      for (const page of found) {
+        expect(page.map(({ name }) => name)).toEqual(names)
+        for (const owner of page) {
+          expectOwn(owner)
+          expect(owner.friends).toHaveLength(3)
+          owner.friends.forEach(expectOwn)
+        }
+      }
+      if (!warm) await reader.destroy()
+    },
+  )
+})
