@@ -34,7 +34,7 @@ export function runMigration<Result extends MigrationResult>(
     const columns = chosenColumns(dataSource, args)
     await confirm?.(columns)
     const progress = new Progress(terminal)
-    return stoppable(terminal, async (signal) => {
+    return stoppable(terminal, progress, async (signal) => {
       const results: Result[] = []
       for (const column of columns) {
         const { target, propertyPath } = placeOf(column)
@@ -52,9 +52,14 @@ export function runMigration<Result extends MigrationResult>(
 }
 
 /** The first SIGINT stops after the batches under way; the second ends the process. */
-async function stoppable<T>(terminal: Terminal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function stoppable<T>(
+  terminal: Terminal,
+  progress: Progress,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const stop = new AbortController()
   const onSignal = (): void => {
+    progress.end()
     terminal.note('Stopping after the batches under way; once more to stop at once.')
     stop.abort()
   }

@@ -2,6 +2,8 @@ import { type MigrationProgress } from '../migration'
 import { type Terminal } from './terminal'
 
 const BAR_WIDTH = 24
+/** A shorter bar says nothing that the percentage does not say. */
+const MIN_BAR_WIDTH = 6
 /** Milliseconds between two lines where no line can be overwritten. */
 const LINE_EVERY = 5_000
 /** Milliseconds between two states of the bar. */
@@ -21,7 +23,7 @@ export class Progress {
     const now = performance.now()
     if (now - this.#shown < (interactive ? BAR_EVERY : LINE_EVERY)) return
     this.#shown = now
-    if (interactive) this.#terminal.status(`${bar(progress)} ${describe(progress)}`)
+    if (interactive) this.#terminal.status(withBar(progress, this.#terminal.statusWidth))
     else if (!this.#terminal.json) this.#terminal.note(describe(progress))
   }
 
@@ -31,9 +33,16 @@ export class Progress {
   }
 }
 
-function bar({ rows, total }: MigrationProgress): string {
-  const full = total === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((rows / total) * BAR_WIDTH))
-  return '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full)
+/** The text, which says more, comes first where there is not room for both. */
+function withBar(progress: MigrationProgress, room: number): string {
+  const text = describe(progress)
+  const width = Math.min(BAR_WIDTH, room - text.length - 1)
+  return width < MIN_BAR_WIDTH ? text : `${bar(progress, width)} ${text}`
+}
+
+function bar({ rows, total }: MigrationProgress, width: number): string {
+  const full = total === 0 ? width : Math.min(width, Math.floor((rows / total) * width))
+  return '█'.repeat(full) + '░'.repeat(width - full)
 }
 
 function describe({ entity, property, rows, total, elapsed }: MigrationProgress): string {

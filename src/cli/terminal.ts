@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { type Readable, type Writable } from 'node:stream'
 import { stripVTControlCharacters, styleText } from 'node:util'
@@ -7,7 +8,7 @@ type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 interface Streams {
   stdin: Readable & { isTTY?: boolean }
   stdout: Writable & { isTTY?: boolean; columns?: number }
-  stderr: Writable & { isTTY?: boolean }
+  stderr: Writable & { isTTY?: boolean; columns?: number }
   env: NodeJS.ProcessEnv
 }
 
@@ -33,6 +34,11 @@ export class Terminal {
   /** True if somebody is there to be asked and to see a progress bar. */
   get interactive(): boolean {
     return this.#streams.stdin.isTTY === true && this.#streams.stderr.isTTY === true && !this.json
+  }
+
+  /** Characters that a status line may have: a longer one would break, and stay. */
+  get statusWidth(): number {
+    return (this.#streams.stderr.columns || 80) - 1
   }
 
   /** What is piped into the tool. */
@@ -65,7 +71,7 @@ export class Terminal {
 
   /** Overwrites the current line; for progress on a terminal. */
   status(line: string): void {
-    if (this.interactive) this.#streams.stderr.write(`\r${line}\u001b[K`)
+    if (this.interactive) this.#streams.stderr.write(`\r${line.slice(0, this.statusWidth)}\u001b[K`)
   }
 
   /** A table with aligned columns; on a terminal too narrow for it, a block of lines per row. */
@@ -104,12 +110,21 @@ export class Terminal {
     }
   }
 
-  /** Asks for a line of text; `undefined` where nobody can be asked. */
+  /** Asks for a line of text; `undefined` where nobody can be asked, empty for Ctrl-C and Ctrl-D. */
   async ask(question: string): Promise<string | undefined> {
     if (!this.interactive) return undefined
     const prompt = createInterface({ input: this.#streams.stdin, output: this.#streams.stderr })
     try {
-      return await prompt.question(question)
+      // Ctrl-C rejects the question in some releases of Node.js, and leaves it open in others.
+      const closed = once(prompt, 'close').then(() => {
+        this.note('')
+        return ''
+      })
+      const answer = prompt.question(question).catch((error: unknown) => {
+        if ((error as Error).name === 'AbortError') return closed
+        throw error
+      })
+      return await Promise.race([answer, closed])
     } finally {
       prompt.close()
     }
