@@ -1,40 +1,80 @@
-// Builds dist/: one CommonJS implementation, and beside each public entry a thin ES-module file that re-exports it
-// by name. Two compiled copies would mean two registries of encrypted columns.
+// Builds dist/: one CommonJS implementation in a few files, and beside each public entry a thin ES-module file that
+// re-exports it by name. Two compiled copies would mean two registries of encrypted columns.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import ts from 'typescript'
+import { rolldown } from 'rolldown'
+import { dts } from 'rolldown-plugin-dts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
-const { exports: exported, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const {
+  exports: exported,
+  bin,
+  dependencies,
+  peerDependencies,
+} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const entries = Object.values(exported).filter((entry) => typeof entry !== 'string')
+const programs = Object.values(bin)
+const external = [/^node:/, ...Object.keys({ ...dependencies, ...peerDependencies })]
 
 // Built aside and then moved, so that a build that fails leaves the last good one, and readers never meet half of one.
 const staging = join(root, `.build-${process.pid}`)
 mkdirSync(staging)
 try {
-  compile()
+  await compile()
+  await declare()
   for (const entry of entries) await writeModuleEntry(entry)
-  removeUnreachableDeclarations()
-  for (const program of Object.values(bin)) chmodSync(built(program), 0o755)
+  for (const program of programs) chmodSync(built(program), 0o755)
   rmSync(join(root, 'dist'), { recursive: true, force: true })
   renameSync(staging, join(root, 'dist'))
 } finally {
   rmSync(staging, { recursive: true, force: true })
 }
 
-/** Comments are in the declarations, where editors show them; in the JavaScript they would be a fifth of its size. */
-function compile() {
+/**
+ * Readable code in few files: a file per module would be half as large again, and slower to load. Comments are in the
+ * declarations, where editors show them.
+ */
+async function compile() {
+  const input = inputOf([...entries.map((entry) => entry.require.default), ...programs], '.js', 'src')
+  await bundle({ input, tsconfig: join(root, 'tsconfig.build.json') }, 'cjs', 'js')
+}
+
+/** What an entry does not lead to is left out. */
+async function declare() {
+  const types = join(staging, 'types')
   const tsc = require.resolve('typescript/bin/tsc')
-  for (const output of [['--emitDeclarationOnly'], ['--declaration', 'false', '--removeComments']]) {
-    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', staging, ...output], {
-      cwd: root,
-      stdio: 'inherit',
-    })
-  }
+  const options = ['-p', 'tsconfig.build.json', '--emitDeclarationOnly', '--outDir', types]
+  execFileSync(process.execPath, [tsc, ...options], { cwd: root, stdio: 'inherit' })
+  const input = inputOf(
+    entries.map((entry) => entry.require.types),
+    '.d.ts',
+    types,
+  )
+  await bundle({ cwd: types, input, plugins: [dts({ dtsInput: true, tsconfig: false })] }, 'es', 'ts')
+  rmSync(types, { recursive: true })
+}
+
+/** The sources of files of dist/, by their names in it. */
+function inputOf(files, ending, folder) {
+  const names = files.map((file) => relative('dist', file).slice(0, -ending.length))
+  const source = ending === '.js' ? '.ts' : ending
+  return Object.fromEntries(names.map((name) => [name, join(folder, name + source)]))
+}
+
+async function bundle(options, format, extension) {
+  const bundled = await rolldown({ cwd: root, platform: 'node', external, ...options })
+  await bundled.write({
+    dir: staging,
+    format,
+    exports: 'named',
+    comments: format === 'es',
+    entryFileNames: `[name].${extension}`,
+    chunkFileNames: `shared/[name].${extension}`,
+  })
 }
 
 /**
@@ -49,21 +89,6 @@ async function writeModuleEntry(entry) {
   writeFileSync(module, `export {\n${names.map((name) => `  ${name},\n`).join('')}} ${from}\n`)
   writeFileSync(built(entry.import.types), `export * ${from}\n`)
   await import(pathToFileURL(module))
-}
-
-/** The declarations of internal files are only of use where those of an entry lead to them. */
-function removeUnreachableDeclarations() {
-  const roots = entries.flatMap((entry) => [built(entry.require.types), built(entry.import.types)])
-  const options = { module: ts.ModuleKind.Node16, types: [], noLib: true }
-  const reachable = new Set(
-    ts
-      .createProgram(roots, options)
-      .getSourceFiles()
-      .map(({ fileName }) => relative(staging, fileName)),
-  )
-  for (const file of ts.sys.readDirectory(staging, ['.d.ts'])) {
-    if (!reachable.has(relative(staging, file))) rmSync(file)
-  }
 }
 
 /** A path of package.json's exports, while it is being built. */

@@ -5,7 +5,7 @@ import {
   KMSClient,
   ReEncryptCommand,
 } from '@aws-sdk/client-kms'
-import { promise as workQueue } from 'fastq'
+import pLimit from 'p-limit'
 import { type EncryptionContext } from '../cipher/context'
 import { type KmsCallEvent } from '../diagnostics'
 import { ClosedError, KmsRequestError } from '../errors'
@@ -38,13 +38,13 @@ export class AwsKms implements KeyService {
   #closed = false
   readonly #trustedKeys: TrustedKeys
   readonly #patience: Patience
-  readonly #queue
+  readonly #limit
 
   constructor({ client, concurrency, timeout = 30_000, trustedKeys }: AwsKmsOptions) {
     this.#givenClient = client
     this.#trustedKeys = trustedKeys
     this.#patience = new Patience(timeout)
-    this.#queue = workQueue((call: () => Promise<unknown>) => call(), concurrency)
+    this.#limit = pLimit(concurrency)
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html */
@@ -122,18 +122,18 @@ export class AwsKms implements KeyService {
     this.#ownClient = undefined
   }
 
-  async #call<Output extends object>(
+  #call<Output extends object>(
     operation: keyof KmsCallCounts,
     keyId: string | undefined,
     send: Send<Output>,
   ): Promise<Output> {
     const asked = performance.now()
-    return (await this.#queue.push(async () => {
+    return this.#limit(() => {
       if (this.#closed)
         throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
       const call = { operation, keyId, waited: performance.now() - asked }
       return this.#patience.limit(operation, asked, (signal) => this.#send(call, send, signal))
-    })) as Output
+    })
   }
 
   async #send<Output extends object>(

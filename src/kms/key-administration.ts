@@ -15,7 +15,7 @@ import {
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
-import { promise as workQueue } from 'fastq'
+import pLimit from 'p-limit'
 import { AccessDeniedError, KeyNotFoundError, KmsRequestError } from '../errors'
 import { toKmsEncryptionError } from './error-mapping'
 import { isSymmetricEncryptionKey, type KeyInfo, keyInfo, type Rotation, undescribedKey } from './key-info'
@@ -34,8 +34,8 @@ export class KeyAdministration {
   /** All keys of the account and region with their aliases, state and rotation; customer managed keys first. */
   async list(): Promise<KeyInfo[]> {
     const [entries, aliases] = await Promise.all([this.#entries(), this.aliases()])
-    const queue = workQueue((entry: KeyListEntry) => this.#described(entry, aliases), PARALLEL)
-    const keys = await Promise.all(entries.map((entry) => queue.push(entry)))
+    const limit = pLimit(PARALLEL)
+    const keys = await Promise.all(entries.map((entry) => limit(() => this.#described(entry, aliases))))
     const rank = ({ manager, aliases: [alias] }: KeyInfo): string =>
       `${manager === 'AWS' ? 1 : 0}${alias === undefined ? 1 : 0}${alias ?? ''}`
     return keys.sort((a, b) => (rank(a) < rank(b) ? -1 : 1))

@@ -100,7 +100,9 @@ export class BoundColumn implements ValueTransformer {
     if (known instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(known)).placeholder
     try {
       const plaintext = known ?? this.opener.openNow(raw)
-      return plaintext ? this.scheme.type.deserialise(plaintext) : new SealedValue(this, raw, undefined).placeholder
+      return plaintext
+        ? this.scheme.type.deserialise(plaintext)
+        : new SealedValue(this, raw, undefined).placeholder
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error)).placeholder
     }
