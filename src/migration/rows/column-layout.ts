@@ -60,7 +60,7 @@ export async function readLayout(queryRunner: QueryRunner, column: BoundColumn):
     type: found.type,
     kind: kindOf(found.type),
     nullable: found.isNullable,
-    capacity: capacityOf(database, found),
+    capacity: capacityOf(database, found, await bytesPerCharacter(queryRunner, database, table, found)),
   }
 }
 
@@ -82,10 +82,26 @@ const MYSQL_CAPACITY: Readonly<Record<string, number>> = {
   mediumtext: 2 ** 24 - 1,
 }
 
-function capacityOf(database: Database, { type, length }: TableColumn): number | undefined {
+function capacityOf(database: Database, { type, length }: TableColumn, width: number): number | undefined {
   if (database === 'sqlite') return undefined
   const known = database === 'mysql' ? MYSQL_CAPACITY[type] : undefined
-  return known ?? (length ? Number(length) : undefined)
+  return known === undefined ? (length ? Number(length) : undefined) : Math.floor(known / width)
+}
+
+/** Character sets in which even a digit of base64 takes more than a byte; MySQL's texts are limited in bytes. */
+const WIDE: Readonly<Record<string, number>> = { ucs2: 2, utf16: 2, utf16le: 2, utf32: 4 }
+
+async function bytesPerCharacter(
+  queryRunner: QueryRunner,
+  database: Database,
+  table: string,
+  { name, type }: TableColumn,
+): Promise<number> {
+  if (database !== 'mysql' || kindOf(type) !== 'text') return 1
+  const [column] = (await queryRunner.query(`SHOW FULL COLUMNS FROM ${table} WHERE Field = ?`, [name])) as [
+    { Collation: string },
+  ]
+  return WIDE[column.Collation.split('_')[0]!] ?? 1
 }
 
 async function keyColumns(

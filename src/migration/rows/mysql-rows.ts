@@ -80,7 +80,9 @@ export class MysqlRows implements ColumnRows {
   }
 
   async #update(changes: readonly Change[]): Promise<void> {
-    const { table, name } = this.layout
+    const { table, name, kind } = this.layout
+    // A CASE does not mix character sets, and the new texts are sent in utf8mb4.
+    const unchanged = kind === 'text' ? `CONVERT(${name} USING utf8mb4)` : name
     const parameters = new Parameters(this.layout)
     const cases = changes.map(
       ({ row, value }) =>
@@ -88,7 +90,7 @@ export class MysqlRows implements ColumnRows {
     )
     const keys = changes.map(({ row }) => row.key)
     await this.#query(
-      `UPDATE ${table} SET ${name} = CASE ${cases.join(' ')} ELSE ${name} END WHERE ${anyKey(this.layout, keys, parameters)}`,
+      `UPDATE ${table} SET ${name} = CASE ${cases.join(' ')} ELSE ${unchanged} END WHERE ${anyKey(this.layout, keys, parameters)}`,
       parameters.values,
     )
   }

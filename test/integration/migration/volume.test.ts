@@ -9,7 +9,7 @@ import {
   verifyColumns,
 } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
-import { startApplication, type TestApplication } from '../../support/encryption'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { AWKWARD_BYTES, AWKWARD_TEXTS } from './awkward-values'
 
 /** Rows of the table. The figures in docs/migrations.md are from 20,000 and 200,000. */
@@ -24,6 +24,20 @@ class Document {
 }
 
 const COLUMNS = ['body', 'raw']
+
+/** Texts in character sets that are not UTF-8; the test sets those. */
+@Entity()
+class Legacy {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', nullable: true, storage: 'text' }) latin!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, storage: 'text' }) wide!: string | null
+}
+
+const LEGACY_COLUMNS = ['latin', 'wide']
+const LATIN_TEXTS = [...AWKWARD_TEXTS, '€ ÿ “x” '].filter((text) => !/[^\x00-\xff€“”]/.test(text ?? ''))
+const WIDE_TEXTS = [...AWKWARD_TEXTS, '漢'.repeat(4_000)].filter(
+  (text) => !/[\ud800-\udfff]/.test(text ?? ''),
+)
 
 describeDatabases('a large table', (db) => {
   let app: TestApplication
@@ -93,6 +107,79 @@ describeDatabases('a large table', (db) => {
     }
   }, 900_000)
 })
+
+describeDatabases(
+  'a large table in latin1 and ucs2',
+  (db) => {
+    let app: TestApplication
+
+    const digest = async (): Promise<string> => {
+      const hash = createHash('sha256')
+      for (let from = 0; from < ROWS; from += CHUNK) {
+        const rows = await db().rawQuery(
+          'SELECT id, HEX(latin) AS latin, HEX(wide) AS wide FROM legacy WHERE id >= ? AND id < ? ORDER BY id',
+          [from, from + CHUNK],
+        )
+        for (const { id, latin, wide } of rows)
+          hash.update(`${String(id)} ${String(latin)} ${String(wide)}\n`)
+      }
+      return hash.digest('hex')
+    }
+
+    beforeAll(async () => {
+      app = await startApplication(db(), [Legacy])
+      await db().rawQuery(
+        'ALTER TABLE legacy MODIFY latin text CHARACTER SET latin1 NULL, MODIFY wide text CHARACTER SET ucs2 NULL',
+      )
+      for (let from = 0; from < ROWS; from += CHUNK) {
+        const ids = Array.from({ length: CHUNK }, (_, index) => from + index)
+        const values = ids.flatMap((id) => [
+          id,
+          LATIN_TEXTS[id % LATIN_TEXTS.length],
+          WIDE_TEXTS[id % WIDE_TEXTS.length],
+        ])
+        await db().rawQuery(
+          `INSERT INTO legacy (id, latin, wide) VALUES ${ids.map(() => '(?, ?, ?)').join(', ')}`,
+          values,
+        )
+      }
+    }, 300_000)
+    afterAll(() => app.stop())
+
+    it('is encrypted, moved to another key and decrypted, and is what it was', async () => {
+      const before = await digest()
+      const changed = async (results: Promise<MigrationResult[]>) =>
+        (await results).map((result) => result.changed)
+      const texts = [LATIN_TEXTS, WIDE_TEXTS].map(
+        (list) =>
+          Array.from({ length: ROWS }, (_, id) => list[id % list.length]).filter((text) => text !== null)
+            .length,
+      )
+      expect(await changed(encryptColumns(app.dataSource, Legacy, LEGACY_COLUMNS))).toEqual(texts)
+      const { latin, wide } = await app.dataSource
+        .getRepository(Legacy)
+        .findOneByOrFail({ id: LATIN_TEXTS.length * WIDE_TEXTS.length - 1 })
+      expect([latin, wide]).toEqual([LATIN_TEXTS.at(-1), WIDE_TEXTS.at(-1)])
+      const to = await app.createKey()
+      expect(await changed(rotateColumns(app.dataSource, Legacy, LEGACY_COLUMNS, { to }))).toEqual(texts)
+      expect(await verifyColumns(app.dataSource, Legacy, LEGACY_COLUMNS)).toMatchObject([
+        { failed: 0 },
+        { failed: 0 },
+      ])
+      expect(await changed(decryptColumns(app.dataSource, Legacy, LEGACY_COLUMNS))).toEqual(texts)
+      expect(await digest()).toBe(before)
+    }, 900_000)
+
+    it('says before the first row that a text of two bytes a character holds half as many', async () => {
+      const id = ROWS
+      await db().rawQuery('INSERT INTO legacy (id, wide) VALUES (?, ?)', [id, 'x'.repeat(25_000)])
+      const error = await failure(encryptColumns(app.dataSource, Legacy, ['wide']))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', property: 'wide' })
+      expect(error.message).toContain('holds 32767 bytes')
+    })
+  },
+  { databases: ['mariadb'] },
+)
 
 function sum(results: readonly MigrationResult[], name: 'rows' | 'elapsed' | 'contended'): number {
   return results.reduce((total, result) => total + result[name], 0)
