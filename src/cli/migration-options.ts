@@ -1,6 +1,8 @@
 import { type DataSource } from 'typeorm'
 import { type MigrationOptions } from '../migration'
+import { encryptedColumn } from '../migration/target'
 import { type BoundColumn } from '../orm/bound-column'
+import { boundColumns } from '../orm/bound-columns'
 import { type Arguments, type CommandOptions, UsageError, wholeNumber } from './command'
 import { encryptedColumns } from './commands/keys/key-usage'
 import { DATA_SOURCE_OPTIONS } from './data-source'
@@ -28,9 +30,17 @@ export const ROW_OPTIONS = {
 export const WRITE_OPTIONS = {
   ...ROW_OPTIONS,
   'dry-run': { type: 'boolean', help: 'do everything except writing' },
+  'lock-timeout': {
+    type: 'string',
+    value: 'MS',
+    help: "most time to wait for somebody else's lock; default 10000",
+  },
 } as const satisfies CommandOptions
 
-/** The encrypted columns that the user named, or all. Throws `UsageError` for a name that is none. */
+/**
+ * The encrypted columns that the user named, or all of tables. Throws `NotEncryptedColumnError` for a column that is
+ * not encrypted, `UsageError` for a name that is none.
+ */
 export function chosenColumns(dataSource: DataSource, args: Arguments): BoundColumn[] {
   const all = encryptedColumns(dataSource)
   const names = args
@@ -42,12 +52,27 @@ export function chosenColumns(dataSource: DataSource, args: Arguments): BoundCol
     return all
   }
   const chosen = names.flatMap((name) => {
-    const found = all.filter((column) => column.name === name || column.metadata.entityMetadata.name === name)
+    const found = named(all, name)
     if (found.length > 0) return found
+    const others = named(dataSource.entityMetadatas.flatMap(boundColumns), name)
+    if (others.length > 0) return others
+    refusePlainColumn(dataSource, name)
     const known = all.map((column) => column.name).join(', ')
     throw new UsageError(`--columns: ${JSON.stringify(name)} is not an encrypted column. There are ${known}`)
   })
   return [...new Set(chosen)]
+}
+
+function named(columns: readonly BoundColumn[], name: string): BoundColumn[] {
+  return columns.filter((column) => column.name === name || column.metadata.entityMetadata.name === name)
+}
+
+function refusePlainColumn(dataSource: DataSource, name: string): void {
+  const [entity, ...path] = name.split('.')
+  const metadata = dataSource.entityMetadatas.find((candidate) => candidate.name === entity)
+  const column = metadata?.findColumnWithPropertyPath(path.join('.'))
+  // encryptedColumn() says what is to be done.
+  if (metadata && column) encryptedColumn(dataSource, metadata.target, column.propertyPath)
 }
 
 /** What the user said about going through the rows. */
@@ -55,12 +80,14 @@ export function migrationOptions(args: Arguments): MigrationOptions {
   const batchSize = wholeNumber(args, 'batch-size', { min: 1, max: 10_000 })
   const concurrency = wholeNumber(args, 'concurrency', { min: 1, max: 64 })
   const maxRate = wholeNumber(args, 'max-rate', { min: 1, max: 10_000_000 })
+  const lockTimeout = wholeNumber(args, 'lock-timeout', { min: 1, max: 86_400_000 })
   const shard = shardOf(args.text('shard'))
   return {
     dryRun: args.flag('dry-run'),
     ...(batchSize !== undefined && { batchSize }),
     ...(concurrency !== undefined && { concurrency }),
     ...(maxRate !== undefined && { maxRate }),
+    ...(lockTimeout !== undefined && { lockTimeout }),
     ...(shard && { shard }),
   }
 }

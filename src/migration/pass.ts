@@ -7,7 +7,7 @@ import { type Conversion } from './conversion'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { type ColumnLayout, type Database, databaseOf, readLayout } from './rows/column-layout'
 import { type Change, type ColumnRow, type ColumnRows, primaryKeyOf } from './rows/column-rows'
-import { explained, isDeadlock, limitLockWait } from './rows/locks'
+import { explained, isDeadlock, isRefusedValue, limitLockWait } from './rows/locks'
 import { openRows } from './rows/open-rows'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 
@@ -138,11 +138,28 @@ export class Pass {
       try {
         return await lane.write(changes)
       } catch (error) {
+        if (isRefusedValue(error) && this.#ownsTransactions) return this.#writeOthers(lane, changes, error)
         // A deadlock ends the whole transaction; only one of our own can be repeated.
         if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || !this.#ownsTransactions) throw error
         await sleep(Math.random() * 20 * attempt)
       }
     }
+  }
+
+  /** The database does not say which value it refuses: the batch is halved until there is one. */
+  async #writeOthers(
+    lane: ColumnRows,
+    changes: readonly Change[],
+    error: unknown,
+  ): Promise<ReadonlySet<string>> {
+    const [change, ...others] = changes
+    if (others.length === 0) {
+      const refused = this.#column.placed(explained(error, this.#column))
+      throw refused.at({ primaryKey: primaryKeyOf(lane.layout, change!.row) })
+    }
+    const middle = changes.length >> 1
+    const first = await this.#write(lane, changes.slice(0, middle))
+    return new Set([...first, ...(await this.#write(lane, changes.slice(middle)))])
   }
 
   async #convert(rows: readonly ColumnRow[], layout: ColumnLayout): Promise<Change[]> {

@@ -7,22 +7,21 @@ type Settings = Readonly<Record<string, string>>
 
 /**
  * Makes the connection wait no longer than `timeout` milliseconds for somebody else's lock, where the server's
- * default is minutes or for ever. Returns what puts the connection back as it was. On SQLite the driver's own
- * `timeout` option counts.
+ * default is minutes or for ever. Returns what puts the connection back as it was.
  */
 export async function limitLockWait(
   queryRunner: QueryRunner,
   database: Database,
   timeout: number,
 ): Promise<() => Promise<void>> {
-  if (database === 'sqlite') return () => Promise.resolve()
   const [before] = (await queryRunner.query(READ[database])) as [Settings]
   const seconds = String(Math.max(1, Math.ceil(timeout / 1_000)))
-  const limited: Settings =
-    database === 'postgres'
-      ? { lock_timeout: String(timeout) }
-      : { innodb_lock_wait_timeout: seconds, lock_wait_timeout: seconds }
-  await set(queryRunner, database, limited)
+  const limited: Record<Database, Settings> = {
+    postgres: { lock_timeout: String(timeout) },
+    mysql: { innodb_lock_wait_timeout: seconds, lock_wait_timeout: seconds },
+    sqlite: { timeout: String(timeout) },
+  }
+  await set(queryRunner, database, limited[database])
   return () => set(queryRunner, database, before).catch(() => undefined)
 }
 
@@ -30,15 +29,23 @@ const READ = {
   postgres: "SELECT current_setting('lock_timeout') AS lock_timeout",
   mysql:
     'SELECT @@SESSION.innodb_lock_wait_timeout AS innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout AS lock_wait_timeout',
+  sqlite: 'PRAGMA busy_timeout',
 } as const
 
 async function set(queryRunner: QueryRunner, database: Database, settings: Settings): Promise<void> {
   for (const [name, value] of Object.entries(settings)) {
-    await queryRunner.query(
-      database === 'postgres'
-        ? `SELECT set_config('${name}', '${value}', false)`
-        : `SET SESSION ${name} = ${value}`,
-    )
+    await queryRunner.query(setSql(database, name, value))
+  }
+}
+
+function setSql(database: Database, name: string, value: string): string {
+  switch (database) {
+    case 'postgres':
+      return `SELECT set_config('${name}', '${value}', false)`
+    case 'mysql':
+      return `SET SESSION ${name} = ${value}`
+    case 'sqlite':
+      return `PRAGMA busy_timeout = ${value}`
   }
 }
 
@@ -65,19 +72,24 @@ const TOO_MUCH = new Set([
   '22P05',
 ])
 
+/** True where the column cannot hold a value of the statement. */
+export function isRefusedValue(error: unknown): boolean {
+  return TOO_MUCH.has(driverCode(error))
+}
+
 /** What a statement failed with, named if it was a lock or a value that the column cannot hold. */
 export function explained(error: unknown, column: BoundColumn): unknown {
-  if (TOO_MUCH.has(driverCode(error))) {
+  if (isRefusedValue(error)) {
     return column.error(
       NotRepresentableError,
-      'the database refuses a value of this batch: the column is too short for it, or its character set lacks something. Widen the column.',
+      'the database refuses the value: the column is too short for it, or its character set lacks something. Widen the column.',
       error,
     )
   }
   if (!LOCKED.has(driverCode(error))) return error
   return column.error(
     TableLockedError,
-    'another session holds a lock on the table or on a row of it. Wait until it ends (SHOW PROCESSLIST; pg_stat_activity) or raise lockTimeout.',
+    'another session holds a lock on the table or on a row of it. Wait until it ends (MySQL: SHOW PROCESSLIST; PostgreSQL: pg_stat_activity; SQLite: another process that writes) or raise lockTimeout.',
     error,
   )
 }

@@ -207,28 +207,35 @@ describeDatabases('a migration that cannot go on', (db) => {
       await db().rawQuery('ALTER TABLE vault MODIFY note varchar(2000) CHARACTER SET latin1')
     }
     const { dataSource } = app
-    const error = await failure(decryptColumns(dataSource, Vault, ['note'], { batchSize: 1 }))
+    // MariaDB itself refuses the value; the others of its batch are written.
+    const batchSize = db().name === 'mariadb' ? 500 : 1
+    const error = await failure(decryptColumns(dataSource, Vault, ['note'], { batchSize }))
     expect(error.message).not.toContain('emoji')
     expect(await columnStatus(dataSource, Vault, 'note')).toMatchObject({
       ciphertext: [{ rows: 1 }],
       plaintext: 1,
     })
-    expect(error).toMatchObject({ code: 'NOT_REPRESENTABLE' })
+    expect(error).toMatchObject({ code: 'NOT_REPRESENTABLE', primaryKey: { id: '2' } })
   })
 
   it('ends in time where another session holds a lock', async () => {
     await insert('secret', 3, (id) => Buffer.from(`secret ${id}`))
-    const other = app.dataSource.createQueryRunner()
-    if (db().name === 'sqlite') return
-    await other.startTransaction()
-    await other.query('SELECT * FROM vault WHERE id = 2 FOR UPDATE')
+    const sqlite = db().name === 'sqlite'
+    await db().rawQuery(sqlite ? 'BEGIN IMMEDIATE' : 'BEGIN')
+    await db().rawQuery(
+      sqlite ? 'UPDATE vault SET label = NULL WHERE id = 2' : 'SELECT * FROM vault WHERE id = 2 FOR UPDATE',
+    )
+    const start = performance.now()
     const error = await failure(
       encryptColumns(app.dataSource, Vault, ['secret'], { lockTimeout: 1_000, batchSize: 1 }),
     )
-    expect(error).toMatchObject({ code: 'TABLE_LOCKED' })
-    await other.rollbackTransaction()
-    await other.release()
+    expect(error).toMatchObject({ code: 'TABLE_LOCKED', entity: 'Vault', property: 'secret' })
+    expect(error.message).toMatch(/\d of 3 rows were encrypted and stay so; run the same again to go on\./)
+    expect(performance.now() - start).toBeLessThan(4_000)
+    await db().rawQuery('ROLLBACK')
     await encryptColumns(app.dataSource, Vault, ['secret'])
+    const rows = await app.dataSource.getRepository(Vault).find({ order: { id: 'ASC' } })
+    expect(rows.map(({ secret }) => secret)).toEqual(['secret 1', 'secret 2', 'secret 3'])
     expect(await columnStatus(app.dataSource, Vault, 'secret')).toMatchObject({ plaintext: 0 })
   })
 })

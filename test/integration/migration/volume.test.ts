@@ -34,7 +34,7 @@ class Legacy {
 }
 
 const LEGACY_COLUMNS = ['latin', 'wide']
-const LATIN_TEXTS = [...AWKWARD_TEXTS, '€ ÿ “x” '].filter((text) => !/[^\x00-\xff€“”]/.test(text ?? ''))
+const LATIN_TEXTS = [...AWKWARD_TEXTS, '€ ÿ “x” '].filter((text) => !/[^ -ÿ\n€“”]/.test(text ?? ''))
 const WIDE_TEXTS = [...AWKWARD_TEXTS, '漢'.repeat(4_000)].filter(
   (text) => !/[\ud800-\udfff]/.test(text ?? ''),
 )
