@@ -1,4 +1,5 @@
 import { type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { setImmediate } from 'node:timers/promises'
 import { type KMSClient } from '@aws-sdk/client-kms'
 import { channels } from '../../../src/diagnostics'
 import { ClosedError, UntrustedKeyError } from '../../../src/errors'
@@ -155,6 +156,7 @@ describe('Key material', () => {
     expect(Buffer.from(Plaintext)).toEqual(Buffer.alloc(32))
     // The place in the queue is free again, and an answer in time is left alone.
     const next = ask(kms)
+    await setImmediate()
     answer({ Plaintext: new Uint8Array(32).fill(8), CiphertextBlob: blob, KeyId: keyArn })
     await expect(next).resolves.toMatchObject({ plaintext: Buffer.alloc(32, 8) })
   })
@@ -174,6 +176,7 @@ describe('After close()', () => {
     local.calls.reset()
     const underWay = kms.decrypt(ciphertext, CONTEXT)
     const waiting = kms.decrypt(ciphertext, CONTEXT)
+    await setImmediate()
     kms.close()
     await expect(waiting).rejects.toBeInstanceOf(ClosedError)
     await expect(underWay).resolves.toMatchObject({ keyArn })
