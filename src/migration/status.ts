@@ -35,8 +35,10 @@ export interface ColumnStatus {
   null: number
   plaintext: number
   ciphertext: readonly KeyCount[]
-  /** `CiphertextBlob`s of KMS that another program stored. Only KMS knows their key. */
+  /** `CiphertextBlob`s of KMS that another program stored, in a text column as base64. Only KMS knows their key. */
   bare: number
+  /** Ciphertexts that are base64 or bytes against the column's `storage`: they are read, and `rotateColumns` converts them. */
+  otherStorage: number
   /** Begin like a ciphertext, and are of no version or suite that this release knows. */
   unknown: number
 }
@@ -85,8 +87,9 @@ async function readStatus(
     `SELECT ${startSql(layout)} AS _s, COUNT(*) AS _n FROM ${layout.table} GROUP BY 1`,
   )) as { _s: Buffer | null; _n: number | string }[]
   const { entityMetadata, propertyPath, databaseName } = column.metadata
-  const status = { rows: 0, null: 0, plaintext: 0, bare: 0, unknown: 0 }
+  const status = { rows: 0, null: 0, plaintext: 0, bare: 0, otherStorage: 0, unknown: 0 }
   const ciphertext = new Map<string, KeyCount>()
+  const isText = column.scheme.options.storage === 'text'
   const arns = new Map([...keys, column.recipe.keyId].map((arn) => [keyTag(arn).toString('hex'), arn]))
   for (const { _s: start, _n } of groups) {
     const rows = Number(_n)
@@ -94,6 +97,7 @@ async function readStatus(
     const kind = start === null ? 'null' : kindOf(start, column)
     if (typeof kind === 'string') status[kind] += rows
     else {
+      if (isCiphertext(start!) === isText) status.otherStorage += rows
       const id = `${kind.mode} ${kind.keyTag}`
       const known = ciphertext.get(id) ?? { ...kind, keyArn: arns.get(kind.keyTag), rows: 0 }
       ciphertext.set(id, { ...known, rows: known.rows + rows })
@@ -117,13 +121,24 @@ function startSql(layout: ColumnLayout): string {
   const at = (from: number, length: number): string => `SUBSTR(${bytes}, ${from}, ${length})`
   const length = layout.database === 'mysql' ? `LENGTH(${bytes})` : `OCTET_LENGTH(${bytes})`
   const isBlob = `${at(1, 1)} = ${hex('01')} AND ${at(4, 2)} = ${hex('0078')} AND ${length} BETWEEN 100 AND 6144`
+  // The same in base64: `A[Q-f]??AH[g-j]`.
+  const isBlobText =
+    `${isTextSql(layout)} AND ${at(1, 1)} = ${hex('41')} AND ${at(2, 1)} BETWEEN ${hex('51')} AND ${hex('66')}` +
+    ` AND ${at(5, 2)} = ${hex('4148')} AND ${at(7, 1)} BETWEEN ${hex('67')} AND ${hex('6a')}` +
+    ` AND ${length} BETWEEN 136 AND 8192 AND ${length} % 4 = 0`
   return (
     `CASE WHEN ${layout.name} IS NULL THEN NULL` +
     ` WHEN ${at(1, 1)} = ${hex('c1')} AND ${at(3, 1)} = ${hex('01')} THEN ${at(1, ENVELOPE_START)}` +
     ` WHEN ${at(1, 1)} = ${hex('c1')} THEN ${at(1, DIRECT_START)}` +
     ` WHEN ${at(1, 3)} = ${hex('775145')} THEN ${at(1, TEXT_START)}` +
-    ` WHEN ${isBlob} THEN ${hex('01')} ELSE ${hex('00')} END`
+    ` WHEN ${isBlob} OR ${isBlobText} THEN ${hex('01')} ELSE ${hex('00')} END`
   )
+}
+
+/** Where the database gives text, and not bytes: SQLite's columns take either. */
+function isTextSql({ database, kind, name }: ColumnLayout): string {
+  if (database === 'sqlite') return `TYPEOF(${name}) = 'text'`
+  return kind === 'text' ? '1 = 1' : '1 = 0'
 }
 
 type Kind = 'plaintext' | 'bare' | 'unknown' | Pick<KeyCount, 'version' | 'mode' | 'keyTag'>

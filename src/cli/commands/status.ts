@@ -50,6 +50,9 @@ function lines(found: ColumnStatus): string[][] {
   ]
   const groups = [
     ...found.ciphertext.map((count) => [amount(count.rows), nameOf(count)]),
+    ...(found.otherStorage > 0
+      ? [[amount(found.otherStorage), 'of these as base64 or bytes against storage: rotate']]
+      : []),
     ...(found.bare > 0 ? [[amount(found.bare), 'KMS blob of another program']] : []),
     ...(found.unknown > 0 ? [[amount(found.unknown), 'unknown format']] : []),
   ]

@@ -100,9 +100,12 @@ describeDatabases('the documented order for no downtime', (db) => {
     // 7. Deploy the binary storage, beside the former.
     const binary = await fleet.roll(BINARY)
     // 8. Turn base64 into bytes.
+    const left = async () => (await columnStatus(binary, BinaryToken, 'secret')).otherStorage
+    expect(await left()).toBeGreaterThan(0)
     const [rotated] = await rotateColumns(binary, BinaryToken, ['secret'], { batchSize: 20 })
     expect(rotated!.changed).toBeGreaterThan(0)
     await fleet.work()
+    expect(await left()).toBe(0)
     expect(await rotateColumns(binary, BinaryToken, ['secret'])).toMatchObject([{ changed: 0 }])
     expect(await verifyColumns(binary, BinaryToken, ['secret'])).toMatchObject([{ failed: 0, rows: ROWS }])
 
