@@ -55,6 +55,8 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   const least = wanted.filter((name) => !name.startsWith('[')).length
   if (positionals.length < least)
     throw new UsageError(`${wanted[positionals.length] ?? 'an argument'} is missing`)
+  const empty = positionals.findIndex((text) => text.trim() === '')
+  if (empty !== -1) throw new UsageError(`${wanted[empty] ?? 'an argument'} is empty`)
   if (positionals.length > wanted.length) {
     throw new UsageError(`unexpected argument ${JSON.stringify(positionals[wanted.length])}`)
   }

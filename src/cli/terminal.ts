@@ -110,27 +110,30 @@ export class Terminal {
     }
   }
 
-  /** Asks for a line of text; `undefined` where nobody can be asked, empty for Ctrl-C and Ctrl-D. */
+  /** Asks for a line of text; `undefined` where nobody can be asked. Ctrl-C and Ctrl-D are an empty answer. */
   async ask(question: string): Promise<string | undefined> {
     if (!this.interactive) return undefined
     const prompt = createInterface({ input: this.#streams.stdin, output: this.#streams.stderr })
+    const left = once(prompt, 'close').then(() => undefined)
     try {
-      // Ctrl-C rejects the question in some releases of Node.js, and leaves it open in others.
-      const closed = once(prompt, 'close').then(() => {
-        this.note('')
-        return ''
-      })
-      const answer = prompt.question(question).catch((error: unknown) => {
-        if ((error as Error).name === 'AbortError') return closed
-        throw error
-      })
-      return await Promise.race([answer, closed])
+      const answer = await Promise.race([prompt.question(question), left])
+      if (answer !== undefined) return answer
+    } catch (error) {
+      if ((error as Error).name !== 'AbortError') throw error
     } finally {
       prompt.close()
     }
+    this.note('')
+    return ''
   }
 }
 
 function width(text: string): number {
   return stripVTControlCharacters(text).length
+}
+
+/** Text of others, in one line and without control characters: those could write anything onto a terminal. */
+export function printable(text: string, longest = Infinity): string {
+  const line = text.replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
+  return line.length <= longest ? line : `${line.slice(0, longest - 1)}…`
 }

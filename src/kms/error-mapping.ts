@@ -74,7 +74,7 @@ const DENIED: Explanation = [
 const NO_REGION: Explanation = [
   WrongRegionError,
   () =>
-    'no AWS region is configured. Set AWS_REGION, or pass client: new KMSClient({ region }); to the tool, --region.',
+    'no AWS region is configured, or not one that can be. Set AWS_REGION, or pass client: new KMSClient({ region }); to the tool, --region.',
 ]
 
 const BY_NAME: Readonly<Record<string, Explanation>> = {
@@ -101,7 +101,11 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   Throttling: THROTTLED,
   TooManyRequestsException: THROTTLED,
   RequestLimitExceeded: THROTTLED,
-  LimitExceededException: THROTTLED,
+  LimitExceededException: [
+    KmsRequestError,
+    ({ operation }) =>
+      `a limit of the account or the key is reached for ${operation}, such as the number of keys or aliases (Service Quotas, AWS KMS), or of rotations on demand. Waiting does not help.`,
+  ],
   DependencyTimeoutException: UNAVAILABLE,
   KMSInternalException: UNAVAILABLE,
   InternalFailure: UNAVAILABLE,
@@ -131,7 +135,7 @@ function explanation(error: unknown): Explanation {
         `${key(call)} is scheduled for deletion. Keep it: typeorm-kms keys cancel-deletion KEY, then typeorm-kms keys enable KEY.`,
     ]
   }
-  if (/^Region is missing/i.test(message)) return NO_REGION
+  if (/^Region (is missing|not accepted)/i.test(message)) return NO_REGION
   const explained = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined
   if (explained) return explained
   if (isNetworkError(known) || status >= 500) return UNAVAILABLE

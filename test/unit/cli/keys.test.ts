@@ -1,4 +1,4 @@
-import { CreateKeyCommand, type KMSClient } from '@aws-sdk/client-kms'
+import { CreateKeyCommand, type KMSClient, RotateKeyOnDemandCommand } from '@aws-sdk/client-kms'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { tool } from './support'
 
@@ -82,6 +82,21 @@ describe('keys list', () => {
     expect(Math.max(...narrow.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
   })
 
+  it('shows descriptions of others in one short line, with nothing that a terminal obeys', async () => {
+    const id = await createKey(`two\nlines \u001b[31mred ${'and long '.repeat(20)}`)
+    for (const columns of [undefined, 300]) {
+      const situation = columns === undefined ? {} : { columns }
+      const { stdout } = await keys('list', situation)
+      const line = stdout.split('\n').find((text) => text.includes(id))!
+      expect(line).toContain('two lines [31mred and long')
+      expect(line).toContain('…  ')
+      expect(line).not.toContain('\u001b[31mred')
+    }
+    const described = await keys(`describe ${id}`)
+    expect(described.stdout).toMatch(/^ {2}description +two lines \[31mred .* and long$/m)
+    expect(described.stdout).toMatch(/^ {2}description {2}\S.*\n(.*\n)* {2}key tag {6}\S/m)
+  })
+
   it('fails with the remedy where there is no KMS', async () => {
     const { status, stderr } = await tool([
       'keys',
@@ -92,7 +107,9 @@ describe('keys list', () => {
       'http://127.0.0.1:9',
     ])
     expect(status).toBe(1)
-    expect(stderr).toMatch(/^✗ KMS_UNAVAILABLE: KMS could not be reached for List/)
+    expect(stderr).toMatch(
+      /^✗ KMS_UNAVAILABLE: KMS could not be reached for List.*\n {2}.*ECONNREFUSED 127.0.0.1:9\n$/,
+    )
   })
 
   it('shows every key of many pages, with few calls at once', async () => {
@@ -103,6 +120,46 @@ describe('keys list', () => {
       ({ description }) => description,
     )
     expect(descriptions).toEqual(expect.arrayContaining(['bulk 0', 'bulk 119']))
+  })
+})
+
+describe('keys', () => {
+  it('shows what KMS says where it refuses', async () => {
+    const { status, stderr } = await keys(`create --description ${'x'.repeat(9_000)}`)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /KMS_REQUEST_FAILED: .*\n {2}ValidationException: 1 validation error detected: .*…\n$/,
+    )
+    expect(stderr.length).toBeLessThan(600)
+  })
+
+  it.each([
+    [
+      'an endpoint that is no URL',
+      ['list', '--endpoint-url', 'localhost:4599'],
+      '--endpoint-url takes a URL',
+    ],
+    ['an empty region', ['list', '--region='], '--region is empty'],
+    ['an empty key', ['describe', ''], 'KEY is empty'],
+  ])('takes %s for wrong usage', async (_, args, message) => {
+    const { status, stderr } = await tool(['keys', ...args])
+    expect([status, stderr]).toEqual([2, expect.stringContaining(message) as string])
+  })
+
+  it('says that a region is none', async () => {
+    const { status, stderr } = await tool(['keys', 'list', '--region', 'a b', '--endpoint-url', server.url])
+    expect([status, stderr]).toEqual([1, expect.stringContaining('✗ KMS_REGION: no AWS region') as string])
+  })
+
+  it('says that rotations on demand are used up, and that waiting does not help', async () => {
+    const id = await createKey()
+    for (let index = 0; index < 25; index++) await client.send(new RotateKeyOnDemandCommand({ KeyId: id }))
+    const { status, stderr } = await keys(`rotate-now ${id}`)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /KMS_REQUEST_FAILED: a limit of the account or the key is reached for RotateKeyOnDemand/,
+    )
+    expect(stderr).toMatch(/\n {2}LimitExceededException: The on-demand rotations limit/)
   })
 })
 
@@ -161,6 +218,16 @@ describe('keys schedule-deletion', () => {
       1,
       expect.stringContaining('not the id of the key') as string,
     ])
+    expect(await stateOf(id)).toBe('Enabled')
+    for (const key of ['\u0003', '\u0004']) {
+      const left = await keys(command, { columns: 100, stdin: key })
+      expect([left.status, left.stderr]).toEqual([
+        1,
+        expect.stringMatching(
+          /\n\S*✗\S* refused: that is not the id of the key. Nothing was changed.\n$/,
+        ) as string,
+      ])
+    }
     expect(await stateOf(id)).toBe('Enabled')
     const { status, stdout } = await keys(command, { columns: 100, stdin: `${id}\n` })
     expect([status, stdout]).toEqual([0, expect.stringContaining('will be deleted on') as string])

@@ -38,7 +38,7 @@ const answers: [exception: string, code: string][] = [
   ['AccessDeniedException', 'KMS_ACCESS_DENIED'],
   ['NotAuthorized', 'KMS_ACCESS_DENIED'],
   ['ThrottlingException', 'KMS_THROTTLED'],
-  ['LimitExceededException', 'KMS_THROTTLED'],
+  ['LimitExceededException', 'KMS_REQUEST_FAILED'],
   ['DependencyTimeoutException', 'KMS_UNAVAILABLE'],
   ['KMSInternalException', 'KMS_UNAVAILABLE'],
   ['InternalFailure', 'KMS_UNAVAILABLE'],

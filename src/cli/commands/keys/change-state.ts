@@ -35,6 +35,7 @@ const changes: readonly Change[] = [
     done: 'is disabled',
     next: [
       'Running applications go on with the data keys in their memory for at most cache.maxAge (5 minutes by default).',
+      'To undo it: typeorm-kms keys enable KEY',
     ],
   },
   {

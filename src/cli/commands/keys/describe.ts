@@ -15,8 +15,7 @@ export const describeKey: Command = {
       new KeyAdministration(client).describe(args.positionals[0]!),
     )
     const tag = keyTag(key.arn).toString('hex')
-    printKey(key, terminal)
-    terminal.fields([['key tag', `${tag}  (bytes 4 to 7 of values under this key)`]])
+    printKey(key, terminal, [['key tag', `${tag}  (bytes 4 to 7 of values under this key)`]])
     if (!isSymmetricEncryptionKey(key)) {
       terminal.print('\nIt cannot encrypt columns: that takes SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT.')
     }

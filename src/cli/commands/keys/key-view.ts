@@ -1,5 +1,5 @@
 import { type KeyInfo } from '../../../kms/key-info'
-import { type Terminal } from '../../terminal'
+import { printable, type Terminal } from '../../terminal'
 
 /** A key in the results of `--json`. */
 export function keyJson(key: KeyInfo): Record<string, unknown> {
@@ -31,18 +31,19 @@ export function moment(date: Date): string {
 }
 
 /** What is known of one key. */
-export function printKey(key: KeyInfo, terminal: Terminal): void {
+export function printKey(key: KeyInfo, terminal: Terminal, more: readonly [string, string][] = []): void {
   const next = key.rotation?.next ? `, next on ${day(key.rotation.next)}` : ''
   terminal.fields([
     ['alias', key.aliases.join(', ')],
     ['id', key.id],
     ['ARN', key.arn],
-    ['description', key.description],
+    ['description', printable(key.description)],
     ['managed by', key.manager],
     ['state', stateOf(key, terminal)],
     ['kind', key.spec && `${key.spec}, ${key.usage ?? ''}`],
     ['rotation', rotationOf(key) && `${rotationOf(key)}${next}`],
     ['created', key.created && moment(key.created)],
     ['deletion', key.deletion && terminal.style('red', moment(key.deletion))],
+    ...more,
   ])
 }

@@ -1,9 +1,13 @@
 import { KeyAdministration } from '../../../kms/key-administration'
 import { type Command } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
+import { printable } from '../../terminal'
 import { day, keyJson, rotationOf, stateOf } from './key-view'
 
 const HEADER = ['ALIAS', 'DESCRIPTION', 'ID', 'MANAGER', 'STATE', 'ROTATION', 'CREATED', 'DELETION']
+
+/** Descriptions have up to 8,192 characters; `keys describe` shows all of them. */
+const LONGEST_DESCRIPTION = 60
 
 export const listKeys: Command = {
   name: 'keys list',
@@ -18,7 +22,7 @@ export const listKeys: Command = {
     }
     const rows = keys.map((key) => [
       key.aliases.join(', '),
-      key.description,
+      printable(key.description, LONGEST_DESCRIPTION),
       key.id,
       key.manager ?? '?',
       stateOf(key, terminal),
