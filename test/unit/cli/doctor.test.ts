@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { copyFindings } from '../../../src/cli/commands/doctor/application'
+import { DataSource, EntitySchema } from 'typeorm'
+import { applicationFindings, copyFindings } from '../../../src/cli/commands/doctor/application'
 import { type Finding } from '../../../src/cli/commands/doctor/finding'
 
 const root = join(__dirname, '..', '..', '..')
@@ -34,6 +35,7 @@ describe('The doctor, looking at an application', () => {
     folder = mkdtempSync(join(tmpdir(), 'doctor-'))
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     cpSync(join(root, 'src'), join(folder, 'copy'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(folder, 'copy', 'package.json'))
   })
   afterAll(() => {
     rmSync(folder, { recursive: true })
@@ -80,15 +82,36 @@ describe('The doctor, looking at an application', () => {
     )
     expect(status).toBe(1)
     expect(found[0]!.message).toMatch(/^2 copies of typeorm-kms-encrypted are loaded/)
-    for (const place of [join(root, 'src'), join(folder, 'copy')]) expect(found[0]!.message).toContain(place)
+    for (const place of [root, join(folder, 'copy')]) expect(found[0]!.message).toContain(place)
     expect(found[0]!.remedy).toContain('npm ls typeorm-kms-encrypted')
     // A DataSource that could be initialised has nothing else to tell: its columns are not seen.
     expect(found).toHaveLength(decorators === encryption ? 1 : 2)
   })
 })
 
-test('One copy is no finding, wherever it is', () => {
-  const one = '/app/node_modules/typeorm-kms-encrypted/dist/orm/bound-columns.js'
-  expect(copyFindings([one, '/app/dist/main.js'])).toEqual([])
-  expect(copyFindings([one, 'C:\\app\\orm\\bound-columns.js'])[0]?.message).toContain('C:\\app')
+test('One copy is no finding, and files of other packages are none', () => {
+  const files = [
+    'src/index.ts',
+    'src/orm/tokens.ts',
+    'node_modules/typeorm/index.js',
+    'node_modules/pg/lib/index.js',
+  ]
+  expect(copyFindings(files.map((file) => join(root, file)))).toEqual([])
+})
+
+test('A copy in a bundle is told by its columns', async () => {
+  class BoundColumn {
+    to = (value: unknown) => value
+    from = (value: unknown) => value
+  }
+  const user = new EntitySchema({
+    name: 'User',
+    columns: { id: { type: Number, primary: true }, key: { type: String, transformer: new BoundColumn() } },
+  })
+  const dataSource = new DataSource({ type: 'better-sqlite3', database: ':memory:', entities: [user] })
+  await dataSource.initialize()
+  const [found, ...others] = applicationFindings(dataSource)
+  expect(found!.message).toMatch(/^two copies of typeorm-kms-encrypted are loaded, .* perhaps in a bundle/)
+  expect(others).toEqual([])
+  await dataSource.destroy()
 })

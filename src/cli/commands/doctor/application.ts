@@ -1,30 +1,46 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type DataSource } from 'typeorm'
 import { boundColumns } from '../../../orm/bound-columns'
 import { KmsEncryptionSubscriber } from '../../../orm/subscriber'
 import { count, type Finding, finding } from './finding'
 
-/** A module that the tool and every application load, and no other package is likely to have. */
-const MODULE = /[/\\]orm[/\\]bound-columns\.[jt]s$/
+const NAME = 'typeorm-kms-encrypted'
 
 /**
  * Is there one copy of this package? Each copy knows only its own columns: decorators of one and `kmsEncryption()`
  * of another do not work together, and neither do an application and a tool of different copies.
  */
 export function copyFindings(loaded: readonly string[] = Object.keys(require.cache)): Finding[] {
-  const copies = loaded.filter((file) => MODULE.test(file)).map((file) => file.replace(MODULE, ''))
-  if (copies.length <= 1) return []
-  return [
-    finding(
-      'application',
-      'problem',
-      `${copies.length} copies of typeorm-kms-encrypted are loaded, and none sees the columns of the others: ${copies.join(', ')}.`,
-      "run the application's own tool, npx typeorm-kms doctor in its folder. If that is what you did, find out with npm ls typeorm-kms-encrypted who brings the other copy, and make it a peer dependency there.",
-    ),
-  ]
+  const folders = new Set(loaded.map((file) => dirname(file)))
+  const copies = new Set(Array.from(folders, packageFolder).filter((folder) => folder !== undefined))
+  return copies.size <= 1 ? [] : [copiesFinding(`${copies.size} copies`, `: ${[...copies].join(', ')}`)]
+}
+
+/** The folder of the package to which a folder belongs, if it is this package. */
+function packageFolder(folder: string): string | undefined {
+  const file = join(folder, 'package.json')
+  if (existsSync(file)) {
+    const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: string }
+    // Packages have such files in folders for one kind of module, too.
+    if (name !== undefined) return name === NAME ? folder : undefined
+  }
+  const parent = dirname(folder)
+  return parent === folder ? undefined : packageFolder(parent)
+}
+
+function copiesFinding(copies: string, places: string): Finding {
+  return finding(
+    'application',
+    'problem',
+    `${copies} of ${NAME} are loaded, and none sees the columns of the others${places}.`,
+    `run the application's own tool, npx typeorm-kms doctor in its folder. If that is what you did, find out with npm ls ${NAME} who brings the other copy, and make it a peer dependency there.`,
+  )
 }
 
 /** Is the DataSource set up as it must be? */
 export function applicationFindings(dataSource: DataSource): Finding[] {
+  if (hasForeignCopy(dataSource)) return [copiesFinding('two copies', ', one of them perhaps in a bundle')]
   const entities = dataSource.entityMetadatas.filter((metadata) => boundColumns(metadata).length > 0)
   const columns = entities.flatMap((metadata) => boundColumns(metadata))
   if (columns.length === 0) {
@@ -57,5 +73,14 @@ function subscriberFinding({ subscribers }: DataSource): Finding {
     'problem',
     'the subscriber is not registered: values whose data key is not at hand are not decrypted when entities are loaded.',
     'something removed it from dataSource.subscribers after initialize(). Put encryption.subscriber back.',
+  )
+}
+
+/** True if columns are encrypted by a copy of this library that `copyFindings` cannot tell by its files. */
+function hasForeignCopy({ entityMetadatas }: DataSource): boolean {
+  const transformers = entityMetadatas.flatMap(({ columns }) => columns.map(({ transformer }) => transformer))
+  return (
+    transformers.some((transformer) => transformer?.constructor.name === 'BoundColumn') &&
+    entityMetadatas.every((metadata) => boundColumns(metadata).length === 0)
   )
 }
