@@ -9,7 +9,8 @@ export interface Location {
 /** A `KeyId` parameter, read: a key's id or an alias's name. */
 export type KeyIdentifier = { key: string } | { alias: string }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+/** A UUID, or the id of a multi-Region key: there are none here, but their ids are ids. */
+const KEY_ID = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/
 
 export const arnOfKey = ({ region, accountId }: Location, keyId: string) =>
   `arn:aws:kms:${region}:${accountId}:key/${keyId}`
@@ -27,7 +28,7 @@ export function parseKeyIdentifier(text: string, location: Location, operation: 
   const resource = text.startsWith('arn:') ? resourceOf(text, location, operation) : text
   if (resource.startsWith('alias/')) return { alias: resource }
   const keyId = resource === text ? text : resource.replace(/^key\//, '')
-  if (!UUID.test(keyId)) throw notFound(`Invalid keyId '${text}'`)
+  if (!KEY_ID.test(keyId)) throw notFound(`Invalid keyId '${text}'`)
   return { key: keyId }
 }
 

@@ -39,7 +39,7 @@ describe('The embedded KMS over a port', () => {
 
 /**
  * Any other KMS: `TEST_KMS_ENDPOINT=http://127.0.0.1:5000`, or `aws` for AWS itself with the environment's
- * credentials and region (about 35 keys are made and scheduled for deletion). Differences are reported.
+ * credentials and region (about 40 keys are made and scheduled for deletion). Differences are reported.
  */
 const endpoint = process.env['TEST_KMS_ENDPOINT']
 const describeOther = endpoint === undefined ? describe.skip : describe

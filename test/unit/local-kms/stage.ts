@@ -70,7 +70,7 @@ export class Stage {
 
   #withoutIds(message: string): string {
     return message
-      .replace(/arn:aws:kms:[a-z0-9-]+:\d+:key\/[0-9a-f-]{36}/g, '<arn>')
+      .replace(/arn:aws:kms:[a-z0-9-]+:\d+:key\/(mrk-)?[0-9a-f-]{32,36}/g, '<arn>')
       .replace(/arn:aws:kms:[a-z0-9-]+:\d+:alias/g, '<place>:alias')
       .replaceAll(`stage-${this.#suffix}-`, '')
   }

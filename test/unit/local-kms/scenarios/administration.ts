@@ -1,13 +1,20 @@
 import {
+  CancelKeyDeletionCommand,
+  CreateAliasCommand,
+  DeleteAliasCommand,
   DescribeKeyCommand,
+  DisableKeyRotationCommand,
+  EnableKeyCommand,
   EnableKeyRotationCommand,
   GetKeyRotationStatusCommand,
   ListKeyRotationsCommand,
   ListKeysCommand,
   ListResourceTagsCommand,
   RotateKeyOnDemandCommand,
+  ScheduleKeyDeletionCommand,
   TagResourceCommand,
   UntagResourceCommand,
+  UpdateAliasCommand,
 } from '@aws-sdk/client-kms'
 
 import { decrypt, encrypt, type Scenario } from './scenario'
@@ -86,6 +93,59 @@ export const administration: Scenario[] = [
         `ValidationException: 1 validation error detected: Value '${'v'.repeat(257)}' at 'tags.1.member.tagValue' ` +
           'failed to satisfy constraint: Member must have length less than or equal to 256',
       )
+    },
+  },
+  {
+    name: 'what is done already is done again, or refused, as documented',
+    async play(stage) {
+      const { client } = stage
+      const { id: KeyId } = await stage.key()
+      const done = (send: () => Promise<unknown>) => async () => {
+        await send()
+        return 'done'
+      }
+      await stage.see(
+        'EnableKey',
+        done(() => client.send(new EnableKeyCommand({ KeyId }))),
+        'done',
+      )
+      await stage.see(
+        'DisableKeyRotation',
+        done(() => client.send(new DisableKeyRotationCommand({ KeyId }))),
+        'done',
+      )
+      const next = async (): Promise<number | undefined> => {
+        await client.send(new EnableKeyRotationCommand({ KeyId }))
+        const status = await client.send(new GetKeyRotationStatusCommand({ KeyId }))
+        return status.NextRotationDate?.getTime()
+      }
+      const first = await next()
+      await stage.see('EnableKeyRotation leaves the date', next, first)
+      await stage.see(
+        'UntagResource',
+        done(() => client.send(new UntagResourceCommand({ KeyId, TagKeys: ['none'] }))),
+        'done',
+      )
+      const AliasName = stage.alias('again')
+      const create = () => client.send(new CreateAliasCommand({ AliasName, TargetKeyId: KeyId }))
+      await create()
+      await stage.see(
+        'CreateAlias',
+        create,
+        'AlreadyExistsException: An alias with the name <place>:alias/again already exists',
+      )
+      await stage.see(
+        'UpdateAlias to the same key',
+        done(() => client.send(new UpdateAliasCommand({ AliasName, TargetKeyId: KeyId }))),
+        'done',
+      )
+      const remove = () => client.send(new DeleteAliasCommand({ AliasName }))
+      await remove()
+      await stage.see('DeleteAlias', remove, 'NotFoundException: Alias <place>:alias/again is not found.')
+      await client.send(new ScheduleKeyDeletionCommand({ KeyId, PendingWindowInDays: 7 }))
+      const cancel = () => client.send(new CancelKeyDeletionCommand({ KeyId }))
+      await cancel()
+      await stage.see('CancelKeyDeletion', cancel, 'KMSInvalidStateException: <arn> is not pending deletion.')
     },
   },
   {

@@ -44,6 +44,12 @@ export const identifiers: Scenario[] = [
       const { arn } = await stage.key()
       const describe = (KeyId: string) => () => client.send(new DescribeKeyCommand({ KeyId }))
       await stage.see('unknown id', describe(UNKNOWN), "NotFoundException: Key '<arn>' does not exist")
+      const multiRegion = `mrk-${UNKNOWN.replaceAll('-', '')}`
+      await stage.see(
+        'unknown multi-Region id',
+        describe(multiRegion),
+        `NotFoundException: Key '<arn>' does not exist`,
+      )
       await stage.see('no UUID', describe('fake-key-id'), "NotFoundException: Invalid keyId 'fake-key-id'")
       await stage.see(
         'unknown alias',
