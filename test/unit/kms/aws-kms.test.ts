@@ -174,6 +174,7 @@ describe('After close()', () => {
     const keyArn = await createKey(local)
     const { ciphertext } = await kms.encrypt(keyArn, Buffer.from('x'), CONTEXT)
     local.calls.reset()
+    local.misbehave({ latency: 20 })
     const underWay = kms.decrypt(ciphertext, CONTEXT)
     const waiting = kms.decrypt(ciphertext, CONTEXT)
     await setImmediate()
