@@ -14,6 +14,7 @@ import {
   ValueTooLargeError,
 } from '../errors'
 import { ColumnPages, keyOf, type Opened } from './column-pages'
+import { SealedAhead } from './sealed-ahead'
 import { SealedValue } from './sealed-value'
 import { normaliseStored } from './stored-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -37,6 +38,7 @@ export class BoundColumn implements ValueTransformer {
   readonly pages: ColumnPages
   /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
   #lastToken: ComparisonToken | undefined
+  readonly #ahead = new SealedAhead()
 
   constructor(
     readonly metadata: ColumnMetadata,
@@ -153,12 +155,19 @@ export class BoundColumn implements ValueTransformer {
     return ciphertext && this.#toStorage(ciphertext)
   }
 
-  async encrypt(plaintext: Plaintext): Promise<Stored> {
-    try {
-      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
-    } catch (error) {
-      throw this.placed(error)
-    }
+  encrypt(plaintext: Plaintext): Promise<Stored> {
+    return this.#ahead.take(plaintext) ?? this.#encrypt(plaintext)
+  }
+
+  /**
+   * Begins to encrypt a value whose statement will follow, if each value takes a call to KMS: those of a save are
+   * then made side by side.
+   */
+  encryptAhead(plaintext: Plaintext): Promise<unknown> | undefined {
+    if (this.recipe.mode !== 'direct') return undefined
+    const sealing = this.#encrypt(plaintext)
+    this.#ahead.add(plaintext, sealing)
+    return sealing
   }
 
   /** The value of a stored one; may ask KMS. */
@@ -201,6 +210,14 @@ export class BoundColumn implements ValueTransformer {
     } catch (error) {
       if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
       throw error
+    }
+  }
+
+  async #encrypt(plaintext: Plaintext): Promise<Stored> {
+    try {
+      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
+    } catch (error) {
+      throw this.placed(error)
     }
   }
 

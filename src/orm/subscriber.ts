@@ -10,6 +10,7 @@ import {
 import { boundColumns } from './bound-columns'
 import { type BoundColumn } from './bound-column'
 import { SealedValue } from './sealed-value'
+import { type ColumnMetadata } from './typeorm-types'
 import { isLasting } from './undecryptable'
 
 /**
@@ -23,8 +24,12 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
     return prepare(metadata, entity)
   }
 
-  beforeUpdate({ entity, metadata }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    return prepare(metadata, entity)
+  beforeUpdate({
+    entity,
+    metadata,
+    updatedColumns,
+  }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    return prepare(metadata, entity, updatedColumns)
   }
 
   /** TypeORM calls it for each entity of a page, at a cost, and does not if there is none. */
@@ -44,14 +49,19 @@ function openSealed(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Pr
     : Promise.all(sealed.map(([column, value]) => open(entity, column, value)))
 }
 
-function prepare(metadata: EntityMetadata, entity: ObjectLiteral | undefined): Promise<unknown> | undefined {
+function prepare(
+  metadata: EntityMetadata,
+  entity: ObjectLiteral | undefined,
+  stored: readonly ColumnMetadata[] = metadata.columns,
+): Promise<unknown> | undefined {
   if (!entity) return undefined
   const waiting: Promise<unknown>[] = []
   for (const column of boundColumns(metadata)) {
     const value: unknown = column.metadata.getEntityValue(entity)
     if (value === null || value === undefined || SealedValue.of(value)) continue
-    column.serialise(value)
-    const preparation = column.prepare()
+    const plaintext = column.serialise(value)
+    const preparation =
+      column.prepare() ?? (stored.includes(column.metadata) ? column.encryptAhead(plaintext) : undefined)
     if (preparation) waiting.push(preparation)
   }
   return waiting.length === 0 ? undefined : Promise.all(waiting)

