@@ -8,6 +8,7 @@ import { findRows } from './measures/find'
 import { footprint } from './measures/footprint'
 import { countKmsCalls } from './measures/kms-calls'
 import { memoryHeld } from './measures/memory'
+import { migrateRows } from './measures/migrate'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
@@ -19,7 +20,7 @@ import { describeMachine } from './support/machine'
 import { Report } from './support/report'
 
 const QUICK = { sealAndOpen, findRows, saveNewRows, saveUnchangedRows }
-const ALL = { ...QUICK, countKmsCalls, coldRead, directMode, storedSize, memoryHeld, footprint }
+const ALL = { ...QUICK, countKmsCalls, coldRead, directMode, storedSize, memoryHeld, migrateRows, footprint }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

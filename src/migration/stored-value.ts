@@ -3,6 +3,7 @@ import { type Recognised, recognise } from '../cipher/recognise'
 import { KmsEncryptionError, MalformedCiphertextError, SelfCheckError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/value-opener'
+import { asBuffer } from './rows/is-same'
 
 /** A stored value, told apart. */
 export type StoredValue =
@@ -16,19 +17,19 @@ export type StoredValue =
 export async function readStored(column: BoundColumn, stored: Stored): Promise<StoredValue> {
   const bytes = column.opener.bytesOf(stored)
   const recognised = recognise(bytes)
-  const plaintext = { kind: 'plaintext', bytes: Buffer.from(stored) } as const
+  const plaintext = (): StoredValue => ({ kind: 'plaintext', bytes: asBuffer(stored) })
   switch (recognised.kind) {
     case 'plaintext':
-      return plaintext
+      return plaintext()
     case 'malformed':
-      if (canLookLikeCiphertext(column.scheme, stored, bytes)) return plaintext
+      if (canLookLikeCiphertext(column.scheme, stored, bytes)) return plaintext()
       throw new MalformedCiphertextError(
         'the stored ciphertext is cut off or of an unknown version. Restore the row from a backup; nothing was changed.',
       )
     case 'bare':
       return { kind: 'ciphertext', bytes, recognised }
     case 'ciphertext':
-      if (isDoubtful(column.scheme, stored, bytes) && !(await opens(column, bytes))) return plaintext
+      if (isDoubtful(column.scheme, stored, bytes) && !(await opens(column, bytes))) return plaintext()
       return { kind: 'ciphertext', bytes, recognised }
   }
 }

@@ -40,11 +40,11 @@ export interface ColumnRows {
 }
 
 export function rowId(key: readonly unknown[]): string {
-  return JSON.stringify(
-    key.map((value) =>
-      Buffer.isBuffer(value) ? `x${value.toString('hex')}` : `t${String(value as string | bigint)}`,
-    ),
-  )
+  return key.length === 1 ? idOf(key[0]) : JSON.stringify(key.map(idOf))
+}
+
+function idOf(value: unknown): string {
+  return Buffer.isBuffer(value) ? `x${value.toString('hex')}` : `t${String(value as string | bigint)}`
 }
 
 /** The primary key of a row, for people. */

@@ -2,6 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { longestSql } from './bytes-sql'
 import { type ColumnLayout } from './column-layout'
 import { type Change, type ColumnRow, type ColumnRows, rowId } from './column-rows'
+import { asBuffer } from './is-same'
 import {
   afterKey,
   anyKey,
@@ -84,7 +85,7 @@ export class SqliteRows implements ColumnRows {
     const writeAll = this.#connection.transaction(() => {
       const written = new Set<string>()
       for (const { row, value } of changes) {
-        if (statement.run(value, ...row.key, Buffer.from(row.stored)).changes) written.add(row.id)
+        if (statement.run(value, ...row.key, asBuffer(row.stored)).changes) written.add(row.id)
       }
       return written
     })
