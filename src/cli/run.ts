@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KmsEncryptionError } from '../errors'
+import { causeOf } from './cause'
 import { type Command, helpOf, parseArguments, UsageError } from './command'
 import { commands } from './commands'
-import { printable, Terminal } from './terminal'
+import { Terminal } from './terminal'
 
 /** Exit status of the tool. */
 export const ExitStatus = { Done: 0, Failed: 1, WrongUsage: 2 } as const
@@ -108,21 +109,9 @@ function report(error: unknown, command: Command, terminal: Terminal): ExitStatu
   const code = error instanceof KmsEncryptionError ? error.code : undefined
   if (error.message !== '') {
     terminal.note(`${terminal.style('red', '✗')} ${code === undefined ? '' : `${code}: `}${error.message}`)
-    const cause = explainingCause(error, command)
+    const cause = causeOf(error, command.name.startsWith('keys '))
     if (cause !== undefined) terminal.note(`  ${cause}`)
   }
   terminal.printJson({ error: { code: code ?? 'FAILED', message: error.message } })
   return ExitStatus.Failed
-}
-
-/** Failures before anything was sent: what the SDK or the network say names no value. */
-const UNSENT: ReadonlySet<string> = new Set(['KMS_UNAVAILABLE', 'KMS_CREDENTIALS', 'KMS_REGION'])
-const LONGEST_CAUSE = 300
-
-/** What the SDK or KMS said itself, where it cannot have to do with a value. */
-function explainingCause(error: Error, { name }: Command): string | undefined {
-  const { cause } = error
-  const harmless = error instanceof KmsEncryptionError && (UNSENT.has(error.code) || name.startsWith('keys '))
-  if (!harmless || !(cause instanceof Error) || cause.message === '') return undefined
-  return printable(`${cause.name}: ${cause.message}`, LONGEST_CAUSE)
 }

@@ -194,6 +194,14 @@ describeDatabases('The doctor', (db) => {
     expect(bad(findings)[0]).toContain('is RSA_2048, SIGN_VERIFY; columns need SYMMETRIC_DEFAULT')
   })
 
+  it('finds a KMS that cannot be reached, and says what the network said', async () => {
+    app.kms.misbehave({ outage: true })
+    for (const line of bad(await examineKms())) {
+      expect(line).toMatch(/^problem: .* KMS could not be reached for .*\(.*ECONNREFUSED.*\)$/)
+    }
+    expect(bad(await examineKms())).toHaveLength(3)
+  })
+
   it('finds that region or credentials are missing, and asks no further', async () => {
     const client = app.kms.client({
       region: (): Promise<string> => Promise.reject(new Error('Region is missing')),

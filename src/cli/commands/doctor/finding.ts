@@ -1,3 +1,5 @@
+import { causeOf } from '../../cause'
+
 /** How bad a finding is. A problem makes the tool's exit status 1. */
 export type Level = 'ok' | 'note' | 'warning' | 'problem'
 
@@ -17,7 +19,9 @@ export function finding(area: Finding['area'], level: Level, message: string, re
 
 /** A failure as a finding: the errors of this library say what to do themselves. */
 export function failureOf(area: Finding['area'], what: string, error: unknown): Finding {
-  return finding(area, 'problem', `${what}: ${error instanceof Error ? error.message : String(error)}`)
+  const cause = causeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return finding(area, 'problem', `${what}: ${message}${cause === undefined ? '' : ` (${cause})`}`)
 }
 
 /** `1 row`, `2,000 rows`. */
