@@ -44,7 +44,7 @@ export function rowId(key: readonly unknown[]): string {
 }
 
 function idOf(value: unknown): string {
-  return Buffer.isBuffer(value) ? `x${value.toString('hex')}` : `t${String(value as string | bigint)}`
+  return Buffer.isBuffer(value) ? `x${value.toString('hex')}` : `t${String(value)}`
 }
 
 /** The primary key of a row, for people. */
