@@ -23,7 +23,8 @@ export function keyOf(value: unknown, stored: Stored): Stored {
 export class ColumnPage {
   readonly #keys: Stored[] = []
   readonly #stored: Stored[] = []
-  readonly #known = new Map<number, Opened>()
+  /** What KMS was asked for, by place. */
+  readonly #known: (Opened | undefined)[] = []
   #places: ReadonlyMap<Stored, number> | undefined
   /** The place that hydration will ask for next, if it takes every row. */
   #next = 0
@@ -48,7 +49,7 @@ export class ColumnPage {
 
   /** Keeps what KMS was asked for. */
   know(place: number, opened: Opened): void {
-    this.#known.set(place, opened)
+    this.#known[place] = opened
   }
 
   /** True if this is the value that hydration will ask for next, if it takes every row. */
@@ -85,7 +86,7 @@ export class ColumnPage {
 
   /** What one declaration of a column could not open, another may (`previous`, `acceptPlaintext`). */
   #knownTo({ scheme }: BoundColumn, place: number): Opened | undefined {
-    const known = this.#known.get(place)
+    const known = this.#known[place]
     return scheme === this.column.scheme || Buffer.isBuffer(known) ? known : undefined
   }
 
