@@ -65,15 +65,19 @@ describeDatabases(
       const ended = performance.now()
       await load.until('ok', ended)
       const healed = performance.now()
+      await load.until('ok', ended + 50)
       await load.stop()
+      const stopped = performance.now()
       for (const kind of ['read', 'write'] as const) {
         expect(Object.keys(load.outcomes(kind, began + SHORT_AGE + 20, ended))).toEqual(['KMS_UNAVAILABLE'])
-        expect(Object.keys(load.outcomes(kind, ended))).toEqual(['ok'])
+        // Until then some wait for a call that had failed already.
+        expect(Object.keys(load.outcomes(kind, ended + 50))).toEqual(['ok'])
       }
       expect(load.longest).toBeLessThan(2_000)
       const [keys, decrypts] = ['GenerateDataKey', 'Decrypt'].map((name) => app.kms.calls.count(name))
-      // One data key to write with; those to read with are of different ages.
-      expect(keys).toBe(1)
+      // One data key to write with, and another when that is too old; those to read with are of different ages.
+      expect(keys).toBeGreaterThan(0)
+      expect(keys).toBeLessThanOrEqual(1 + Math.floor((stopped - ended) / SHORT_AGE))
       const cached = ['read', 'write'].map((kind) => load.outcomes(kind as 'read', began, ended)['ok'] ?? 0)
       const failed = load.attempts.filter(({ outcome }) => outcome !== 'ok')
       const slowest = Math.max(...failed.map(({ started, ended: until }) => until - started))
