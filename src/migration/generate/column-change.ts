@@ -1,6 +1,13 @@
 import { type QueryRunner, type Table, type TableColumn } from 'typeorm'
 import { type BoundColumn } from '../../orm/bound-column'
-import { type ColumnKind, type Database, databaseOf, kindOf } from '../rows/column-layout'
+import {
+  charsetOf,
+  type ColumnKind,
+  type Database,
+  databaseOf,
+  kindOf,
+  mysqlCollation,
+} from '../rows/column-layout'
 import { columnStatus } from '../status'
 import { dataSourceOf } from '../target'
 
@@ -40,15 +47,21 @@ export async function columnChange(
   const declared = driver.normalizeType(column.metadata)
   const length = column.metadata.length
   const newType = length ? `${declared}(${length})` : declared
-  const oldType = old ? fullType(driver.createFullType(old), old) : ''
+  const database = databaseOf(options)
+  const tableSql = entityMetadata.tablePath
+    .split('.')
+    .map((part) => driver.escape(part))
+    .join('.')
+  const collation =
+    old && database === 'mysql' && kindOf(old.type) === 'text'
+      ? await mysqlCollation(queryRunner, tableSql, old.name)
+      : undefined
+  const oldType = old ? driver.createFullType(old) + characterSet(collation) : ''
   const change: ColumnChange = {
     column,
-    database: databaseOf(options),
+    database,
     table,
-    tableSql: entityMetadata.tablePath
-      .split('.')
-      .map((part) => driver.escape(part))
-      .join('.'),
+    tableSql,
     nameSql: driver.escape(databaseName),
     old,
     oldType,
@@ -90,6 +103,7 @@ async function contents(
   }
 }
 
-function fullType(type: string, { charset, collation }: TableColumn): string {
-  return `${type}${charset ? ` CHARACTER SET ${charset}` : ''}${charset && collation ? ` COLLATE ${collation}` : ''}`
+/** Always said: a column that says nothing gets the table's, which may be another one. */
+function characterSet(collation: string | undefined): string {
+  return collation === undefined ? '' : ` CHARACTER SET ${charsetOf(collation)} COLLATE ${collation}`
 }

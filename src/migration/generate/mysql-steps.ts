@@ -16,18 +16,13 @@ export function mysqlSteps(change: ColumnChange): TypeSteps {
   if (oldKind === 'binary' && newKind === 'binary') return { up: [last], down: [back] }
   const serialise = serialisation(change)
   const [toUtc, toLocal] = inUtc(change)
-  const up = [...toUtc, modify(change, UTF8, wasNullable), ...toLocal, ...serialise.up, last]
-  return {
-    up: newKind === 'binary' ? [{ unless: isBinary(change), steps: up }] : up,
-    down: [
-      modify(change, UTF8, isNullable),
-      ...serialise.down,
-      ...checks(change),
-      ...toUtc,
-      back,
-      ...toLocal,
-    ],
-  }
+  const up = [...toUtc, modify(change, UTF8, wasNullable), ...toLocal, ...serialise.up]
+  const down = [...serialise.down, ...checks(change), ...toUtc, back, ...toLocal]
+  const utf8 = modify(change, UTF8, isNullable)
+  if (newKind === 'binary')
+    return { up: [{ unless: isBinary(change), steps: [...up, last] }], down: [utf8, ...down] }
+  // The declared type has the table's character set: enough for base64, and perhaps not for the plaintext.
+  return { up, afterEncryption: [last], beforeDecryption: [utf8], down }
 }
 
 /** Between base64 and bytes, with room for base64 in between. */

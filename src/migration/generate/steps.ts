@@ -18,6 +18,10 @@ export interface TypeSteps {
   up: Step[]
   /** From the new type, with plaintext in it, to the old one. */
   down: Step[]
+  /** What waits until the values are encrypted, because the new type may not hold all of their plaintext. */
+  afterEncryption?: Step[]
+  /** Its reverse: what the plaintext needs. */
+  beforeDecryption?: Step[]
 }
 
 /** What a person would write for the change of one encrypted column. */
@@ -35,15 +39,20 @@ export function stepsOf(change: ColumnChange): Steps {
   }
   if (holds.plaintext) {
     if (holds.ciphertext) up.push({ comment: 'Some rows are encrypted already; they stay as they are.' })
+    const { afterEncryption = [], beforeDecryption = [] } = types
     return {
-      up: [...up, ...warnings(change), ...types.up, call('encryptColumns')],
-      down: [call('decryptColumns'), ...types.down, ...down],
+      up: [...up, ...warnings(change), ...types.up, call('encryptColumns'), ...afterEncryption],
+      down: [...beforeDecryption, call('decryptColumns'), ...types.down, ...down],
     }
   }
   if (change.renamed) up.push(...renamedCiphertext(change, old.name, call))
   if (oldKind === newKind || !holds.ciphertext) {
     const widening = { comment: `${column.name} is now of type ${newType}.` }
-    return { up: [...up, widening, ...types.up], down: [...types.down, ...down] }
+    const { afterEncryption = [], beforeDecryption = [] } = types
+    return {
+      up: [...up, widening, ...types.up, ...afterEncryption],
+      down: [...beforeDecryption, ...types.down, ...down],
+    }
   }
   return {
     up: [...up, ...storageSteps(change, types, call('rotateColumns'))],

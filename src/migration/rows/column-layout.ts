@@ -98,10 +98,20 @@ async function bytesPerCharacter(
   { name, type }: TableColumn,
 ): Promise<number> {
   if (database !== 'mysql' || kindOf(type) !== 'text') return 1
+  return WIDE[charsetOf(await mysqlCollation(queryRunner, table, name))] ?? 1
+}
+
+/** The collation of a text column; TypeORM does not tell that of the database's default character set. */
+export async function mysqlCollation(queryRunner: QueryRunner, table: string, name: string): Promise<string> {
   const [column] = (await queryRunner.query(`SHOW FULL COLUMNS FROM ${table} WHERE Field = ?`, [name])) as [
     { Collation: string },
   ]
-  return WIDE[column.Collation.split('_')[0]!] ?? 1
+  return column.Collation
+}
+
+/** The character set of a collation: `latin1` of `latin1_swedish_ci`. */
+export function charsetOf(collation: string): string {
+  return collation.split('_')[0]!
 }
 
 async function keyColumns(

@@ -50,6 +50,12 @@ class EncryptedPin {
   @KmsEncrypted({ type: 'boolean' }) active!: boolean
 }
 
+@Entity('memo')
+class EncryptedMemo {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', storage: 'text' }) text!: string
+}
+
 describeDatabases(
   'a generated migration',
   (db) => {
@@ -169,4 +175,33 @@ describeDatabases(
     })
   },
   MARIADB,
+)
+
+describeDatabases(
+  'a generated migration of a table in latin1',
+  (db) => {
+    let generated: Generated
+
+    beforeAll(async () => {
+      generated = new Generated(db(), (await testKms()).client)
+    })
+    afterAll(() => generated.close())
+
+    it('keeps the texts of a column in utf8mb4', async () => {
+      await db().rawQuery(
+        'CREATE TABLE memo (id int PRIMARY KEY NOT NULL, text varchar(100) CHARACTER SET utf8mb4 NOT NULL) CHARACTER SET latin1',
+      )
+      const memos = [
+        { id: 1, text: 'emoji 🔑' },
+        { id: 2, text: '漢字' },
+      ]
+      for (const { id, text } of memos) await db().rawQuery('INSERT INTO memo VALUES (?, ?)', [id, text])
+      const [dataSource] = await generated.migrate(EncryptedMemo, 'EncryptMemos')
+      await dataSource.runMigrations()
+      expect(await generated.rows(EncryptedMemo)).toEqual(memos)
+      await dataSource.undoLastMigration()
+      expect(await db().rawQuery('SELECT * FROM memo')).toEqual(memos)
+    })
+  },
+  { ...MARIADB, databases: ['mariadb'] },
 )

@@ -101,11 +101,21 @@ describeDatabases(
 describeDatabases(
   'typeorm-kms migration:generate',
   (db) => {
+    let server: LocalKmsServer
+    let folder: string
+
+    beforeAll(async () => {
+      server = await (await testKms()).kms.listen()
+      folder = mkdtempSync(join(__dirname, '.generated-'))
+    })
+    afterAll(async () => {
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
     once(
       'refuses a name that is taken or is none, and a place that it cannot write to',
       async () => {
-        const server = await (await testKms()).kms.listen()
-        const folder = mkdtempSync(join(__dirname, '.generated-'))
         const ormconfig = join(folder, 'ormconfig.ts')
         writeFileSync(ormconfig, ORMCONFIG)
         mkdirSync(join(folder, 'migrations'))
@@ -126,8 +136,6 @@ describeDatabases(
         expect(unwritable).toMatchObject({ status: 1, stdout: '' })
         expect(unwritable!.stderr).toMatch(/Encrypt\.ts cannot be written \(E\w+:/)
         expect(readdirSync(join(folder, 'migrations'))).toEqual(['1700000000000-Taken.ts'])
-        await server.close()
-        rmSync(folder, { recursive: true, force: true })
       },
       60_000,
     )
