@@ -4,6 +4,7 @@ import { ClosedError, TamperedCiphertextError } from '../errors'
 import { endOfDataKey, envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, TAG_LENGTH } from './format'
 
 const ALGORITHM = 'aes-256-gcm'
+const OPTIONS = { authTagLength: TAG_LENGTH }
 const KEY_LENGTH = 32
 /** Where the key tag stands in the header. */
 const KEY_TAG_OFFSET = 3
@@ -92,9 +93,7 @@ export class DataKey {
       throw tampered()
     const body = end + IV_LENGTH
     const tag = ciphertext.length - TAG_LENGTH
-    const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), {
-      authTagLength: TAG_LENGTH,
-    })
+    const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), OPTIONS)
     decipher.setAAD(aad).setAuthTag(ciphertext.subarray(tag))
     const plaintext = decipher.update(ciphertext.subarray(body, tag))
     try {
