@@ -73,7 +73,7 @@ describeDatabases(
 
         for (const run of [keyless, plain, short, latin, direct, denied, locked]) {
           expect(run).toMatchObject({ status: 1, stdout: '' })
-          expect(run.stderr.split('\n')).toHaveLength(2)
+          expect(run.stderr).not.toMatch(/^\s+at /m)
         }
         expect(keyless.stderr).toMatch(/NO_PRIMARY_KEY: Keyless: .* Give the table one first/)
         expect(plain.stderr).toMatch(/NOT_AN_ENCRYPTED_COLUMN: Short\.label: .*Declare it with @KmsEncrypted/)
