@@ -6,7 +6,7 @@ import { type Stored } from './value-opener'
 export type Opened = Buffer | KmsEncryptionError
 
 /** Most values that are opened before hydration asks for them. */
-const MAX_AHEAD = 256
+const MAX_AHEAD = 64
 
 /** Milliseconds for which a page waits for its hydration, which may first load relation ids. */
 const LIFETIME = 1_000
