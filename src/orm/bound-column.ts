@@ -91,23 +91,9 @@ export class BoundColumn implements ValueTransformer {
   /** For TypeORM: the value of a row. */
   from(stored: unknown): unknown {
     if (stored === null || stored === undefined) return stored
-    const next = this.pages.takeNext(stored, this)
-    if (next !== undefined) return next
     const raw = normaliseStored(stored)
-    return this.pages.take(keyOf(stored, raw), this) ?? this.hydrate(raw)
-  }
-
-  /** The value of a stored one where that needs no call to KMS; or else what it will be decrypted from after load. */
-  hydrate(raw: Stored, known?: Opened): unknown {
-    if (known instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(known)).placeholder
-    try {
-      const plaintext = known ?? this.opener.openNow(raw)
-      return plaintext
-        ? this.scheme.type.deserialise(plaintext)
-        : new SealedValue(this, raw, undefined).placeholder
-    } catch (error) {
-      return new SealedValue(this, raw, this.placed(error)).placeholder
-    }
+    const known = this.pages.isEmpty ? undefined : this.pages.get(keyOf(stored, raw), this)
+    return this.#hydrate(raw, known)
   }
 
   /** A value on its way into a statement. */
@@ -210,6 +196,19 @@ export class BoundColumn implements ValueTransformer {
     } catch (error) {
       if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
       throw error
+    }
+  }
+
+  /** The value of a stored one where that needs no call to KMS; or else what it will be decrypted from after load. */
+  #hydrate(raw: Stored, known: Opened | undefined): unknown {
+    if (known instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(known)).placeholder
+    try {
+      const plaintext = known ?? this.opener.openNow(raw)
+      return plaintext
+        ? this.scheme.type.deserialise(plaintext)
+        : new SealedValue(this, raw, undefined).placeholder
+    } catch (error) {
+      return new SealedValue(this, raw, this.placed(error)).placeholder
     }
   }
 

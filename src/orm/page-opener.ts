@@ -13,9 +13,9 @@ type Row = Record<string, unknown>
 type Cell = { page: ColumnPage; place: number; stored: Stored; bytes: Buffer }
 
 /**
- * Prepares the rows of a query for TypeORM's hydration, which is synchronous: values for which KMS must be asked are
- * decrypted, with one call per data key; of the others the pages only know where they are. What it misses is
- * decrypted later, by `BoundColumn` or after load; what it opens for the wrong column is not used.
+ * Decrypts the rows of a query before TypeORM makes entities of them, if KMS must be asked for that: hydration is
+ * synchronous. There is one call to KMS per data key. What it misses is decrypted later, by `BoundColumn` or after
+ * load; what it opens for the wrong column is not used.
  */
 export class PageOpener {
   readonly #dataSource: DataSource
@@ -36,18 +36,16 @@ export class PageOpener {
   open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
     const [first] = rows
     if (typeof first !== 'object') return undefined
-    const waiting = new Map<string, Cell[]>()
-    const pages: ColumnPage[] = []
-    for (const name of Object.keys(first)) {
+    const columns = Object.keys(first).flatMap((name) => {
       const column = this.#columnOf(unshortened(name, sql), sql)
-      if (column) pages.push(pageOf(column, name, rows, waiting))
-    }
-    if (waiting.size === 0) {
-      handOver(pages)
-      return undefined
-    }
+      return column ? [{ name, column }] : []
+    })
+    // With all data keys in memory hydration itself decrypts, and nothing has to be kept for it.
+    if (!columns.some(({ name, column }) => rows.some((row) => needsKms(column, row[name])))) return undefined
+    const waiting = new Map<string, Cell[]>()
+    const pages = columns.map(({ name, column }) => openNow(column, name, rows, waiting))
     return Promise.all(Array.from(waiting.values(), openTogether)).then(() => {
-      handOver(pages)
+      for (const page of pages) page.column.pages.add(page)
     })
   }
 
@@ -87,8 +85,19 @@ function unshortened(resultName: string, sql: string): string {
   return end ? `${end[2]!}_${end[3]!}` : resultName
 }
 
-/** The values of a column; those for which KMS must be asked are lined up with others that wait for the same. */
-function pageOf(
+function needsKms({ opener }: BoundColumn, value: unknown): boolean {
+  return isStored(value) && opener.needsKms(opener.bytesOf(normaliseStored(value)))
+}
+
+function isStored(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null)
+}
+
+/**
+ * Decrypts the values of a column whose data key is at hand: room may have to be made for those that others wait for,
+ * which are lined up.
+ */
+function openNow(
   column: BoundColumn,
   name: string,
   rows: readonly Row[],
@@ -100,23 +109,23 @@ function pageOf(
     const value = row[name]
     if (!isStored(value)) continue
     const stored = normaliseStored(value)
-    const place = page.add(keyOf(value, stored), stored)
     const bytes = opener.bytesOf(stored)
-    if (!opener.needsKms(bytes)) continue
-    const group = waitingKey(bytes, column, waiting.size)
-    const cells = waiting.get(group)
-    if (cells) cells.push({ page, place, stored, bytes })
-    else waiting.set(group, [{ page, place, stored, bytes }])
+    const place = page.add(keyOf(value, stored))
+    try {
+      const plaintext = opener.openNow(stored, bytes)
+      if (plaintext) {
+        page.open(place, plaintext)
+        continue
+      }
+      const group = waitingKey(bytes, column, waiting.size)
+      const cells = waiting.get(group)
+      if (cells) cells.push({ page, place, stored, bytes })
+      else waiting.set(group, [{ page, place, stored, bytes }])
+    } catch (error) {
+      page.open(place, asKmsEncryptionError(error))
+    }
   }
   return page
-}
-
-function handOver(pages: readonly ColumnPage[]): void {
-  for (const page of pages) page.column.pages.add(page)
-}
-
-function isStored(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null)
 }
 
 function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): string {
@@ -130,14 +139,14 @@ async function openTogether(cells: readonly Cell[]): Promise<void> {
   for (const { page, place, stored, bytes } of cells) {
     const { opener } = page.column
     if (failure) {
-      page.know(place, failure)
+      page.open(place, failure)
       continue
     }
     try {
-      page.know(place, opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes)))
+      page.open(place, opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes)))
     } catch (error) {
       const result = asKmsEncryptionError(error)
-      page.know(place, result)
+      page.open(place, result)
       if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
     }
   }
