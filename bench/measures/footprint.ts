@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Bench } from '../support/bench'
@@ -68,7 +68,8 @@ function importTime(folder: string): number {
 }
 
 function sizeOf(path: string): number {
-  const entry = statSync(path)
+  // A link to a program is not a second copy of it.
+  const entry = lstatSync(path)
   if (!entry.isDirectory()) return entry.size
   return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0)
 }

@@ -1,7 +1,17 @@
 import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
 import { inspect } from 'node:util'
 import { ClosedError, TamperedCiphertextError } from '../errors'
-import { endOfDataKey, envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, TAG_LENGTH } from './format'
+import {
+  endOfDataKey,
+  envelopePrefix,
+  HEADER_LENGTH,
+  isCiphertext,
+  IV_LENGTH,
+  keyTag,
+  Suite,
+  suiteOf,
+  TAG_LENGTH,
+} from './format'
 
 const ALGORITHM = 'aes-256-gcm'
 const OPTIONS = { authTagLength: TAG_LENGTH }
@@ -124,6 +134,13 @@ export class DataKey {
   [inspect.custom](): string {
     return `DataKey { keyArn: '${this.keyArn}', uses: ${this.uses} }`
   }
+}
+
+/** True if what follows is a whole envelope ciphertext with the same data key and key tag as a first, whole one. */
+export function shareDataKey(first: Buffer, next: Buffer): boolean {
+  if (!isCiphertext(first) || suiteOf(first) !== Suite.Envelope) return false
+  const end = endOfDataKey(first)
+  return next.length >= end + IV_LENGTH + TAG_LENGTH && first.compare(next, 0, end, 0, end) === 0
 }
 
 /** Identifies the data key that an envelope ciphertext carries. */

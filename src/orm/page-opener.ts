@@ -1,5 +1,5 @@
 import { type DataSource } from 'typeorm'
-import { dataKeyId } from '../cipher/data-key'
+import { dataKeyId, shareDataKey } from '../cipher/data-key'
 import { isCiphertext, Suite, suiteOf } from '../cipher/format'
 import { KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
@@ -105,27 +105,36 @@ function openNow(
 ): ColumnPage {
   const { opener } = column
   const page = new ColumnPage(column)
+  let lined: Cell[] | undefined
   for (const row of rows) {
     const value = row[name]
     if (!isStored(value)) continue
     const stored = normaliseStored(value)
     const bytes = opener.bytesOf(stored)
-    const place = page.add(keyOf(value, stored))
+    const cell = { page, place: page.add(keyOf(value, stored)), stored, bytes }
+    // Mostly a row waits for the same data key as the one before it.
+    if (lined && shareDataKey(lined[0]!.bytes, bytes)) {
+      lined.push(cell)
+      continue
+    }
     try {
       const plaintext = opener.openNow(stored, bytes)
-      if (plaintext) {
-        page.open(place, plaintext)
-        continue
-      }
-      const group = waitingKey(bytes, column, waiting.size)
-      const cells = waiting.get(group)
-      if (cells) cells.push({ page, place, stored, bytes })
-      else waiting.set(group, [{ page, place, stored, bytes }])
+      if (plaintext) page.open(cell.place, plaintext)
+      else lined = lineUp(cell, waiting)
     } catch (error) {
-      page.open(place, asKmsEncryptionError(error))
+      page.open(cell.place, asKmsEncryptionError(error))
     }
   }
   return page
+}
+
+/** Adds a value to those that wait for the same call to KMS. */
+function lineUp(cell: Cell, waiting: Map<string, Cell[]>): Cell[] {
+  const group = waitingKey(cell.bytes, cell.page.column, waiting.size)
+  const cells = waiting.get(group) ?? []
+  cells.push(cell)
+  waiting.set(group, cells)
+  return cells
 }
 
 function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): string {

@@ -1,5 +1,5 @@
 import { createDecipheriv, randomBytes } from 'node:crypto'
-import { DataKey, dataKeyId, tagMatches } from '../../../src/cipher/data-key'
+import { DataKey, dataKeyId, shareDataKey, tagMatches } from '../../../src/cipher/data-key'
 import { endOfDataKey, header, keyTag } from '../../../src/cipher/format'
 import { ClosedError, TamperedCiphertextError } from '../../../src/errors'
 
@@ -137,5 +137,44 @@ describe('The identity of a data key', () => {
       expect(dataKeyId(sealed)).not.toBe(key.id)
       expect(key.opens(sealed, endOfDataKey(sealed))).toBe(false)
     }
+  })
+})
+
+describe('Two ciphertexts share a data key', () => {
+  const { key } = makeKey()
+  const sealed = key.seal('x', AAD)
+
+  test('if both carry it whole, under the same key tag', () => {
+    expect(shareDataKey(sealed, key.seal('other', AAD))).toBe(true)
+    for (const place of [0, 1, 2, 3, 6, 7, 8, 9, 100, 192]) {
+      const other = Buffer.from(sealed)
+      other[place]! ^= 1
+      expect(shareDataKey(sealed, other)).toBe(false)
+    }
+    expect(shareDataKey(sealed, sealed.subarray(0, 193 + 12 + 15))).toBe(false)
+  })
+
+  test('not if the first is no envelope ciphertext', () => {
+    const blob = Buffer.from(sealed)
+    blob[0] = 0x01
+    expect(shareDataKey(blob, blob)).toBe(false)
+    const direct = Buffer.concat([header(2, keyTag(ARN)), randomBytes(200)])
+    expect(shareDataKey(direct, direct)).toBe(false)
+  })
+})
+
+describe('A data key seems to open', () => {
+  const { key } = makeKey()
+  const sealed = key.seal('x', AAD)
+
+  test('every ciphertext that carries it, and none that ends otherwise or is cut off', () => {
+    expect(key.seemsToOpen(sealed)).toBe(true)
+    for (const place of [3, 6, 189, 192]) {
+      const other = Buffer.from(sealed)
+      other[place]! ^= 1
+      expect(key.seemsToOpen(other)).toBe(false)
+    }
+    expect(key.seemsToOpen(sealed.subarray(0, 193 + 12 + 15))).toBe(false)
+    expect(key.seemsToOpen(Buffer.alloc(0))).toBe(false)
   })
 })
