@@ -38,7 +38,7 @@ export async function withDataSource<T>(
 
 async function loadDataSource(file: string): Promise<DataSource> {
   const exports = await load(file)
-  const candidates = await Promise.all(Object.values(flatten(exports)))
+  const candidates = await Promise.all(valuesOf(exports))
   const found = [...new Set(candidates.filter(isDataSource))]
   if (found.length === 1) return found[0]!
   throw new UsageError(`${file} exports ${found.length === 0 ? 'no DataSource' : 'more than one DataSource'}`)
@@ -68,12 +68,11 @@ function registerTypeScript(require: NodeJS.Require, file: string): void {
   )
 }
 
-/** CommonJS under ES-module import, and a module that exports the DataSource as default, look alike then. */
-function flatten(exports: Record<string, unknown>): Record<string, unknown> {
+/** What a module exports. The default export of CommonJS that an ES-module import loads is all of its exports. */
+function valuesOf(exports: Record<string, unknown>): unknown[] {
   const inner = exports.default
-  return typeof inner === 'object' && inner !== null && !isDataSource(inner)
-    ? { ...inner, ...exports }
-    : exports
+  const hasInner = typeof inner === 'object' && inner !== null && !isDataSource(inner)
+  return [...Object.values(exports), ...(hasInner ? Object.values<unknown>(inner) : [])]
 }
 
 function isDataSource(value: unknown): value is DataSource {

@@ -117,6 +117,54 @@ describe.each([
   })
 })
 
+describe('the installed tool', () => {
+  let consumer: string
+
+  beforeAll(async () => {
+    consumer = await install('commonjs', 'tool')
+  })
+
+  /** What it says of a file that is named with -d. */
+  const status = async (name: string, content: string): Promise<string> => {
+    const common = name.endsWith('.cjs')
+    const names = [
+      ['DataSource', 'typeorm'],
+      ['kmsEncryption', project.name],
+    ]
+    const loaded = names.map(([each, from]) =>
+      common ? `const { ${each} } = require('${from}')` : `import { ${each} } from '${from}'`,
+    )
+    const options = "{ type: 'better-sqlite3', database: ':memory:' }"
+    const make = `const make = () => new DataSource(kmsEncryption({ keyId: 'alias/x' }).configure(${options}))`
+    writeFileSync(join(consumer, name), [...loaded, make, content].join('\n'))
+    const tool = join(consumer, 'node_modules', project.name, 'dist/cli/main.js')
+    return node(tool, ['status', '-d', name], consumer).catch(String)
+  }
+
+  it.each([
+    ['esm.mjs', 'export default make()'],
+    ['esm.mjs', 'export const AppDataSource = make()'],
+    ['esm.mjs', 'export const AppDataSource = make()\nexport default AppDataSource'],
+    ['esm.mjs', 'export default Promise.resolve(make())'],
+    ['common.cjs', 'module.exports = make()'],
+    ['common.cjs', 'exports.AppDataSource = make()'],
+    [
+      'compiled.cjs',
+      "Object.defineProperty(exports, '__esModule', { value: true })\nexports.default = make()",
+    ],
+    ['compiled.cjs', 'exports.other = 1\nexports.default = Promise.resolve(make())'],
+  ])('finds the DataSource of %s: %s', async (name, content) => {
+    await expect(status(name, content)).resolves.toContain('no encrypted column')
+  })
+
+  it.each([
+    ['no DataSource', 'exports.options = {}'],
+    ['more than one DataSource', 'exports.one = make()\nexports.two = make()'],
+  ])('refuses a file that exports %s', async (message, content) => {
+    await expect(status('refused.cjs', content)).resolves.toContain(`exports ${message}`)
+  })
+})
+
 describe('an application in ES modules', () => {
   it('shares one copy of the package with code that requires it', async () => {
     const consumer = await install('esm')
