@@ -72,7 +72,7 @@ function registerTypeScript(require: NodeJS.Require, file: string): void {
 function valuesOf(exports: Record<string, unknown>): unknown[] {
   const inner = exports.default
   const hasInner = typeof inner === 'object' && inner !== null && !isDataSource(inner)
-  return [...Object.values(exports), ...(hasInner ? Object.values<unknown>(inner) : [])]
+  return [...Object.values(exports), ...(hasInner ? Object.values(inner as Record<string, unknown>) : [])]
 }
 
 function isDataSource(value: unknown): value is DataSource {
