@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import {
   DecryptCommand,
   EncryptCommand,
@@ -120,6 +121,12 @@ export class AwsKms implements KeyService {
     this.#closed = true
     this.#ownClient?.destroy()
     this.#ownClient = undefined
+  }
+
+  /** Without the client: the SDK writes requests into memory that it does not clear. */
+  [inspect.custom](): string {
+    const { GenerateDataKey, Encrypt, Decrypt, ReEncrypt } = this.calls
+    return `AwsKms { calls: ${GenerateDataKey + Encrypt + Decrypt + ReEncrypt} }`
   }
 
   #call<Output extends object>(

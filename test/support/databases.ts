@@ -39,6 +39,16 @@ export const typeormVersion: string = (
   }
 ).version
 
+/**
+ * `it` for tests that start processes: those load the TypeORM that is installed, so they run once, and elsewhere the
+ * reason is printed.
+ */
+export function itWithInstalledTypeorm(what: string): typeof it {
+  if (typeormVersion.startsWith('1.')) return it
+  process.stdout.write(`${what} is left out here: it runs in a process with the installed TypeORM 1.x.\n`)
+  return it.skip
+}
+
 export function createDatabase(name: DatabaseName, choice: DatabaseChoice = {}): Promise<TestDatabase> {
   const database = `test_${process.pid}_${randomBytes(6).toString('hex')}`
   if (name === 'mariadb') return createMysqlDatabase(database, choice.mariadbType ?? 'mysql')

@@ -1,15 +1,12 @@
 import { join } from 'node:path'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
 import { columnStatus, encryptColumns } from 'typeorm-kms-encrypted/migration'
-import { describeDatabases, typeormVersion } from '../../support/databases'
+import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { typeormKms, type Run } from '../cli/tool'
 import { BAD_INPUT_ENTITIES, Direct, Latin, Rotated } from './bad-input-entities'
 
-// The tool runs with the TypeORM that is installed.
-const itOnce = typeormVersion.startsWith('1.') ? it : it.skip
-if (itOnce === it.skip)
-  process.stdout.write('Bad input of the tool is left out here: it runs with TypeORM 1.x.\n')
+const itOnce = itWithInstalledTypeorm('Bad input of the tool')
 
 describeDatabases(
   'typeorm-kms with bad input',

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
-import { describeDatabases, typeormVersion } from '../../support/databases'
+import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { Account } from './account'
 
@@ -42,12 +42,9 @@ describeDatabases(
       })
     }
 
-    // The tool runs with the TypeORM that is installed.
-    const once = typeormVersion.startsWith('1.') ? it : it.skip
-    if (once === it.skip)
-      process.stdout.write('The tool is left out here: it runs with the installed TypeORM 1.x.\n')
+    const itOnce = itWithInstalledTypeorm('The tool')
 
-    once(
+    itOnce(
       'counts, encrypts, verifies, rotates and decrypts',
       async () => {
         expect((await tool('status')).stdout).toMatch(/Account\.secret\s+120\s+0\s+120\s+0/)
@@ -77,7 +74,7 @@ describeDatabases(
       90_000,
     )
 
-    once(
+    itOnce(
       'exits with 2 for what was typed wrongly, and with 1 for what failed',
       async () => {
         expect(await tool('encrypt', '--shard', '9/8')).toMatchObject({ status: 2 })

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
-import { describeDatabases, typeormVersion } from '../../support/databases'
+import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { testKms } from '../../support/encryption'
 import { typeormCli, typeormKms, type Run } from '../cli/tool'
 import { MARIADB } from './generated'
@@ -31,10 +31,7 @@ export default new DataSource(encryption.configure({ ...options, entities: [Pers
 /** What TypeORM takes for `int` on all three. */
 const INTEGER = 'integer'
 
-// Both tools run with the TypeORM that is installed.
-const once = typeormVersion.startsWith('1.') ? it : it.skip
-if (once === it.skip)
-  process.stdout.write('migration:generate is left out here: it runs with the installed TypeORM 1.x.\n')
+const itOnce = itWithInstalledTypeorm('migration:generate')
 
 describeDatabases(
   'typeorm-kms migration:generate',
@@ -69,7 +66,7 @@ describeDatabases(
       rmSync(folder, { recursive: true, force: true })
     })
 
-    once(
+    itOnce(
       "writes a migration that TypeORM's own tool runs and reverts, with the values kept",
       async () => {
         const before = await rows()
@@ -113,7 +110,7 @@ describeDatabases(
       rmSync(folder, { recursive: true, force: true })
     })
 
-    once(
+    itOnce(
       'refuses a name that is taken or is none, and a place that it cannot write to',
       async () => {
         const ormconfig = join(folder, 'ormconfig.ts')

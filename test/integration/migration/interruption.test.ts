@@ -6,17 +6,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
 import { columnStatus, verifyColumns } from 'typeorm-kms-encrypted/migration'
-import { describeDatabases, typeormVersion } from '../../support/databases'
+import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { onTerminal } from '../cli/pseudo-terminal'
 import { Account } from './account'
 
 const ROWS = 400
 
-// The tool runs with the TypeORM that is installed.
-const itOnce = typeormVersion.startsWith('1.') ? it : it.skip
-if (itOnce === it.skip)
-  process.stdout.write('Interruptions are left out here: the tool runs with the installed TypeORM 1.x.\n')
+const itOnce = itWithInstalledTypeorm('Interruption of the tool')
 
 describeDatabases(
   'typeorm-kms encrypt',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
 import { columnStatus, verifyColumns } from 'typeorm-kms-encrypted/migration'
-import { describeDatabases, typeormVersion } from '../../support/databases'
+import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { Account } from './account'
 
@@ -13,10 +13,7 @@ const KILLS = Number(process.env['TEST_KILLS'] ?? 2)
 const RATE = 1_000
 const ROWS = KILLS * 250
 
-// The child process has the TypeORM that is installed, whichever major this process has.
-const itOnce = typeormVersion.startsWith('1.') ? it : it.skip
-if (itOnce === it.skip)
-  process.stdout.write('The kill test is left out here: it runs once, with TypeORM 1.x.\n')
+const itOnce = itWithInstalledTypeorm('The kill test')
 
 describeDatabases('an encryption that is killed while the application writes', (db) => {
   let app: TestApplication

@@ -118,6 +118,7 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
     const [first] = await Promise.all(calls)
     await kms.decrypt(first!.ciphertext, scope.context)
     expect(formsIn(kms, plaintext)).toEqual([])
+    expect(inspect(kms, { ...all, getters: true })).toBe('AwsKms { calls: 4 }')
   })
 
   test('the errors of values that do not open', async () => {
