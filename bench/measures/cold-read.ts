@@ -53,7 +53,7 @@ async function coldReadOn(place: Place, { kms, report }: Bench): Promise<void> {
 }
 
 async function timeFind(table: Table<EncryptedUser>): Promise<number> {
-  collectGarbage()
+  collectGarbage('minor')
   const start = performance.now()
   await table.repository.find()
   return performance.now() - start

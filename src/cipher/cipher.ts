@@ -1,6 +1,7 @@
 import { channels, type ValueEvent } from '../diagnostics'
 import { PlaintextFoundError } from '../errors'
 import { type KeyService } from '../kms/key-service'
+import { type DataKey } from './data-key'
 import { DataKeyCache, type DataKeyLimits } from './data-key-cache'
 import { DirectMode, isBareCiphertextBlob } from './direct'
 import { endOfDataKey, isCiphertext, Suite, suiteOf } from './format'
@@ -72,7 +73,6 @@ export class Cipher {
    * no, and is then found out when it is opened.
    */
   needsKms(ciphertext: Buffer, scope: Scope): boolean {
-    if (this.dataKeys.seemsAtHand(ciphertext, scope)) return false
     if (!isCiphertext(ciphertext)) return isBareCiphertextBlob(ciphertext)
     try {
       if (suiteOf(ciphertext) !== Suite.Envelope) return true
@@ -94,6 +94,14 @@ export class Cipher {
     const key = this.dataKeys.forOpening(ciphertext, end, scope)
     if (!key) return undefined
     const plaintext = key.open(ciphertext, end, scope.aad)
+    this.#count('decrypt', 'envelope', scope)
+    return plaintext
+  }
+
+  /** Opens a ciphertext that carries this data key, which is one of the cache. */
+  openWith(key: DataKey, ciphertext: Buffer, scope: Scope): Buffer {
+    this.dataKeys.hit('decrypt')
+    const plaintext = key.openCarrier(ciphertext, scope.aad)
     this.#count('decrypt', 'envelope', scope)
     return plaintext
   }

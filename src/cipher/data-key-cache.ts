@@ -83,14 +83,10 @@ export class DataKeyCache {
     return key
   }
 
-  /** True if the data key that was used last seems to open a ciphertext: most of a page share one. */
-  seemsAtHand(ciphertext: Buffer, scope: Scope): boolean {
+  /** The data key that was used last for reading, if it is one of this scope and may still be used. */
+  lastUsed({ contextKey }: Scope): DataKey | undefined {
     const last = this.#last
-    return (
-      last?.contextKey === scope.contextKey &&
-      last.seemsToOpen(ciphertext) &&
-      last.isFresh(this.#limits.maxAge)
-    )
+    return last?.contextKey === contextKey && last.isFresh(this.#limits.maxAge) ? last : undefined
   }
 
   /** True if the data key of an envelope ciphertext is in memory. */
@@ -136,12 +132,10 @@ export class DataKeyCache {
   }
 
   #find(ciphertext: Buffer, end: number, scope: Scope): DataKey | undefined {
-    const { maxAge } = this.#limits
-    const last = this.#last
-    if (last?.contextKey === scope.contextKey && last.opens(ciphertext, end) && last.isFresh(maxAge))
-      return last
+    const last = this.lastUsed(scope)
+    if (last?.opens(ciphertext, end)) return last
     const key = this.#keys.get(scope.contextKey + dataKeyId(ciphertext, end))
-    return key?.isFresh(maxAge) ? (this.#last = key) : undefined
+    return key?.isFresh(this.#limits.maxAge) ? (this.#last = key) : undefined
   }
 
   #keep(key: DataKey): DataKey {

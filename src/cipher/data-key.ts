@@ -69,6 +69,15 @@ export class DataKey {
     return prefix.length === end && ciphertext.compare(prefix, HEADER_LENGTH, end, HEADER_LENGTH, end) === 0
   }
 
+  /** True for an envelope ciphertext of this version that carries this data key, under the KMS key that opened it. */
+  isCarriedBy(ciphertext: Buffer): boolean {
+    const end = this.#prefix.length
+    return (
+      ciphertext.length >= end + IV_LENGTH + TAG_LENGTH &&
+      ciphertext.compare(this.#prefix, 0, end, 0, end) === 0
+    )
+  }
+
   /** True for every ciphertext that carries this data key, and for hardly any other: it looks at a few bytes. */
   seemsToOpen(ciphertext: Buffer): boolean {
     const end = this.#prefix.length
@@ -101,6 +110,15 @@ export class DataKey {
     // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
     if (ciphertext.readUInt32BE(KEY_TAG_OFFSET) !== this.#tag && !tagMatches(ciphertext, this.keyArn))
       throw tampered()
+    return this.#open(ciphertext, end, aad)
+  }
+
+  /** Opens a ciphertext that carries this data key (`isCarriedBy`). */
+  openCarrier(ciphertext: Buffer, aad: Buffer): Buffer {
+    return this.#open(ciphertext, this.#prefix.length, aad)
+  }
+
+  #open(ciphertext: Buffer, end: number, aad: Buffer): Buffer {
     const body = end + IV_LENGTH
     const tag = ciphertext.length - TAG_LENGTH
     const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), OPTIONS)

@@ -93,7 +93,7 @@ export class BoundColumn implements ValueTransformer {
     if (stored === null || stored === undefined) return stored
     const raw = normaliseStored(stored)
     const known = this.pages.isEmpty ? undefined : this.pages.get(keyOf(stored, raw), this)
-    return this.#hydrate(raw, known)
+    return known === undefined ? this.#hydrate(raw) : this.#handOut(raw, known)
   }
 
   /** A value on its way into a statement. */
@@ -200,13 +200,25 @@ export class BoundColumn implements ValueTransformer {
   }
 
   /** The value of a stored one where that needs no call to KMS; or else what it will be decrypted from after load. */
-  #hydrate(raw: Stored, known: Opened | undefined): unknown {
-    if (known instanceof KmsEncryptionError) return new SealedValue(this, raw, this.placed(known)).placeholder
+  #hydrate(raw: Stored): unknown {
     try {
-      const plaintext = known ?? this.opener.openNow(raw)
+      const plaintext = this.opener.openNow(raw)
       return plaintext
         ? this.scheme.type.deserialise(plaintext)
         : new SealedValue(this, raw, undefined).placeholder
+    } catch (error) {
+      return new SealedValue(this, raw, this.placed(error)).placeholder
+    }
+  }
+
+  /** The value of a stored one that was opened before, or tried to. */
+  #handOut(raw: Stored, opened: Opened): unknown {
+    if (opened instanceof KmsEncryptionError)
+      return new SealedValue(this, raw, this.placed(opened)).placeholder
+    if (!Buffer.isBuffer(opened)) return opened
+    try {
+      // Of a Buffer, too, each gets their own.
+      return this.scheme.type.deserialise(Buffer.from(opened))
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error)).placeholder
     }

@@ -1,16 +1,14 @@
 import { type DataSource } from 'typeorm'
 import { dataKeyId, shareDataKey } from '../cipher/data-key'
 import { isCiphertext, Suite, suiteOf } from '../cipher/format'
-import { KmsEncryptionError } from '../errors'
+import { type KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
-import { ColumnPage, keyOf } from './column-pages'
-import { normaliseStored } from './stored-value'
-import { type Stored } from './value-opener'
+import { ColumnPage } from './column-pages'
 
 type Row = Record<string, unknown>
-/** A value to open, and its place on a page. */
-type Cell = { page: ColumnPage; place: number; stored: Stored; bytes: Buffer }
+/** A value to open: its place on a page. */
+type Cell = { page: ColumnPage; place: number }
 
 /**
  * Decrypts the rows of a query before TypeORM makes entities of them, if KMS must be asked for that: hydration is
@@ -36,14 +34,16 @@ export class PageOpener {
   open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
     const [first] = rows
     if (typeof first !== 'object') return undefined
-    const columns = Object.keys(first).flatMap((name) => {
+    const pages = Object.keys(first).flatMap((name) => {
       const column = this.#columnOf(unshortened(name, sql), sql)
-      return column ? [{ name, column }] : []
+      return column ? [new ColumnPage(column, name, rows)] : []
     })
-    // With all data keys in memory hydration itself decrypts, and nothing has to be kept for it.
-    if (!columns.some(({ name, column }) => rows.some((row) => needsKms(column, row[name])))) return undefined
+    if (!pages.some((page) => page.needsKms)) {
+      for (const page of pages) if (page.length > 1) page.column.pages.addForThisTurn(page)
+      return undefined
+    }
     const waiting = new Map<string, Cell[]>()
-    const pages = columns.map(({ name, column }) => openNow(column, name, rows, waiting))
+    for (const page of pages) openNow(page, waiting)
     return Promise.all(Array.from(waiting.values(), openTogether)).then(() => {
       for (const page of pages) page.column.pages.add(page)
     })
@@ -85,52 +85,22 @@ function unshortened(resultName: string, sql: string): string {
   return end ? `${end[2]!}_${end[3]!}` : resultName
 }
 
-function needsKms({ opener }: BoundColumn, value: unknown): boolean {
-  return isStored(value) && opener.needsKms(opener.bytesOf(normaliseStored(value)))
-}
-
-function isStored(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null)
-}
-
 /**
- * Decrypts the values of a column whose data key is at hand: room may have to be made for those that others wait for,
+ * Opens the values of a page whose data key is at hand: room may have to be made for those that others wait for,
  * which are lined up.
  */
-function openNow(
-  column: BoundColumn,
-  name: string,
-  rows: readonly Row[],
-  waiting: Map<string, Cell[]>,
-): ColumnPage {
-  const { opener } = column
-  const page = new ColumnPage(column)
+function openNow(page: ColumnPage, waiting: Map<string, Cell[]>): void {
   let lined: Cell[] | undefined
-  for (const row of rows) {
-    const value = row[name]
-    if (!isStored(value)) continue
-    const stored = normaliseStored(value)
-    const bytes = opener.bytesOf(stored)
-    const cell = { page, place: page.add(keyOf(value, stored)), stored, bytes }
+  for (let place = 0; place < page.length; place++) {
     // Mostly a row waits for the same data key as the one before it.
-    if (lined && shareDataKey(lined[0]!.bytes, bytes)) {
-      lined.push(cell)
-      continue
-    }
-    try {
-      const plaintext = opener.openNow(stored, bytes)
-      if (plaintext) page.open(cell.place, plaintext)
-      else lined = lineUp(cell, waiting)
-    } catch (error) {
-      page.open(cell.place, asKmsEncryptionError(error))
-    }
+    if (lined && shareDataKey(bytesOf(lined[0]!), page.bytesAt(place))) lined.push({ page, place })
+    else if (!page.openNow(place)) lined = lineUp({ page, place }, waiting)
   }
-  return page
 }
 
 /** Adds a value to those that wait for the same call to KMS. */
 function lineUp(cell: Cell, waiting: Map<string, Cell[]>): Cell[] {
-  const group = waitingKey(cell.bytes, cell.page.column, waiting.size)
+  const group = waitingKey(bytesOf(cell), cell.page.column, waiting.size)
   const cells = waiting.get(group) ?? []
   cells.push(cell)
   waiting.set(group, cells)
@@ -142,26 +112,19 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
   return recipe.scope.contextKey + dataKeyId(bytes)
 }
 
-/** Decrypts values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
+/** Opens values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
 async function openTogether(cells: readonly Cell[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
-  for (const { page, place, stored, bytes } of cells) {
-    const { opener } = page.column
+  for (const { page, place } of cells) {
     if (failure) {
-      page.open(place, failure)
+      page.fail(place, failure)
       continue
     }
-    try {
-      page.open(place, opener.openNow(stored, bytes) ?? (await opener.open(stored, bytes)))
-    } catch (error) {
-      const result = asKmsEncryptionError(error)
-      page.open(place, result)
-      if (!result.code.startsWith('CIPHERTEXT_TAMPERED')) failure = result
-    }
+    const own = page.openNow(place) ? undefined : await page.open(place)
+    if (own && !own.code.startsWith('CIPHERTEXT_TAMPERED')) failure = own
   }
 }
 
-function asKmsEncryptionError(error: unknown): KmsEncryptionError {
-  if (error instanceof KmsEncryptionError) return error
-  throw error
+function bytesOf({ page, place }: Cell): Buffer {
+  return page.bytesAt(place)
 }

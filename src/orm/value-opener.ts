@@ -1,4 +1,5 @@
 import { type Cipher } from '../cipher/cipher'
+import { type DataKey } from '../cipher/data-key'
 import { isBareCiphertextBlob } from '../cipher/direct'
 import { isCiphertext } from '../cipher/format'
 import { fromBase64Bytes, recognise } from '../cipher/recognise'
@@ -44,15 +45,31 @@ export class ValueOpener {
     return bytes.toString('base64') === stored ? bytes : Buffer.from(stored)
   }
 
-  /** True if opening it may need a call to KMS. */
-  needsKms(bytes: Buffer): boolean {
-    return this.scopes.length === 1
-      ? this.#cipher.needsKms(bytes, this.scopes[0])
-      : this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
+  /** The data key that was used last under the current scope: most values of a page share one. */
+  dataKeyAtHand(): DataKey | undefined {
+    return this.#cipher.dataKeys.lastUsed(this.scopes[0])
   }
 
-  /** The plaintext, if no call to KMS is needed for it. */
-  openNow(stored: Stored, bytes = this.bytesOf(stored)): Buffer | undefined {
+  /** True if opening one of them may need a call to KMS. */
+  needKms(values: readonly Buffer[]): boolean {
+    let dataKey = this.dataKeyAtHand()
+    for (const bytes of values) {
+      if (dataKey?.seemsToOpen(bytes)) continue
+      if (this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))) return true
+      dataKey = this.dataKeyAtHand()
+    }
+    return false
+  }
+
+  /** The plaintext, if no call to KMS is needed for it. `dataKey`: one at hand, which most likely opens it. */
+  openNow(stored: Stored, bytes = this.bytesOf(stored), dataKey = this.dataKeyAtHand()): Buffer | undefined {
+    if (dataKey?.isCarriedBy(bytes)) {
+      try {
+        return this.#cipher.openWith(dataKey, bytes, this.scopes[0])
+      } catch {
+        // Below it fails again, unless another scope opens it.
+      }
+    }
     if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)
     if (!this.takesBareBlobs && !isCiphertext(bytes) && isBareCiphertextBlob(bytes)) {
       throw new PlaintextFoundError(

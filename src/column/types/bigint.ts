@@ -4,6 +4,7 @@ import { mismatch, type ValueType } from './value-type'
 /** Decimal text, of any length. */
 export const bigintType: ValueType = {
   name: 'bigint',
+  isImmutable: true,
   serialise(value) {
     if (typeof value !== 'bigint') throw mismatch('a bigint', value)
     return String(value)

@@ -9,6 +9,7 @@ const VALUES = new Map([
 /** The text `true` or `false`. */
 export const booleanType: ValueType = {
   name: 'boolean',
+  isImmutable: true,
   serialise(value) {
     if (typeof value !== 'boolean') throw mismatch('a boolean', value)
     return String(value)

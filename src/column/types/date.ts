@@ -4,6 +4,7 @@ import { mismatch, type ValueType } from './value-type'
 /** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const dateType: ValueType = {
   name: 'date',
+  isImmutable: false,
   serialise(value) {
     if (!(value instanceof Date)) throw mismatch('a Date', value)
     if (Number.isNaN(value.getTime()))

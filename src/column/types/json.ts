@@ -9,6 +9,7 @@ import { classOf, mismatch, type ValueType } from './value-type'
  */
 export const jsonType: ValueType = {
   name: 'json',
+  isImmutable: false,
   serialise(value) {
     checkJson(value, '', new Set())
     return JSON.stringify(value)
@@ -30,6 +31,7 @@ export const jsonType: ValueType = {
  */
 export const inferredJsonType: ValueType = {
   name: 'json',
+  isImmutable: false,
   serialise: (value) => jsonType.serialise(checkObjectOrArray(value)),
   deserialise: (bytes) => checkObjectOrArray(jsonType.deserialise(bytes)),
 }

@@ -5,6 +5,7 @@ import { mismatch, type ValueType } from './value-type'
 /** Text as UTF-8. A lone surrogate has no UTF-8 form and would come back as U+FFFD, so it is refused. */
 export const stringType: ValueType = {
   name: 'string',
+  isImmutable: true,
   serialise(value) {
     if (typeof value !== 'string') throw mismatch('a string', value)
     if (!value.isWellFormed()) {
@@ -15,8 +16,9 @@ export const stringType: ValueType = {
     return value
   },
   deserialise(bytes) {
-    if (!isUtf8(bytes))
+    const text = bytes.toString('utf8')
+    if (text.includes('\uFFFD') && !isUtf8(bytes))
       throw new InvalidValueError("the decrypted bytes are not UTF-8 text. Is this a type: 'buffer' column?")
-    return bytes.toString('utf8')
+    return text
   },
 }

@@ -9,6 +9,8 @@ export type Plaintext = string | Uint8Array
 /** Turns values of one JavaScript type into bytes and back, without altering them. */
 export interface ValueType {
   readonly name: ValueTypeName
+  /** True if nobody can change a value, so that several may have the same. */
+  readonly isImmutable: boolean
   /** Throws `InvalidValueError` for a value of another type, or one that could not be read back as it is. */
   serialise(value: unknown): Plaintext
   /** Throws for bytes that `serialise` cannot have made. */

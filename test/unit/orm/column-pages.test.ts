@@ -3,14 +3,34 @@ import { ColumnPage, ColumnPages } from '../../../src/orm/column-pages'
 import { type Stored } from '../../../src/orm/value-opener'
 import { KmsUnavailableError } from '../../../src/errors'
 
-const columnOf = (scheme: object): BoundColumn => ({ scheme }) as unknown as BoundColumn
-const column = columnOf({})
+/** A column whose values are opened to their text in brackets, unless they begin with "kms". */
+function columnOf(isImmutable = true): BoundColumn & { openedNow: unknown[] } {
+  const openedNow: unknown[] = []
+  const opener = {
+    bytesOf: (stored: Stored) => Buffer.from(stored),
+    dataKeyAtHand: () => undefined,
+    needKms: (values: readonly Buffer[]) => values.some((bytes) => bytes.toString().startsWith('kms')),
+    openNow: (stored: Stored) => {
+      openedNow.push(stored)
+      return stored.toString().startsWith('kms') ? undefined : Buffer.from(`[${stored.toString()}]`)
+    },
+    open: (stored: Stored) =>
+      stored.toString().includes('down')
+        ? Promise.reject(new KmsUnavailableError('down'))
+        : Promise.resolve(Buffer.from(`[${stored.toString()}]`)),
+  }
+  const type = { isImmutable, deserialise: (bytes: Buffer) => bytes.toString() }
+  return { scheme: { type }, opener, openedNow } as unknown as ReturnType<typeof columnOf>
+}
 
-/** A page of which each value was opened to its text in brackets. */
-function pageOf(values: readonly Stored[]): ColumnPage {
-  const page = new ColumnPage(column)
-  for (const value of values) page.open(page.add(value), Buffer.from(`[${String(value)}]`))
-  return page
+const column = columnOf()
+
+function pageOf(values: readonly Stored[], of = column): ColumnPage {
+  return new ColumnPage(
+    of,
+    'secret',
+    values.map((secret) => ({ secret })),
+  )
 }
 
 const texts = (count: number, name = 'v'): string[] =>
@@ -39,13 +59,67 @@ describe('A page', () => {
     expect(pageOf(buffers(3)).get(Buffer.from('v1'), column)).toBeUndefined()
   })
 
-  it('gives a failure only under the declaration that failed', () => {
+  it('skips rows without a value', () => {
+    const page = new ColumnPage(column, 'secret', [
+      { secret: null },
+      { secret: 'a' },
+      {},
+      { secret: 5 },
+      { secret: 'b' },
+    ])
+    expect(page.length).toBe(2)
+    expect(['a', 'b'].map((value) => page.get(value, column))).toEqual(['[a]', '[b]'])
+  })
+
+  it('opens more and more values ahead while all are taken in order, and each once', () => {
+    const values = texts(200)
+    const own = columnOf()
+    const page = pageOf(values, own)
+    const ahead = values.slice(0, 130).map((value, index) => {
+      page.get(value, own)
+      return own.openedNow.length - index - 1
+    })
+    expect(ahead.slice(0, 8)).toEqual([0, 2, 1, 0, 6, 5, 4, 3])
+    expect(Math.max(...ahead)).toBe(63)
+    expect(own.openedNow).toEqual(values.slice(0, own.openedNow.length))
+  })
+
+  it('opens nothing ahead for a join, which asks for some of the rows only', () => {
+    const values = texts(100)
+    const own = columnOf()
+    const page = pageOf(values, own)
+    const asked = values.filter((_, index) => index % 10 === 5)
+    for (const value of asked) page.get(value, own)
+    expect(own.openedNow).toEqual(asked)
+  })
+
+  it('gives each who asks a value of their own, if it could be changed', () => {
+    const own = columnOf(false)
+    const page = pageOf(['a'], own)
+    const [first, second] = [page.get('a', own), page.get('a', own)]
+    expect(Buffer.isBuffer(first) && Buffer.isBuffer(second)).toBe(true)
+    expect([opened(first), opened(second)]).toEqual(['[a]', '[a]'])
+  })
+
+  it('has no value that KMS must be asked for, until it was', async () => {
+    const page = pageOf(['a', 'kms b', 'kms down'])
+    expect([page.needsKms, pageOf(['a']).needsKms]).toEqual([true, false])
+    expect([page.openNow(0), page.openNow(1)]).toEqual([true, false])
+    expect(page.get('kms b', column)).toBeUndefined()
+    expect(await page.open(1)).toBeUndefined()
+    expect(page.get('kms b', column)).toBe('[kms b]')
+    const failure = await page.open(2)
+    expect(failure).toBeInstanceOf(KmsUnavailableError)
+    expect(page.get('kms down', column)).toBe(failure)
+  })
+
+  it('gives a failure only under the declaration that failed, and a value only as the same type', () => {
     const page = pageOf(['a', 'b'])
-    const failure = new KmsUnavailableError('down')
-    page.open(1, failure)
-    const other = columnOf({})
-    expect(['a', 'b'].map((value) => opened(page.get(value, column)))).toEqual(['[a]', failure])
-    expect(['a', 'b'].map((value) => opened(page.get(value, other)))).toEqual(['[a]', undefined])
+    const failure = page.fail(1, new KmsUnavailableError('down'))
+    const other = { scheme: { type: column.scheme.type } } as BoundColumn
+    expect(['a', 'b'].map((value) => page.get(value, column))).toEqual(['[a]', failure])
+    expect(['a', 'b'].map((value) => page.get(value, other))).toEqual(['[a]', undefined])
+    expect(['a', 'b'].map((value) => page.get(value, columnOf()))).toEqual([undefined, undefined])
   })
 })
 
@@ -78,6 +152,15 @@ describe('Pages that wait for their hydration', () => {
     expect(pages.isEmpty).toBe(false)
     expect(opened(pages.get('c', column))).toBe('[c]')
     await Promise.resolve()
+    expect(pages.isEmpty).toBe(true)
+  })
+
+  it('are forgotten at the end of the turn, if they are of use in no other', async () => {
+    const pages = new ColumnPages()
+    pages.addForThisTurn(pageOf(['a']))
+    await Promise.resolve()
+    expect(pages.isEmpty).toBe(false)
+    await new Promise((resolve) => setImmediate(resolve))
     expect(pages.isEmpty).toBe(true)
   })
 
