@@ -110,12 +110,8 @@ export class ColumnPage {
     if (place === undefined) return undefined
     this.#next = place + 1
     if (this.#opened[place] === undefined) this.#openAhead(place, isNext)
-    const opened = this.#opened[place]
-    // What one declaration of a column could not open, another may (`previous`, `acceptPlaintext`).
-    const declaration = this.column.scheme
-    const isShared =
-      opened instanceof KmsEncryptionError ? scheme === declaration : scheme.type === declaration.type
-    return isShared ? (opened ?? undefined) : undefined
+    // What one declaration of a column takes, another may not (`previous`, `acceptPlaintext`).
+    return scheme === this.column.scheme ? (this.#opened[place] ?? undefined) : undefined
   }
 
   /** Opens a value and, as long as hydration takes every row, more and more of those that follow. */

@@ -56,4 +56,27 @@ describeDatabases('several entities over one table', (db) => {
       })
     }
   })
+
+  it.each([
+    ['strict', [Strict, Migrating]],
+    ['migrating', [Migrating, Strict]],
+  ])('take pages of rows by their own declaration, with the %s one first', async (_, entities) => {
+    const own = await startApplication(db(), entities)
+    const { dataSource } = own
+    const rows = await dataSource.getRepository(Strict).save([{ token: 'a' }, { token: 'b' }, { token: 'c' }])
+    const id = rows[1]!.id
+    const table = db().quote('account')
+    await db().rawQuery(`UPDATE ${table} SET token = ? WHERE id = ?`, [Buffer.from('plain'), id])
+    const order = { id: 'ASC' } as const
+    try {
+      for (const { manager } of [dataSource, (await own.restart()).dataSource]) {
+        const refusal = { code: 'PLAINTEXT_FOUND', entity: 'Strict', primaryKey: { id } }
+        expect(await failure(manager.find(Strict, { order }))).toMatchObject(refusal)
+        const found = await manager.find(Migrating, { order })
+        expect(found.map(({ token }) => token)).toEqual(['a', 'plain', 'c'])
+      }
+    } finally {
+      await own.stop()
+    }
+  })
 })
