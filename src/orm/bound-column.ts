@@ -14,7 +14,6 @@ import {
   ValueTooLargeError,
 } from '../errors'
 import { ColumnPages, keyOf, type Opened } from './column-pages'
-import { SealedAhead } from './sealed-ahead'
 import { SealedValue } from './sealed-value'
 import { normaliseStored } from './stored-value'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -38,7 +37,6 @@ export class BoundColumn implements ValueTransformer {
   readonly pages: ColumnPages
   /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
   #lastToken: ComparisonToken | undefined
-  readonly #ahead = new SealedAhead()
 
   constructor(
     readonly metadata: ColumnMetadata,
@@ -141,19 +139,12 @@ export class BoundColumn implements ValueTransformer {
     return ciphertext && this.#toStorage(ciphertext)
   }
 
-  encrypt(plaintext: Plaintext): Promise<Stored> {
-    return this.#ahead.take(plaintext) ?? this.#encrypt(plaintext)
-  }
-
-  /**
-   * Begins to encrypt a value whose statement will follow, if each value takes a call to KMS: those of a save are
-   * then made side by side.
-   */
-  encryptAhead(plaintext: Plaintext): Promise<unknown> | undefined {
-    if (this.recipe.mode !== 'direct') return undefined
-    const sealing = this.#encrypt(plaintext)
-    this.#ahead.add(plaintext, sealing)
-    return sealing
+  async encrypt(plaintext: Plaintext): Promise<Stored> {
+    try {
+      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
+    } catch (error) {
+      throw this.placed(error)
+    }
   }
 
   /** The value of a stored one; may ask KMS. */
@@ -221,14 +212,6 @@ export class BoundColumn implements ValueTransformer {
       return this.scheme.type.deserialise(Buffer.from(opened))
     } catch (error) {
       return new SealedValue(this, raw, this.placed(error)).placeholder
-    }
-  }
-
-  async #encrypt(plaintext: Plaintext): Promise<Stored> {
-    try {
-      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
-    } catch (error) {
-      throw this.placed(error)
     }
   }
 

@@ -1,10 +1,14 @@
 import { type QueryRunner } from 'typeorm'
 import { type BoundColumn } from './bound-column'
 import { type PageOpener } from './page-opener'
+import { SealedAhead } from './sealed-ahead'
 import { type StatementGuard } from './statement-guard'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 
 const guarded = new WeakSet<QueryRunner>()
+
+/** TypeORM's statements that end a transaction, or a part of one. */
+const END_OF_TRANSACTION = /^(COMMIT|ROLLBACK|RELEASE)\b/
 
 /**
  * Makes a query runner encrypt the values of its statements and decrypt the rows of its results. Every statement
@@ -25,12 +29,16 @@ export function guardQueryRunner(
   // which is how its own query builders call.
   const query = queryRunner.query.bind(queryRunner) as (...args: unknown[]) => Promise<unknown>
   const inOrder = new Order()
+  const ahead = SealedAhead.of(queryRunner)
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
     const pending = pendingOf(parameters)
     if (structured) statements()?.check(sql, parameters)
-    let sealed = pending ? encryptAll(parameters as unknown[], pending) : parameters
+    if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
+    let sealed = pending ? encryptAll(parameters as unknown[], pending, ahead) : parameters
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
-    const result = await query(sql, sealed, structured)
+    const answer = query(sql, sealed, structured)
+    ahead.workLater()
+    const result = await answer
     const opening = structured ? page()?.open(sql, rowsOf(result)) : undefined
     if (opening) await opening
     return result
@@ -41,7 +49,12 @@ export function guardQueryRunner(
     statements()?.check(sql, parameters)
     return stream(sql, parameters, ...rest)
   }
-  return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream })
+  const release = queryRunner.release.bind(queryRunner)
+  const guardedRelease: QueryRunner['release'] = () => {
+    ahead.clear()
+    return release()
+  }
+  return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream, release: guardedRelease })
 }
 
 /**
@@ -83,6 +96,7 @@ function pendingOf(parameters: unknown): PendingCiphertext[] | undefined {
 function encryptAll(
   parameters: readonly unknown[],
   pending: readonly PendingCiphertext[],
+  ahead: SealedAhead,
 ): unknown[] | Promise<unknown[]> {
   let prepared: BoundColumn | undefined
   const waiting: Promise<unknown>[] = []
@@ -91,17 +105,20 @@ function encryptAll(
     if (preparation) waiting.push(preparation)
     prepared = column
   }
-  return waiting.length > 0 ? Promise.all(waiting).then(() => sealAll(parameters)) : sealAll(parameters)
+  return waiting.length > 0
+    ? Promise.all(waiting).then(() => sealAll(parameters, ahead))
+    : sealAll(parameters, ahead)
 }
 
-function sealAll(parameters: readonly unknown[]): unknown[] | Promise<unknown[]> {
+function sealAll(parameters: readonly unknown[], ahead: SealedAhead): unknown[] | Promise<unknown[]> {
   const sealed = [...parameters]
   const waiting: Promise<unknown>[] = []
   for (let index = 0; index < sealed.length; index++) {
     const value = sealed[index]
     if (!(value instanceof PendingCiphertext)) continue
-    sealed[index] = value.encryptNow()
-    if (sealed[index] === undefined) waiting.push(value.encrypt().then((stored) => (sealed[index] = stored)))
+    const stored = value.encrypt(ahead)
+    if (stored instanceof Promise) waiting.push(stored.then((bytes) => (sealed[index] = bytes)))
+    else sealed[index] = stored
   }
   return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
 }

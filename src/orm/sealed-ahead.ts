@@ -1,52 +1,114 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { type QueryRunner } from 'typeorm'
 import { type Plaintext } from '../column/types'
+import { type BoundColumn } from './bound-column'
+import { samePlaintext } from './tokens'
 import { type Stored } from './value-opener'
 
-/** Milliseconds after which ciphertexts are dropped that no statement asks for, because their save failed. */
-const LIFETIME = 60_000
+/** Values that are encrypted while the database answers one statement: no more than it takes the time for. */
+const PER_STATEMENT = 4
 
-const SECRET = randomBytes(32)
+/** How far a value is looked for. Mostly it is the next, as TypeORM announces entities in the order of their statements. */
+const MAX_DISTANCE = 64
+
+interface Announced {
+  plaintext: Plaintext
+  /** Not there until it is encrypted. In direct mode that begins at once. */
+  sealed: Stored | Promise<Stored> | undefined
+}
+
+/** What was announced for one column, in order. */
+interface Queue {
+  /** `undefined` for what was taken. */
+  values: (Announced | undefined)[]
+  /** The place of what will most likely be taken next; before it all is. */
+  next: number
+  /** The place of what will be encrypted next. */
+  unsealed: number
+}
 
 /**
- * Ciphertexts of one column in direct mode that are made before their statements. TypeORM sends the statements of a
- * save one after the other, so each would wait for its own call to KMS; but it announces all entities before the
- * first. Each ciphertext is taken once.
+ * The values that a query runner will store soon. TypeORM announces all entities of a save before its first
+ * statement, and then mostly sends a statement per row and waits for each. In direct mode the calls to KMS are made
+ * side by side instead of one after the other; and other values are encrypted while the database is busy, when that
+ * costs no time.
+ *
+ * Only the runner's next statements take from it, and each ciphertext is taken once. At the end of the transaction,
+ * or when the runner is released, all that is left is dropped.
  */
 export class SealedAhead {
-  readonly #sealed = new Map<string, Promise<Stored>[]>()
-  #sweep: NodeJS.Timeout | undefined
+  readonly #queues = new Map<BoundColumn, Queue>()
+  #isWorkDue = false
 
-  /** Keeps a ciphertext that is being made. */
-  add(plaintext: Plaintext, sealing: Promise<Stored>): void {
-    const key = keyOf(plaintext)
-    const sealed = this.#sealed.get(key)
-    if (sealed) sealed.push(sealing)
-    else this.#sealed.set(key, [sealing])
-    sealing.catch(() => this.#sealed.delete(key))
-    this.#sweepLater()
+  /** Of a query runner. */
+  static of(queryRunner: QueryRunner): SealedAhead {
+    let ahead = all.get(queryRunner)
+    if (!ahead) all.set(queryRunner, (ahead = new SealedAhead()))
+    return ahead
   }
 
-  /** A ciphertext of the plaintext, if one was made or is being made. */
-  take(plaintext: Plaintext): Promise<Stored> | undefined {
-    if (this.#sealed.size === 0) return undefined
-    const key = keyOf(plaintext)
-    const sealed = this.#sealed.get(key)
-    const sealing = sealed?.pop()
-    if (sealed?.length === 0) this.#sealed.delete(key)
-    if (sealing) this.#sweepLater()
-    return sealing
+  /** True if nothing is announced. */
+  get isEmpty(): boolean {
+    return this.#queues.size === 0
   }
 
-  #sweepLater(): void {
-    if (this.#sweep) this.#sweep.refresh()
-    else
-      this.#sweep = setTimeout(() => {
-        this.#sealed.clear()
-      }, LIFETIME).unref()
+  /** Announces a value. Returns what to wait for before the first statement: then trouble with KMS shows early. */
+  announce(column: BoundColumn, value: Plaintext): Promise<unknown> | undefined {
+    // The application may change its Buffer.
+    const plaintext = typeof value === 'string' ? value : Buffer.from(value)
+    const sealed = column.recipe.mode === 'direct' ? column.encrypt(plaintext) : undefined
+    // Who waits for it, or takes it, meets the failure.
+    sealed?.catch(() => undefined)
+    const queue = this.#queues.get(column)
+    if (queue) queue.values.push({ plaintext, sealed })
+    else this.#queues.set(column, { values: [{ plaintext, sealed }], next: 0, unsealed: 0 })
+    return sealed
+  }
+
+  /** A ciphertext of a value, if it was announced and is encrypted, or being encrypted. */
+  take(column: BoundColumn, plaintext: Plaintext): Stored | Promise<Stored> | undefined {
+    const queue = this.#queues.get(column)
+    if (!queue) return undefined
+    const { values } = queue
+    const end = Math.min(queue.next + MAX_DISTANCE, values.length)
+    for (let at = queue.next; at < end; at++) {
+      const announced = values[at]
+      if (!announced || !samePlaintext(announced.plaintext, plaintext)) continue
+      values[at] = undefined
+      while (queue.next < values.length && !values[queue.next]) queue.next++
+      if (queue.next === values.length) this.#queues.delete(column)
+      return announced.sealed
+    }
+    return undefined
+  }
+
+  /** Encrypts some of the values that the next statements will need, once the one before them is on its way. */
+  workLater(): void {
+    if (this.isEmpty || this.#isWorkDue) return
+    this.#isWorkDue = true
+    setImmediate(() => {
+      this.#isWorkDue = false
+      for (const [column, queue] of this.#queues) sealNext(column, queue)
+    })
+  }
+
+  /** Drops all that is announced. */
+  clear(): void {
+    this.#queues.clear()
   }
 }
 
-/** Keeps no plaintext. */
-function keyOf(plaintext: Plaintext): string {
-  return createHmac('sha256', SECRET).update(plaintext).digest('base64')
+const all = new WeakMap<QueryRunner, SealedAhead>()
+
+function sealNext(column: BoundColumn, queue: Queue): void {
+  const { values, next } = queue
+  const end = Math.min(next + MAX_DISTANCE, values.length)
+  let sealed = 0
+  for (queue.unsealed = Math.max(queue.unsealed, next); queue.unsealed < end; queue.unsealed++) {
+    const announced = values[queue.unsealed]
+    if (!announced || announced.sealed) continue
+    if (sealed++ === PER_STATEMENT) return
+    announced.sealed = column.encryptNow(announced.plaintext)
+    // Without a data key at hand the statement asks KMS for one.
+    if (!announced.sealed) return
+  }
 }

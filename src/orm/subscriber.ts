@@ -5,10 +5,12 @@ import {
   type InsertEvent,
   type LoadEvent,
   type ObjectLiteral,
+  type QueryRunner,
   type UpdateEvent,
 } from 'typeorm'
 import { boundColumns } from './bound-columns'
 import { type BoundColumn } from './bound-column'
+import { SealedAhead } from './sealed-ahead'
 import { SealedValue } from './sealed-value'
 import { type ColumnMetadata } from './typeorm-types'
 import { isLasting } from './undecryptable'
@@ -20,16 +22,17 @@ import { isLasting } from './undecryptable'
  */
 @EventSubscriber()
 export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
-  beforeInsert({ entity, metadata }: InsertEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    return prepare(metadata, entity)
+  beforeInsert({ entity, metadata, queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    return prepare(queryRunner, metadata, entity, ({ isInsert }) => isInsert)
   }
 
   beforeUpdate({
     entity,
     metadata,
+    queryRunner,
     updatedColumns,
   }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    return prepare(metadata, entity, updatedColumns)
+    return prepare(queryRunner, metadata, entity, (column) => updatedColumns.includes(column))
   }
 
   /** TypeORM calls it for each entity of a page, at a cost, and does not if there is none. */
@@ -44,27 +47,38 @@ function openSealed(entity: ObjectLiteral, event?: LoadEvent<ObjectLiteral>): Pr
     const value = SealedValue.of(column.metadata.getEntityValue(entity))
     return value ? [[column, value] as const] : []
   })
-  return sealed.length === 0
-    ? undefined
-    : Promise.all(sealed.map(([column, value]) => open(entity, column, value)))
+  return all(sealed.map(([column, value]) => open(entity, column, value)))
 }
 
 function prepare(
+  queryRunner: QueryRunner,
   metadata: EntityMetadata,
   entity: ObjectLiteral | undefined,
-  stored: readonly ColumnMetadata[] = metadata.columns,
+  isStored: (column: ColumnMetadata) => boolean,
 ): Promise<unknown> | undefined {
   if (!entity) return undefined
-  const waiting: Promise<unknown>[] = []
-  for (const column of boundColumns(metadata)) {
+  const values = boundColumns(metadata).flatMap((column) => {
     const value: unknown = column.metadata.getEntityValue(entity)
-    if (value === null || value === undefined || SealedValue.of(value)) continue
-    const plaintext = column.serialise(value)
-    const preparation =
-      column.prepare() ?? (stored.includes(column.metadata) ? column.encryptAhead(plaintext) : undefined)
+    if (value === null || value === undefined || SealedValue.of(value)) return []
+    return [{ column, plaintext: column.serialise(value) }]
+  })
+  const ahead = SealedAhead.of(queryRunner)
+  const waiting: Promise<unknown>[] = []
+  for (const { column, plaintext } of values) {
+    const preparation = column.prepare()
     if (preparation) waiting.push(preparation)
+    const sealing = isStored(column.metadata) ? ahead.announce(column, plaintext) : undefined
+    if (sealing) waiting.push(sealing)
   }
-  return waiting.length === 0 ? undefined : Promise.all(waiting)
+  return all(waiting)
+}
+
+/** All of them, for TypeORM, which leaves them to themselves when another listener or entity fails at once. */
+function all(waiting: readonly Promise<unknown>[]): Promise<unknown> | undefined {
+  if (waiting.length === 0) return undefined
+  const done = Promise.all(waiting)
+  done.catch(() => undefined)
+  return done
 }
 
 async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedValue): Promise<void> {

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { type KmsEncryptionError, SearchRefusedError } from '../errors'
 import { type Plaintext } from '../column/types'
 import { type BoundColumn } from './bound-column'
+import { type SealedAhead } from './sealed-ahead'
 
 /**
  * A plaintext on its way through TypeORM, which must not reach the database as it is. Whoever prints it sees where
@@ -63,13 +64,10 @@ export class ComparisonToken extends Token {
 
 /** A value to be stored. The guard of the query runner replaces it by its ciphertext before the statement is sent. */
 export class PendingCiphertext extends Token {
-  /** Encrypts at once, or returns `undefined` if KMS must be asked first. */
-  encryptNow(): Buffer | string | undefined {
-    return this.column.encryptNow(this.plaintext)
-  }
-
-  encrypt(): Promise<Buffer | string> {
-    return this.column.encrypt(this.plaintext)
+  /** The ciphertext: at once, if it was made ahead or if no call to KMS is needed for it. */
+  encrypt(ahead: SealedAhead): Buffer | string | Promise<Buffer | string> {
+    const { column, plaintext } = this
+    return ahead.take(column, plaintext) ?? column.encryptNow(plaintext) ?? column.encrypt(plaintext)
   }
 
   refusal(): KmsEncryptionError {
@@ -87,7 +85,8 @@ export function searchRefusal(column: BoundColumn): KmsEncryptionError {
   )
 }
 
-function samePlaintext(a: Plaintext, b: Plaintext): boolean {
+/** True for the same text or the same bytes. */
+export function samePlaintext(a: Plaintext, b: Plaintext): boolean {
   if (typeof a === 'string' || typeof b === 'string') return a === b
   return Buffer.compare(a, b) === 0
 }

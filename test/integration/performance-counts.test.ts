@@ -11,6 +11,8 @@ import {
   PrimaryGeneratedColumn,
 } from 'typeorm'
 import { KmsEncrypted, type KmsEncryption } from 'typeorm-kms-encrypted'
+import { boundColumns } from '../../src/orm/bound-columns'
+import { SealedAhead } from '../../src/orm/sealed-ahead'
 import { describeDatabases } from '../support/databases'
 import { startApplication, type TestApplication } from '../support/encryption'
 import { StatementCounter } from '../support/statements'
@@ -158,6 +160,27 @@ describeDatabases('What reading and saving costs', (db) => {
       if (!warm) await reader.destroy()
     },
   )
+
+  it('what a save announced is forgotten when it is over, however it ends', async () => {
+    const runner = dataSource.createQueryRunner()
+    const ahead = SealedAhead.of(runner)
+    try {
+      const [first, second] = [newOwner('first'), newOwner('second')]
+      await runner.manager.save(Owner, [first, second])
+      expect(ahead.isEmpty).toBe(true)
+      const bad = { ...newOwner('bad'), note: 5 as unknown as string }
+      await expect(runner.manager.save(Owner, [newOwner('third'), bad])).rejects.toThrow('Owner.note')
+      expect(ahead.isEmpty).toBe(true)
+      for (const { id } of [first, second]) {
+        expectOwn(await runner.manager.findOneByOrFail(Owner, { id: id! }))
+      }
+      void ahead.announce(boundColumns(dataSource.getMetadata(Owner))[0]!, 'left over')
+      await runner.release()
+      expect(ahead.isEmpty).toBe(true)
+    } finally {
+      await runner.release()
+    }
+  })
 
   describe('In direct mode', () => {
     const encrypts = () => app.kms.calls.filter(({ operation }) => operation === 'Encrypt')

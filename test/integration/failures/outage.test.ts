@@ -50,6 +50,28 @@ describeDatabases(
       )
     })
 
+    it.each([
+      ['a column in envelope mode', Account],
+      ['a column in direct mode', DirectAccount],
+    ])('leaves no rejection unhandled when a value is refused meanwhile: %s', async (_, Entity) => {
+      const unhandled: unknown[] = []
+      const collect = (reason: unknown): void => {
+        unhandled.push(reason)
+      }
+      process.on('unhandledRejection', collect)
+      try {
+        const { manager } = (await app.restart()).dataSource
+        app.kms.misbehave({ latency: 20, outage: true })
+        const [good, bad] = accounts(2)
+        const save = manager.save(Entity, [good!, { ...bad!, privateKey: 5 as unknown as string }])
+        await expect(save).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+        await delay(200)
+      } finally {
+        process.off('unhandledRejection', collect)
+      }
+      expect(unhandled).toEqual([])
+    })
+
     it('that lasts longer than maxAge fails reads and writes at once, and heals by itself', async () => {
       // A client as the application has it, which repeats what fails.
       const client = app.kms.client()
