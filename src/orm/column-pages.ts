@@ -71,9 +71,9 @@ export class ColumnPage {
     return this.#bytes[place]!
   }
 
-  /** Opens a value if that needs no call to KMS. Returns false if it does. */
-  openNow(place: number): boolean {
-    this.#openNow(place, undefined)
+  /** Opens a value if that needs no call to KMS, and returns false if it does. `dataKey`: what most likely opens it. */
+  openNow(place: number, dataKey?: DataKey): boolean {
+    this.#openNow(place, dataKey)
     return this.#opened[place] !== null
   }
 

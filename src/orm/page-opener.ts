@@ -1,5 +1,5 @@
 import { type DataSource } from 'typeorm'
-import { dataKeyId, shareDataKey } from '../cipher/data-key'
+import { type DataKey, dataKeyId, shareDataKey } from '../cipher/data-key'
 import { isCiphertext, Suite, suiteOf } from '../cipher/format'
 import { type KmsEncryptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
@@ -7,8 +7,8 @@ import { boundColumns } from './bound-columns'
 import { ColumnPage } from './column-pages'
 
 type Row = Record<string, unknown>
-/** A value to open: its place on a page. */
-type Cell = { page: ColumnPage; place: number }
+/** Values to open: their places on a page. */
+type Places = { page: ColumnPage; places: number[] }
 
 /**
  * Decrypts the rows of a query before TypeORM makes entities of them, if KMS must be asked for that: hydration is
@@ -42,7 +42,7 @@ export class PageOpener {
       for (const page of pages) if (page.length > 1) page.column.pages.addForThisTurn(page)
       return undefined
     }
-    const waiting = new Map<string, Cell[]>()
+    const waiting = new Map<string, Places[]>()
     for (const page of pages) openNow(page, waiting)
     return Promise.all(Array.from(waiting.values(), openTogether)).then(() => {
       for (const page of pages) page.column.pages.add(page)
@@ -89,22 +89,24 @@ function unshortened(resultName: string, sql: string): string {
  * Opens the values of a page whose data key is at hand: room may have to be made for those that others wait for,
  * which are lined up.
  */
-function openNow(page: ColumnPage, waiting: Map<string, Cell[]>): void {
-  let lined: Cell[] | undefined
+function openNow(page: ColumnPage, waiting: Map<string, Places[]>): void {
+  let lined: number[] | undefined
   for (let place = 0; place < page.length; place++) {
     // Mostly a row waits for the same data key as the one before it.
-    if (lined && shareDataKey(bytesOf(lined[0]!), page.bytesAt(place))) lined.push({ page, place })
-    else if (!page.openNow(place)) lined = lineUp({ page, place }, waiting)
+    if (lined && shareDataKey(page.bytesAt(lined[0]!), page.bytesAt(place))) lined.push(place)
+    else if (!page.openNow(place)) lined = lineUp(page, place, waiting)
   }
 }
 
-/** Adds a value to those that wait for the same call to KMS. */
-function lineUp(cell: Cell, waiting: Map<string, Cell[]>): Cell[] {
-  const group = waitingKey(bytesOf(cell), cell.page.column, waiting.size)
-  const cells = waiting.get(group) ?? []
-  cells.push(cell)
-  waiting.set(group, cells)
-  return cells
+/** Adds a value to those that wait for the same call to KMS. Returns the places of those on its page. */
+function lineUp(page: ColumnPage, place: number, waiting: Map<string, Places[]>): number[] {
+  const group = waitingKey(page.bytesAt(place), page.column, waiting.size)
+  let all = waiting.get(group)
+  if (!all) waiting.set(group, (all = []))
+  let own = all.find((each) => each.page === page)
+  if (!own) all.push((own = { page, places: [] }))
+  own.places.push(place)
+  return own.places
 }
 
 function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): string {
@@ -113,18 +115,17 @@ function waitingKey(bytes: Buffer, { recipe }: BoundColumn, unique: number): str
 }
 
 /** Opens values that share a data key: one call to KMS, and if it fails, no other is made for the rest. */
-async function openTogether(cells: readonly Cell[]): Promise<void> {
+async function openTogether(waiting: readonly Places[]): Promise<void> {
   let failure: KmsEncryptionError | undefined
-  for (const { page, place } of cells) {
-    if (failure) {
-      page.fail(place, failure)
-      continue
+  let dataKey: DataKey | undefined
+  for (const { page, places } of waiting) {
+    for (const place of places) {
+      if (failure) page.fail(place, failure)
+      else if (!page.openNow(place, dataKey)) {
+        const own = await page.open(place)
+        if (own && !own.code.startsWith('CIPHERTEXT_TAMPERED')) failure = own
+        dataKey = page.column.opener.dataKeyAtHand()
+      }
     }
-    const own = page.openNow(place) ? undefined : await page.open(place)
-    if (own && !own.code.startsWith('CIPHERTEXT_TAMPERED')) failure = own
   }
-}
-
-function bytesOf({ page, place }: Cell): Buffer {
-  return page.bytesAt(place)
 }
