@@ -4,8 +4,11 @@ import { type BoundColumn } from './bound-column'
 import { samePlaintext } from './tokens'
 import { type Stored } from './value-opener'
 
-/** Values that are encrypted while the database answers one statement: no more than it takes the time for. */
-const PER_STATEMENT = 4
+/**
+ * Values that are encrypted while the database answers one statement: as many as there is time for. So the next few
+ * statements need none, and each does not find the processor's caches full of other things.
+ */
+const BATCH = 6
 
 /** How far a value is looked for. Mostly it is the next, as TypeORM announces entities in the order of their statements. */
 const MAX_DISTANCE = 64
@@ -22,7 +25,7 @@ interface Queue {
   values: (Announced | undefined)[]
   /** The place of what will most likely be taken next; before it all is. */
   next: number
-  /** The place of what will be encrypted next. */
+  /** The place after those that were encrypted, or tried. */
   unsealed: number
 }
 
@@ -99,16 +102,14 @@ export class SealedAhead {
 
 const all = new WeakMap<QueryRunner, SealedAhead>()
 
+/** Encrypts the next values, if all that were encrypted before are taken. */
 function sealNext(column: BoundColumn, queue: Queue): void {
-  const { values, next } = queue
-  const end = Math.min(next + MAX_DISTANCE, values.length)
-  let sealed = 0
-  for (queue.unsealed = Math.max(queue.unsealed, next); queue.unsealed < end; queue.unsealed++) {
-    const announced = values[queue.unsealed]
-    if (!announced || announced.sealed) continue
-    if (sealed++ === PER_STATEMENT) return
-    announced.sealed = column.encryptNow(announced.plaintext)
-    // Without a data key at hand the statement asks KMS for one.
-    if (!announced.sealed) return
+  const { values, next, unsealed } = queue
+  if (unsealed > next) return
+  const end = Math.min(next + BATCH, values.length)
+  for (let at = next; at < end; at++) {
+    const announced = values[at]
+    if (announced) announced.sealed ??= column.encryptNow(announced.plaintext)
   }
+  queue.unsealed = end
 }

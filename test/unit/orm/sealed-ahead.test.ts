@@ -29,16 +29,17 @@ describe('Values that are encrypted ahead of their statements', () => {
   it('are encrypted while the database answers, a few at a time, and taken once', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
-    for (const text of texts(8)) expect(ahead.announce(column, text)).toBeUndefined()
+    for (const text of texts(9)) expect(ahead.announce(column, text)).toBeUndefined()
     expect(ahead.take(column, 'v0')).toBeUndefined()
     await statement(ahead)
-    expect(texts(8).map((text) => ahead.take(column, text))).toEqual([
+    expect(texts(9).map((text) => ahead.take(column, text))).toEqual([
       undefined,
       'v1#1',
       'v2#2',
       'v3#3',
       'v4#4',
-      undefined,
+      'v5#5',
+      'v6#6',
       undefined,
       undefined,
     ])
