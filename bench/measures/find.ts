@@ -34,11 +34,15 @@ export async function findRows({ kms, places, report, quick }: Bench): Promise<v
   }
 }
 
-async function timeFinds({ plain, blob, transformed, encrypted, bare }: Contest, rounds: number) {
+async function timeFinds(
+  { plain, blob, bareTransformed, transformed, encrypted, bare }: Contest,
+  rounds: number,
+) {
   const values = privateKeys(ROWS)
   const sealed = values.map((value) => bare.seal(value))
   const chunk = 1_000
   await plain.repository.save(newUsers(values), { chunk })
+  await bareTransformed.repository.save(newUsers(values), { chunk })
   await transformed.repository.save(newUsers(values), { chunk })
   await encrypted.repository.save(newUsers(values), { chunk })
   await blob.insertRaw(await encrypted.stored())
@@ -46,6 +50,7 @@ async function timeFinds({ plain, blob, transformed, encrypted, bare }: Contest,
     [
       { name: 'plain TypeORM', run: () => plain.repository.find() },
       { name: 'plain TypeORM, as many bytes', run: () => blob.repository.find() },
+      { name: 'bare transformer', run: () => bareTransformed.repository.find() },
       { name: 'this library', run: () => encrypted.repository.find() },
       { name: 'typeorm-encrypted', run: () => transformed.repository.find() },
       { name: 'bare decryptions', run: () => sealed.map((bytes) => bare.open(bytes)) },

@@ -37,7 +37,10 @@ export async function saveNewRows({ kms, places, report, quick }: Bench): Promis
   }
 }
 
-async function timeSaves({ plain, blob, transformed, encrypted, bare }: Contest, rounds: number) {
+async function timeSaves(
+  { plain, blob, bareTransformed, transformed, encrypted, bare }: Contest,
+  rounds: number,
+) {
   const values = privateKeys(ROWS)
   const blobs = values.map((value) => Buffer.from(value.padEnd(349)))
   let users: { privateKey: string }[] = []
@@ -60,6 +63,11 @@ async function timeSaves({ plain, blob, transformed, encrypted, bare }: Contest,
           blobUsers = blobs.map((value) => ({ privateKey: value }))
         },
         run: () => blob.repository.save(blobUsers, { chunk: CHUNK }),
+      },
+      {
+        name: 'bare transformer',
+        prepare: anew(bareTransformed),
+        run: () => bareTransformed.repository.save(users, { chunk: CHUNK }),
       },
       {
         name: 'this library',

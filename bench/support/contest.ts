@@ -1,7 +1,7 @@
 import { scope } from '../contenders/library'
 import { NodeCrypto } from '../contenders/node-crypto'
 import { type Place } from './databases'
-import { BlobUser, EncryptedUser, PlainUser, TransformedUser } from './entities'
+import { BareUser, BlobUser, EncryptedUser, PlainUser, TransformedUser } from './entities'
 import { type BenchKms } from './kms'
 import { Table } from './tables'
 
@@ -9,6 +9,7 @@ import { Table } from './tables'
 export interface Contest {
   plain: Table<PlainUser>
   blob: Table<BlobUser>
+  bareTransformed: Table<BareUser>
   transformed: Table<TransformedUser>
   encrypted: Table<EncryptedUser>
   bare: NodeCrypto
@@ -21,11 +22,13 @@ export async function withContest(
 ): Promise<void> {
   const plain = await Table.open(place, PlainUser)
   const blob = await Table.open(place, BlobUser)
+  const bareTransformed = await Table.open(place, BareUser)
   const transformed = await Table.open(place, TransformedUser)
   const encrypted = await Table.open(place, EncryptedUser, { kms })
-  const tables = [plain, blob, transformed, encrypted]
+  const tables = [plain, blob, bareTransformed, transformed, encrypted]
   try {
-    await body({ plain, blob, transformed, encrypted, bare: new NodeCrypto(scope.aad.length) })
+    const bare = new NodeCrypto(scope.aad.length)
+    await body({ plain, blob, bareTransformed, transformed, encrypted, bare })
   } finally {
     for (const table of tables) {
       await table.repository.clear()
