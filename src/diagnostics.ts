@@ -1,15 +1,18 @@
 import { channel } from 'node:diagnostics_channel'
+import { type KmsEncryptionErrorCode } from './errors'
 
 /*
  * What can be watched with Node's diagnostics_channel. No event holds a plaintext, key material or a ciphertext.
  * With no subscriber nothing is made and nothing is sent: every publisher asks `hasSubscribers` first.
  */
 
+/** What became of a call: `ok`, or the `code` of the error. */
+export type CallOutcome = 'ok' | KmsEncryptionErrorCode
+
 /** One call to KMS, when it has ended. Channel `typeorm-kms-encrypted:kms-call`. */
 export interface KmsCallEvent {
   operation: 'GenerateDataKey' | 'Encrypt' | 'Decrypt' | 'ReEncrypt'
-  /** `ok`, or the `code` of the error. */
-  outcome: string
+  outcome: CallOutcome
   /** From the request to the answer, retries included. */
   milliseconds: number
   /** Before that, spent waiting for one of the `concurrency` places. */

@@ -3,7 +3,7 @@ export { type EncryptionContext } from './cipher/context'
 export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
 export { type KmsEncryptedOptions, type OnUndecryptable } from './column/options'
 export { type ValueTypeName } from './column/types'
-export { type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
+export { type CallOutcome, type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
 export * from './errors'
 export {
   type CacheOptions,

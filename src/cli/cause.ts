@@ -1,8 +1,12 @@
-import { KmsEncryptionError } from '../errors'
+import { KmsEncryptionError, type KmsEncryptionErrorCode } from '../errors'
 import { printable } from './terminal'
 
 /** Failures before anything was sent: what the SDK or the network say of them names no value. */
-const UNSENT: ReadonlySet<string> = new Set(['KMS_UNAVAILABLE', 'KMS_CREDENTIALS', 'KMS_REGION'])
+const UNSENT: ReadonlySet<KmsEncryptionErrorCode> = new Set([
+  'KMS_UNAVAILABLE',
+  'KMS_CREDENTIALS',
+  'KMS_REGION',
+])
 const LONGEST = 300
 
 /**

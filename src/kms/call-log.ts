@@ -1,4 +1,4 @@
-import { channels, type KmsCallEvent } from '../diagnostics'
+import { type CallOutcome, channels, type KmsCallEvent } from '../diagnostics'
 
 /** Calls to KMS since the start, by operation. */
 export interface KmsCallCounts {
@@ -40,7 +40,7 @@ export class CallLog {
   /** Counts a call. What is returned is to be called with what became of it, and what was answered or thrown. */
   start(
     call: Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>,
-  ): (outcome: string, answer: unknown) => void {
+  ): (outcome: CallOutcome, answer: unknown) => void {
     this.calls[call.operation]++
     const started = performance.now()
     return (outcome, answer) => {

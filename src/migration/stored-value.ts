@@ -1,6 +1,7 @@
 import { type Recipe } from '../cipher/cipher'
 import { type Recognised, recognise } from '../cipher/recognise'
-import { KmsEncryptionError, MalformedCiphertextError, SelfCheckError } from '../errors'
+import { MalformedCiphertextError, SelfCheckError } from '../errors'
+import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/value-opener'
 import { asBuffer } from './rows/is-same'
@@ -34,14 +35,12 @@ export async function readStored(column: BoundColumn, stored: Stored): Promise<S
   }
 }
 
-const NOT_OPENED = new Set(['CIPHERTEXT_WRONG_CONTEXT', 'CIPHERTEXT_TAMPERED', 'CIPHERTEXT_MALFORMED'])
-
 async function opens(column: BoundColumn, bytes: Buffer): Promise<boolean> {
   try {
     await column.opener.openWithScope(bytes)
     return true
   } catch (error) {
-    if (error instanceof KmsEncryptionError && NOT_OPENED.has(error.code)) return false
+    if (isNoCiphertext(error)) return false
     throw error
   }
 }

@@ -1,4 +1,5 @@
-import { KmsEncryptionError, PlaintextFoundError } from '../errors'
+import { type KmsEncryptionErrorCode, PlaintextFoundError } from '../errors'
+import { isLasting } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
@@ -9,14 +10,12 @@ import { readStored } from './stored-value'
 export interface Unreadable {
   primaryKey: Readonly<Record<string, unknown>>
   /** Code of the error, e.g. `CIPHERTEXT_TAMPERED`. */
-  code: string
+  code: KmsEncryptionErrorCode
   reason: string
 }
 
 /** Failures listed; the others are only counted. */
 const MAX_LISTED = 1_000
-/** Trouble with KMS itself: it says nothing about the row. */
-const NOT_THE_ROW = new Set(['KMS_UNAVAILABLE', 'KMS_THROTTLED', 'KMS_CREDENTIALS', 'KMS_REGION', 'CLOSED'])
 
 /** Opens every value and changes none. */
 export class Verify implements Conversion {
@@ -39,7 +38,8 @@ export class Verify implements Conversion {
     try {
       await this.#read(row)
     } catch (error) {
-      if (!(error instanceof KmsEncryptionError) || NOT_THE_ROW.has(error.code)) throw error
+      // Trouble of KMS itself says nothing about the row.
+      if (!isLasting(error)) throw error
       this.failed++
       const { code, reason } = error
       if (this.unreadable.length < MAX_LISTED) {

@@ -1,7 +1,7 @@
 import { type DataSource } from 'typeorm'
 import { type DataKey, dataKeyId, shareDataKey } from '../cipher/data-key'
 import { isCiphertext, Suite, suiteOf } from '../cipher/format'
-import { type KmsEncryptionError } from '../errors'
+import { type KmsEncryptionError, TamperedCiphertextError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
 import { ColumnPage } from './column-pages'
@@ -123,7 +123,7 @@ async function openTogether(waiting: readonly Places[]): Promise<void> {
       if (failure) page.fail(place, failure)
       else if (!page.openNow(place, dataKey)) {
         const own = await page.open(place)
-        if (own && !own.code.startsWith('CIPHERTEXT_TAMPERED')) failure = own
+        if (own && !(own instanceof TamperedCiphertextError)) failure = own
         dataKey = page.column.opener.dataKeyAtHand()
       }
     }

@@ -8,12 +8,12 @@ import {
   type QueryRunner,
   type UpdateEvent,
 } from 'typeorm'
+import { isLasting } from '../errors/kinds'
 import { boundColumns } from './bound-columns'
 import { type BoundColumn } from './bound-column'
 import { SealedAhead } from './sealed-ahead'
 import { SealedValue } from './sealed-value'
 import { type ColumnMetadata } from './typeorm-types'
-import { isLasting } from './undecryptable'
 
 /**
  * The entity subscriber. Before insert and update it refuses values that cannot be stored and fetches the data

@@ -42,18 +42,3 @@ export function undecryptable(value: unknown): Undecryptable | undefined {
 export function isUndecryptable(value: unknown): boolean {
   return SealedValue.of(value)?.failure !== undefined
 }
-
-/** Failures of KMS rather than of one value: the next attempt may well succeed, so they are always thrown. */
-const PASSING: ReadonlySet<string> = new Set([
-  'KMS_UNAVAILABLE',
-  'KMS_THROTTLED',
-  'KMS_CREDENTIALS',
-  'KMS_REGION',
-  'KMS_REQUEST_FAILED',
-  'CLOSED',
-])
-
-/** True if the value or its KMS key is the cause, and not that KMS cannot be asked at the moment. */
-export function isLasting({ code }: KmsEncryptionError): boolean {
-  return !PASSING.has(code)
-}

@@ -5,15 +5,11 @@ import { isCiphertext } from '../cipher/format'
 import { fromBase64Bytes, recognise } from '../cipher/recognise'
 import { type Scope } from '../cipher/scope'
 import { type Scheme } from '../column/scheme'
-import { KmsEncryptionError, PlaintextFoundError } from '../errors'
+import { PlaintextFoundError } from '../errors'
+import { isNoCiphertext, isOfOtherScope } from '../errors/kinds'
 
 /** What TypeORM passes around for a stored value. */
 export type Stored = Buffer | string
-
-/** Failures after which another scope is tried. */
-const OTHER_SCOPE = new Set(['CIPHERTEXT_WRONG_CONTEXT', 'CIPHERTEXT_TAMPERED'])
-/** Failures after which bytes that look like a ciphertext are taken for the plaintext that they may be. */
-const NO_CIPHERTEXT = new Set([...OTHER_SCOPE, 'CIPHERTEXT_MALFORMED'])
 
 /**
  * Opens the stored values of one column: under its current scope, then under the `previous` ones; and, with
@@ -82,7 +78,7 @@ export class ValueOpener {
         const plaintext = this.#cipher.decryptNow(bytes, scope)
         if (plaintext) return plaintext
       } catch (error) {
-        if (!isOneOf(OTHER_SCOPE, error)) throw error
+        if (!isOfOtherScope(error)) throw error
       }
     }
     return undefined
@@ -95,7 +91,7 @@ export class ValueOpener {
     try {
       return (await this.openWithScope(bytes)).plaintext
     } catch (error) {
-      if (this.#mayBePlaintext(stored, bytes) && isOneOf(NO_CIPHERTEXT, error)) return Buffer.from(stored)
+      if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
       throw error
     }
   }
@@ -107,7 +103,7 @@ export class ValueOpener {
       try {
         return { plaintext: await this.#cipher.decrypt(bytes, scope), scope }
       } catch (error) {
-        if (!isOneOf(OTHER_SCOPE, error)) throw error
+        if (!isOfOtherScope(error)) throw error
         first ??= error
       }
     }
@@ -127,7 +123,7 @@ export class ValueOpener {
     try {
       return this.#cipher.decryptNow(bytes, this.scopes[0])
     } catch (error) {
-      if (this.#mayBePlaintext(stored, bytes) && isOneOf(NO_CIPHERTEXT, error)) return Buffer.from(stored)
+      if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
       throw error
     }
   }
@@ -147,8 +143,4 @@ export function isDoubtful(scheme: Scheme, stored: Stored, bytes: Buffer): boole
 /** 0xC1 occurs in no UTF-8; only bytes, and texts that are base64, can look like a ciphertext and be none. */
 export function canLookLikeCiphertext(scheme: Scheme, stored: Stored, bytes: Buffer): boolean {
   return scheme.type.name === 'buffer' || bytes !== stored
-}
-
-function isOneOf(codes: ReadonlySet<string>, error: unknown): boolean {
-  return error instanceof KmsEncryptionError && codes.has(error.code)
 }

@@ -1,4 +1,10 @@
-import { KeyDisabledError, KmsEncryptionError, type UnknownValueTypeError } from 'typeorm-kms-encrypted'
+import {
+  KeyDisabledError,
+  KmsEncryptionError,
+  type KmsEncryptionErrorCode,
+  type KmsEncryptionErrorKind,
+  type UnknownValueTypeError,
+} from 'typeorm-kms-encrypted'
 import * as library from 'typeorm-kms-encrypted'
 import { expectType } from './expect-type'
 
@@ -20,7 +26,11 @@ expectType<never, Ambiguous>(true)
 
 expectType<'KMS_KEY_DISABLED', KeyDisabledError['code']>(true)
 expectType<'UNKNOWN_VALUE_TYPE', UnknownValueTypeError['code']>(true)
-expectType<string, KmsEncryptionError['code']>(true)
+expectType<'key', KeyDisabledError['kind']>(true)
+expectType<KmsEncryptionErrorCode, KmsEncryptionError['code']>(true)
+expectType<KmsEncryptionErrorKind, KmsEncryptionError['kind']>(true)
+/** The union has the codes of the classes, no more and no less. */
+expectType<KmsEncryptionErrorCode, CodeOf<keyof Subclasses>>(true)
 expectType<string | undefined, KmsEncryptionError['entity']>(true)
 expectType<string | undefined, KmsEncryptionError['property']>(true)
 expectType<Readonly<Record<string, unknown>> | undefined, KmsEncryptionError['primaryKey']>(true)

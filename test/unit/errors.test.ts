@@ -4,8 +4,11 @@ import {
   type ErrorDetails,
   InvalidValueError,
   KmsEncryptionError,
+  type KmsEncryptionErrorCode,
+  type KmsEncryptionErrorKind,
   TamperedCiphertextError,
 } from '../../src/errors'
+import { isLasting, isNoCiphertext, isOfOtherScope } from '../../src/errors/kinds'
 
 type ErrorClass = new (reason: string, details?: ErrorDetails) => KmsEncryptionError
 
@@ -13,6 +16,45 @@ const classes = Object.entries(errors).filter(([name]) => name !== 'KmsEncryptio
   string,
   ErrorClass,
 ][]
+
+/** Applications compare these: add to the table, never change it. */
+const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = {
+  CIPHERTEXT_MALFORMED: 'value',
+  CIPHERTEXT_TAMPERED: 'value',
+  CIPHERTEXT_WRONG_CONTEXT: 'value',
+  CLOSED: 'usage',
+  COLUMN_TYPE: 'run',
+  INTERRUPTED: 'run',
+  INVALID_OPTION: 'usage',
+  INVALID_VALUE: 'value',
+  KMS_ACCESS_DENIED: 'key',
+  KMS_CLOCK: 'service',
+  KMS_CREDENTIALS: 'service',
+  KMS_KEY_DISABLED: 'key',
+  KMS_KEY_ID_MISSING: 'usage',
+  KMS_KEY_NOT_FOUND: 'key',
+  KMS_KEY_PENDING_DELETION: 'key',
+  KMS_KEY_UNAVAILABLE: 'service',
+  KMS_KEY_UNTRUSTED: 'value',
+  KMS_KEY_UNUSABLE: 'key',
+  KMS_REGION: 'usage',
+  KMS_REQUEST_FAILED: 'service',
+  KMS_THROTTLED: 'service',
+  KMS_UNAVAILABLE: 'service',
+  NOT_AN_ENCRYPTED_COLUMN: 'usage',
+  NOT_CONFIGURED: 'usage',
+  NOT_DECRYPTED: 'usage',
+  NOT_REPRESENTABLE: 'value',
+  NO_PRIMARY_KEY: 'run',
+  PLAINTEXT_FOUND: 'value',
+  RAW_SQL_REFUSED: 'usage',
+  SEARCH_REFUSED: 'usage',
+  SELF_CHECK_FAILED: 'run',
+  TABLE_LOCKED: 'run',
+  UNKNOWN_VALUE_TYPE: 'usage',
+  UNSUPPORTED_DATABASE: 'usage',
+  VALUE_TOO_LARGE: 'value',
+}
 
 describe('Every error of the library', () => {
   test.each(classes)('%s is a KmsEncryptionError with its own name and code', (name, Class) => {
@@ -31,38 +73,46 @@ describe('Every error of the library', () => {
     expect(new Set(codes).size).toBe(classes.length)
   })
 
-  test('keeps its code for ever', () => {
-    // Applications compare these: add to the list, never change it.
-    expect(classes.map(([, Class]) => new Class('x').code)).toEqual(
-      expect.arrayContaining([
-        'CIPHERTEXT_MALFORMED',
-        'CIPHERTEXT_TAMPERED',
-        'CIPHERTEXT_WRONG_CONTEXT',
-        'CLOSED',
-        'INVALID_OPTION',
-        'INVALID_VALUE',
-        'KMS_ACCESS_DENIED',
-        'KMS_CREDENTIALS',
-        'KMS_KEY_DISABLED',
-        'KMS_KEY_ID_MISSING',
-        'KMS_KEY_NOT_FOUND',
-        'KMS_KEY_PENDING_DELETION',
-        'KMS_KEY_UNTRUSTED',
-        'KMS_KEY_UNUSABLE',
-        'KMS_REGION',
-        'KMS_REQUEST_FAILED',
-        'KMS_THROTTLED',
-        'KMS_UNAVAILABLE',
-        'NOT_CONFIGURED',
-        'NOT_DECRYPTED',
-        'PLAINTEXT_FOUND',
-        'RAW_SQL_REFUSED',
-        'SEARCH_REFUSED',
-        'UNKNOWN_VALUE_TYPE',
-        'UNSUPPORTED_DATABASE',
-        'VALUE_TOO_LARGE',
-      ]),
-    )
+  test('keeps its code and kind for ever', () => {
+    expect(
+      Object.fromEntries(classes.map(([, Class]) => [new Class('x').code, new Class('x').kind])),
+    ).toEqual(KINDS)
+  })
+
+  test.each(classes)('%s shows its kind wherever it is printed', (_, Class) => {
+    const error = new Class('x').at({ entity: 'User' })
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({ code: error.code, kind: KINDS[error.code] })
+  })
+})
+
+describe('What is done about an error', () => {
+  const lasting = ['value', 'key']
+
+  test.each(classes)('%s lies with the value or its key if its kind says so', (_, Class) => {
+    const error = new Class('x')
+    expect(isLasting(error)).toBe(lasting.includes(error.kind))
+  })
+
+  test.each([new Error('x'), Object.assign(new Error('x'), { kind: 'value' }), 'value', undefined])(
+    'nothing is known of %p, so it lies with no value',
+    (error) => {
+      expect(isLasting(error)).toBe(false)
+    },
+  )
+
+  test('another scope is tried, or the bytes are taken for plaintext', () => {
+    const codes = (is: (error: unknown) => boolean): string[] =>
+      classes
+        .map(([, Class]) => new Class('x'))
+        .filter(is)
+        .map(({ code }) => code)
+        .sort()
+    expect(codes(isOfOtherScope)).toEqual(['CIPHERTEXT_TAMPERED', 'CIPHERTEXT_WRONG_CONTEXT'])
+    expect(codes(isNoCiphertext)).toEqual([
+      'CIPHERTEXT_MALFORMED',
+      'CIPHERTEXT_TAMPERED',
+      'CIPHERTEXT_WRONG_CONTEXT',
+    ])
   })
 })
 

@@ -1,0 +1,53 @@
+/**
+ * Whose trouble it is, and so what helps.
+ *
+ * - `usage`: the application declared, configured or called something in a way that cannot work.
+ * - `value`: one value is the cause: what is to be stored, or what the row holds. Other values are not affected.
+ * - `key`: the KMS key is the cause: all values under it are affected until a person mends the key or its policy.
+ * - `service`: KMS cannot be asked at the moment, or its answer cannot be used. It says nothing about the value, and passes.
+ * - `run`: a migration run cannot start or go on as things are; what is done stays done.
+ */
+export type KmsEncryptionErrorKind = 'usage' | 'value' | 'key' | 'service' | 'run'
+
+/** Stable identifier of an error; applications compare these. None is ever changed or removed. */
+export type KmsEncryptionErrorCode =
+  // usage
+  | 'INVALID_OPTION'
+  | 'UNKNOWN_VALUE_TYPE'
+  | 'NOT_CONFIGURED'
+  | 'UNSUPPORTED_DATABASE'
+  | 'KMS_KEY_ID_MISSING'
+  | 'KMS_REGION'
+  | 'CLOSED'
+  | 'SEARCH_REFUSED'
+  | 'RAW_SQL_REFUSED'
+  | 'NOT_DECRYPTED'
+  | 'NOT_AN_ENCRYPTED_COLUMN'
+  // value
+  | 'INVALID_VALUE'
+  | 'VALUE_TOO_LARGE'
+  | 'PLAINTEXT_FOUND'
+  | 'CIPHERTEXT_MALFORMED'
+  | 'CIPHERTEXT_TAMPERED'
+  | 'CIPHERTEXT_WRONG_CONTEXT'
+  | 'KMS_KEY_UNTRUSTED'
+  | 'NOT_REPRESENTABLE'
+  // key
+  | 'KMS_KEY_NOT_FOUND'
+  | 'KMS_KEY_DISABLED'
+  | 'KMS_KEY_PENDING_DELETION'
+  | 'KMS_KEY_UNUSABLE'
+  | 'KMS_ACCESS_DENIED'
+  // service
+  | 'KMS_UNAVAILABLE'
+  | 'KMS_KEY_UNAVAILABLE'
+  | 'KMS_THROTTLED'
+  | 'KMS_CREDENTIALS'
+  | 'KMS_CLOCK'
+  | 'KMS_REQUEST_FAILED'
+  // run
+  | 'NO_PRIMARY_KEY'
+  | 'COLUMN_TYPE'
+  | 'TABLE_LOCKED'
+  | 'INTERRUPTED'
+  | 'SELF_CHECK_FAILED'

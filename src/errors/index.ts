@@ -1,0 +1,7 @@
+export * from './codes'
+export * from './key'
+export { type ErrorDetails, KmsEncryptionError } from './kms-encryption-error'
+export * from './run'
+export * from './service'
+export * from './usage'
+export * from './value'

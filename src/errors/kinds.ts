@@ -1,0 +1,20 @@
+import { KmsEncryptionError } from './kms-encryption-error'
+import { MalformedCiphertextError, TamperedCiphertextError, WrongContextError } from './value'
+
+/**
+ * True if the value or its KMS key is the cause: asking again changes nothing until a person acts. False for trouble of
+ * KMS and for all that this library does not know, which say nothing about the value.
+ */
+export function isLasting(error: unknown): error is KmsEncryptionError {
+  return error instanceof KmsEncryptionError && (error.kind === 'value' || error.kind === 'key')
+}
+
+/** True if the bytes did not open as what they were opened as: under another context or key they may. */
+export function isOfOtherScope(error: unknown): boolean {
+  return error instanceof WrongContextError || error instanceof TamperedCiphertextError
+}
+
+/** True if the bytes open as no ciphertext: where plaintext can look like one, they may be plaintext. */
+export function isNoCiphertext(error: unknown): boolean {
+  return isOfOtherScope(error) || error instanceof MalformedCiphertextError
+}

@@ -1,0 +1,31 @@
+import { KmsEncryptionError } from './kms-encryption-error'
+
+/** A migration run cannot start or go on as things are; what is done stays done. */
+abstract class RunError extends KmsEncryptionError {
+  readonly kind = 'run'
+}
+
+/** The table has no primary key, so its rows cannot be told apart. */
+export class NoPrimaryKeyError extends RunError {
+  readonly code = 'NO_PRIMARY_KEY'
+}
+
+/** The type of the database column cannot hold what is to be stored; the message has the statement that changes it. */
+export class ColumnTypeError extends RunError {
+  readonly code = 'COLUMN_TYPE'
+}
+
+/** Another session holds a lock on the table or the row for longer than `lockTimeout`. */
+export class TableLockedError extends RunError {
+  readonly code = 'TABLE_LOCKED'
+}
+
+/** The migration was stopped by its `signal`; what is done stays done. */
+export class InterruptedError extends RunError {
+  readonly code = 'INTERRUPTED'
+}
+
+/** A new value did not decrypt to what it was made from; it was not stored. */
+export class SelfCheckError extends RunError {
+  readonly code = 'SELF_CHECK_FAILED'
+}

@@ -1,0 +1,46 @@
+import { KmsEncryptionError } from './kms-encryption-error'
+
+/** One value is the cause: what is to be stored, or what the row holds. Other values are not affected. */
+abstract class ValueError extends KmsEncryptionError {
+  readonly kind = 'value'
+}
+
+/** The value is not of the declared type, or cannot be stored without being altered. */
+export class InvalidValueError extends ValueError {
+  readonly code = 'INVALID_VALUE'
+}
+
+/** The value is over 4096 bytes in direct mode, or over the column's `maxLength`. */
+export class ValueTooLargeError extends ValueError {
+  readonly code = 'VALUE_TOO_LARGE'
+}
+
+/** The column holds something that is not a ciphertext. */
+export class PlaintextFoundError extends ValueError {
+  readonly code = 'PLAINTEXT_FOUND'
+}
+
+/** The column holds a ciphertext that is cut off or in a format that this version does not know. */
+export class MalformedCiphertextError extends ValueError {
+  readonly code = 'CIPHERTEXT_MALFORMED'
+}
+
+/** The ciphertext was altered, or belongs to another column. */
+export class TamperedCiphertextError extends ValueError {
+  readonly code = 'CIPHERTEXT_TAMPERED'
+}
+
+/** KMS refuses the ciphertext or its data key under this encryption context. */
+export class WrongContextError extends ValueError {
+  readonly code = 'CIPHERTEXT_WRONG_CONTEXT'
+}
+
+/** KMS opened the ciphertext with a key that is not among `trustedKeys`. */
+export class UntrustedKeyError extends ValueError {
+  readonly code = 'KMS_KEY_UNTRUSTED'
+}
+
+/** A decrypted value does not fit into the column as it is, or into the type that the column is to get. */
+export class NotRepresentableError extends ValueError {
+  readonly code = 'NOT_REPRESENTABLE'
+}
