@@ -1,0 +1,176 @@
+/*
+ * What the reader makes of a statement. No type here knows TypeORM: a `Catalogue` says which tables and columns
+ * there are, and the objects of that catalogue come back in the structure, so that whoever made the catalogue can
+ * hang more on them (`CatalogueColumn` of an encrypted column leads to its declarations).
+ *
+ * Offsets (`start`, `end`) are places in the text as it was read, `end` exclusive, so that a statement can be
+ * rewritten from its structure. Parameters are numbered from 0, as in the array that goes with the text; a
+ * placeholder that stands for no element of that array has the number -1.
+ */
+
+/** What is known of the database's tables. */
+export interface Catalogue {
+  readonly tables: readonly CatalogueTable[]
+  /** Databases and schemas that a name without any stands for, such as `public`, `main` or the connection's own. */
+  readonly defaults: readonly string[]
+}
+
+export interface CatalogueTable {
+  /** `[name]`, `[schema, name]` or `[database, schema, name]`, as the database has them. */
+  readonly path: readonly string[]
+  readonly columns: readonly CatalogueColumn[]
+}
+
+export interface CatalogueColumn {
+  /** As the database has it. */
+  readonly name: string
+  readonly isEncrypted: boolean
+  readonly isPrimary: boolean
+}
+
+export type StatementKind = 'select' | 'insert' | 'update' | 'delete' | 'other'
+
+/** A statement, as far as it concerns tables and columns of the catalogue. */
+export interface Statement {
+  readonly kind: StatementKind
+  /** Tables of the catalogue that stand anywhere in the statement, once for each time they are named. */
+  readonly tables: readonly NamedTable[]
+  /**
+   * The columns of the rows that the statement gives: selected items, or those of RETURNING, in their order. `*`
+   * and `t.*` are spelled out as far as the catalogue knows the tables. Of two with one name the drivers give the
+   * last.
+   */
+  readonly results: readonly ResultColumn[]
+  /** What an INSERT or REPLACE puts into its columns. */
+  readonly insert: Insert | undefined
+  /** SET of an UPDATE or INSERT, ON CONFLICT … DO UPDATE SET, ON DUPLICATE KEY UPDATE. */
+  readonly assignments: readonly Assignment[]
+  /** Comparisons of encrypted columns, in WHERE, ON, HAVING and anywhere else. */
+  readonly comparisons: readonly Comparison[]
+  /** Every place that names an encrypted column, directly or through what stands for it, in the text's order. */
+  readonly uses: readonly ColumnUse[]
+  /** Set if the reader could not place a part of the text: then the other parts say nothing. */
+  readonly unreadable: string | undefined
+}
+
+export interface NamedTable {
+  readonly table: CatalogueTable
+  /** What columns are qualified with: the alias, or the table's name. */
+  readonly alias: string
+}
+
+export interface ResultColumn {
+  /** The key in the row, or `undefined` where the database makes one up (an expression without AS). */
+  readonly name: string | undefined
+  /**
+   * What it is, if it is a column of the catalogue and nothing was done to it. One source for each branch of a set
+   * operation; most often there is one, and none for expressions and for columns of unknown tables.
+   */
+  readonly sources: readonly ColumnSource[]
+}
+
+export interface ColumnSource {
+  readonly table: CatalogueTable
+  readonly column: CatalogueColumn
+  /**
+   * Names the occurrence of the table: results with equal `row` come from one and the same row of it. It is the
+   * alias, and for what comes through derived tables the path of aliases.
+   */
+  readonly row: string
+}
+
+export interface Insert {
+  readonly table: CatalogueTable | undefined
+  /** The written column list; empty where there is none. */
+  readonly columns: readonly InsertedColumn[]
+  /** The rows of VALUES, in their order, those alike taken together. None for INSERT … SELECT and DEFAULT VALUES. */
+  readonly runs: readonly RowRun[]
+  /** True for INSERT … SELECT and the like. */
+  readonly isFromQuery: boolean
+}
+
+export interface InsertedColumn {
+  readonly name: string
+  /** `undefined` if the catalogue does not have it. */
+  readonly column: CatalogueColumn | undefined
+}
+
+/** Rows that differ in nothing but the numbers of their placeholders. */
+export interface RowRun {
+  readonly rows: number
+  /** Of the first row, one for each column of the list. */
+  readonly cells: readonly AssignedValue[]
+  /** How far the number of each placeholder goes on from row to row: row `k` has `index + k * stride`. */
+  readonly stride: number
+}
+
+export interface Assignment {
+  readonly name: string
+  /** `undefined` if the catalogue does not have it. */
+  readonly column: CatalogueColumn | undefined
+  readonly value: AssignedValue
+  /** From the name to the end of the value. */
+  readonly start: number
+  readonly end: number
+}
+
+export type AssignedValue =
+  | { readonly kind: 'placeholder'; readonly index: number }
+  | { readonly kind: 'null' }
+  | { readonly kind: 'default' }
+  /** What the same statement was to insert into the same column: `EXCLUDED.c`, `VALUES(c)`; or the column itself. */
+  | { readonly kind: 'itself' }
+  | { readonly kind: 'expression' }
+
+/** A comparison of an encrypted column with placeholders, and nothing but placeholders. */
+export interface Comparison {
+  readonly source: ColumnSource
+  /** `=`, `<>`, `IN`, `LIKE`, …: upper-case, as written. */
+  readonly operator: string
+  readonly isNegated: boolean
+  /** Numbers of the parameters that it is compared with, in their order. */
+  readonly placeholders: readonly number[]
+  /** Of the whole comparison. */
+  readonly start: number
+  readonly end: number
+  /** Of the column with its qualifier. */
+  readonly columnStart: number
+  readonly columnEnd: number
+}
+
+/** What is done with an encrypted column at a place. */
+export type Place =
+  /** Plainly selected, or an item of RETURNING. */
+  | 'selected'
+  /** In the column list of INSERT, or the target of an assignment. */
+  | 'target'
+  /** `IS NULL`, `IS NOT NULL`. */
+  | 'null-test'
+  /** `COUNT(column)`. */
+  | 'counted'
+  /** Compared with what was to be inserted instead of it, by an upsert that skips unchanged rows. */
+  | 'unchanged-test'
+  /** DISTINCT, GROUP BY or a set operation beside the whole primary key of its table. */
+  | 'grouped-by-key'
+  /** The source of an assignment to itself. */
+  | 'itself'
+  | 'searched'
+  | 'ordered'
+  | 'aggregated'
+  | 'grouped'
+  | 'computed'
+  /** A value that is not a parameter goes into the column, or the column into another. */
+  | 'raw-value'
+  /** The reader cannot tell what the name stands for. */
+  | 'unplaced'
+
+export interface ColumnUse {
+  readonly source: ColumnSource
+  readonly place: Place
+  /** The function that it is an argument of, upper-case, if there is one. */
+  readonly called: string | undefined
+  readonly start: number
+  readonly end: number
+  /** True between the directives of `encryption.raw()`: the application says that it means the ciphertext. */
+  readonly isRaw: boolean
+}
