@@ -28,6 +28,16 @@ const TAG_LENGTH = 16
 const SMALLEST_OVERHEAD = 152
 const LARGEST_OVERHEAD = 162
 
+/** `opaque` blobs are the same bytes under a mask, so that nothing of the outline shows. */
+export type BlobLook = 'aws' | 'opaque'
+
+const MASK = 0xa5
+
+/** Gives a blob its look, or takes it away again. */
+export function masked(blob: Buffer, look: BlobLook): Buffer {
+  return look === 'aws' ? blob : Buffer.from(blob.map((byte) => byte ^ MASK))
+}
+
 /** Which key and which generation of it sealed a ciphertext. */
 export interface BlobReference {
   keyId: string

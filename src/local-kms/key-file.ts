@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
@@ -7,9 +8,10 @@ import {
   fsyncSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -58,22 +60,11 @@ export class KeyFile {
     return text === undefined ? undefined : this.#parse(text)
   }
 
-  /** Replaces the file in one step: whoever reads it sees the old content or the new. */
+  /** Replaces the file in one step: whoever reads it sees the old content or the new, and never a part. */
   write(content: KeyFileContent): void {
-    const temporary = `${this.#path}.${process.pid}.tmp`
-    try {
-      const file = openSync(temporary, 'w', OWNER_ONLY)
-      try {
-        writeSync(file, `${JSON.stringify({ version: VERSION, ...content }, null, 2)}\n`)
-        fsyncSync(file)
-      } finally {
-        closeSync(file)
-      }
-      renameSync(temporary, this.#path)
-    } catch (error) {
-      rmSync(temporary, { force: true })
-      throw error
-    }
+    // A link that the owner made stays one: what it points at is replaced.
+    const path = existsSync(this.#path) ? realpathSync(this.#path) : this.#path
+    writeWhole(path, `${JSON.stringify({ version: VERSION, ...content }, null, 2)}\n`)
   }
 
   /** The parser's own message would quote the file: it is left out. */
@@ -91,5 +82,37 @@ export class KeyFile {
         return content as unknown as KeyFileContent
     }
     throw new Error(`${this.#path} is not a key file of the embedded KMS, version ${VERSION}.`)
+  }
+}
+
+/** Nobody can have put a file or a link where this is written first: its name is random, and it must not exist. */
+function writeWhole(path: string, text: string): void {
+  const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`
+  const file = openSync(temporary, 'wx', OWNER_ONLY)
+  try {
+    try {
+      writeFileSync(file, text)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  syncFolder(dirname(path))
+}
+
+/** Makes the new name last. Where a system has no folders to open, it needs none of this. */
+function syncFolder(folder: string): void {
+  let file: number | undefined
+  try {
+    file = openSync(folder, 'r')
+    fsyncSync(file)
+  } catch {
+    // The file is whole either way; after a loss of power it may be the one before.
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
 }

@@ -19,6 +19,13 @@ export interface KeyRecord {
   rotation?: { periodInDays: number; next: number } | undefined
   tags: [key: string, value: string][]
   materials: KeyMaterialRecord[]
+  lastUsage?: LastUsage | undefined
+}
+
+/** The last cryptographic operation that succeeded. */
+export interface LastUsage {
+  operation: string
+  at: number
 }
 
 /** Days and milliseconds. */
@@ -39,6 +46,8 @@ export class Key {
   readonly tags: Map<string, string>
   description: string
   rotation: { periodInDays: number; next: number } | undefined
+  /** The key file has it as of the last change of a key or an alias. */
+  lastUsage: LastUsage | undefined
   #state: KeyState
   #deletionDate: number | undefined
   readonly #materials: KeyMaterial[]
@@ -52,6 +61,7 @@ export class Key {
     this.tags = new Map(record.tags)
     this.description = record.description
     this.rotation = record.rotation
+    this.lastUsage = record.lastUsage
     this.#state = record.state
     this.#deletionDate = record.deletionDate
     this.#materials = record.materials.map((material) => new KeyMaterial(material))
@@ -167,7 +177,7 @@ export class Key {
 
   /** The form for the key file, which holds the key material in clear. */
   toRecord(): KeyRecord {
-    const { keyId, arn, description, keySpec, keyUsage, createdAt, rotation } = this
+    const { keyId, arn, description, keySpec, keyUsage, createdAt, rotation, lastUsage } = this
     const materials = this.#materials.map((material) => material.toRecord())
     const state = { state: this.#state, deletionDate: this.#deletionDate, rotation }
     return {
@@ -180,6 +190,7 @@ export class Key {
       ...state,
       tags: [...this.tags],
       materials,
+      lastUsage,
     }
   }
 }

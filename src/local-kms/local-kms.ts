@@ -35,10 +35,11 @@ export class LocalKms {
   /**
    * Prints one line of warning to stderr unless `quiet` is set or `NODE_ENV` is `test`.
    *
-   * @throws Error when `NODE_ENV` is `production`, or when `file` is no key file or belongs to another place.
+   * @throws Error when `NODE_ENV` is `production` in any case, or when `file` is no key file or belongs to another place.
    */
   constructor(options: LocalKmsOptions = {}) {
-    if (process.env['NODE_ENV'] === 'production') {
+    // Whatever wrote it: `Production`, or `production ` as a batch file of Windows has it.
+    if (process.env['NODE_ENV']?.trim().toLowerCase() === 'production') {
       throw new Error('The embedded KMS does not run with NODE_ENV=production. Use AWS KMS there.')
     }
     const file = options.file === undefined ? undefined : new KeyFile(options.file)
@@ -56,7 +57,7 @@ export class LocalKms {
         file.write({ ...location, ...record })
       })
     const store = openStore(location, stored, write, options.file)
-    this.#service = new Service(store, options.now ?? Date.now)
+    this.#service = new Service(store, options.now ?? Date.now, options.blobs ?? 'aws')
     this.requestHandler = new LocalKmsRequestHandler(this.#service)
     if (options.quiet !== true && process.env['NODE_ENV'] !== 'test') process.stderr.write(`${WARNING}\n`)
   }

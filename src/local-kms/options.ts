@@ -13,6 +13,11 @@ export interface LocalKmsOptions {
   now?: () => number
   /** No warning on stderr. */
   quiet?: boolean
+  /**
+   * What its ciphertext blobs look like: `aws` (default) have the outline of AWS's; `opaque` look like nothing known,
+   * as those of another KMS may. For tests that nothing depends on the outline.
+   */
+  blobs?: 'aws' | 'opaque'
 }
 
 export const DEFAULT_REGION = 'us-east-1'

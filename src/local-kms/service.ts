@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LocalKmsCalls } from './calls'
 import { KmsException } from './exception'
 import { Faults, type LocalKmsFaults } from './faults'
+import { type BlobLook } from './ciphertext-blob'
 import { type KeyStore } from './key-store'
 import { OPERATIONS } from './operations'
 import { isObject, RequestFields } from './request-fields'
@@ -31,11 +32,13 @@ export class Service {
   readonly #store: KeyStore
   readonly #clock: () => number
   #advanced = 0
+  readonly #blobs: BlobLook
   #faults: Faults
 
-  constructor(store: KeyStore, clock: () => number) {
+  constructor(store: KeyStore, clock: () => number, blobs: BlobLook) {
     this.#store = store
     this.#clock = clock
+    this.#blobs = blobs
     this.#faults = new Faults({}, store.location)
   }
 
@@ -90,7 +93,8 @@ export class Service {
     if (!run) throw new KmsException('UnknownOperationException')
     const { now } = this
     this.#store.settle(now)
-    return run(new RequestFields(parseBody(body)), { store: this.#store, now, operation })
+    const context = { store: this.#store, now, operation, blobs: this.#blobs }
+    return run(new RequestFields(parseBody(body)), context)
   }
 
   #record(operation: string, outcome: string): void {

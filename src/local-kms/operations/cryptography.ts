@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-import { parseBlob, type ParsedBlob, sealBlob } from '../ciphertext-blob'
+import { masked, parseBlob, type ParsedBlob, sealBlob } from '../ciphertext-blob'
 import { type CanonicalContext, readEncryptionContext } from '../encryption-context'
 import { invalid, invalidCiphertext, KmsException, unsupported } from '../exception'
 import { type Key } from '../key'
@@ -17,7 +17,7 @@ const ALGORITHM = {
 const SYMMETRIC = 'SYMMETRIC_DEFAULT'
 
 /** https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
-export const encrypt: Operation = (input, { store, operation }) => {
+export const encrypt: Operation = (input, { store, now, operation, blobs }) => {
   const keyId = input.string('KeyId', KEY_ID)
   const plaintext = input.bytes('Plaintext', 1, MAX_PLAINTEXT)
   const algorithm = input.optionalString('EncryptionAlgorithm', ALGORITHM)
@@ -27,7 +27,8 @@ export const encrypt: Operation = (input, { store, operation }) => {
   const key = store.find(keyId, operation)
   requireSymmetricUse(key, operation, algorithm)
   stopDryRun(dryRun)
-  const ciphertext = sealBlob(key.keyId, key.currentMaterial, plaintext, context)
+  const ciphertext = masked(sealBlob(key.keyId, key.currentMaterial, plaintext, context), blobs)
+  key.lastUsage = { operation, at: now }
   return { CiphertextBlob: ciphertext.toString('base64'), KeyId: key.arn, EncryptionAlgorithm: SYMMETRIC }
 }
 
@@ -39,8 +40,10 @@ export const decrypt: Operation = (input, operationContext) => {
   const { dryRun } = readCommon(input)
   input.check()
   const context = readEncryptionContext(input)
-  const source = openBlob(blob, keyId, context, algorithm, operationContext.operation, operationContext)
+  const { operation, now } = operationContext
+  const source = openBlob(blob, keyId, context, algorithm, operation, operationContext)
   stopDryRun(dryRun)
+  source.key.lastUsage = { operation, at: now }
   return {
     KeyId: source.key.arn,
     Plaintext: source.plaintext.toString('base64'),
@@ -64,8 +67,10 @@ export const reEncrypt: Operation = (input, operationContext) => {
   const key = operationContext.store.find(destinationKeyId, 'ReEncryptTo')
   requireSymmetricUse(key, 'ReEncryptTo', destinationAlgorithm)
   stopDryRun(dryRun)
-  const ciphertext = sealBlob(key.keyId, key.currentMaterial, source.plaintext, to)
+  const { now, operation, blobs } = operationContext
+  const ciphertext = masked(sealBlob(key.keyId, key.currentMaterial, source.plaintext, to), blobs)
   source.plaintext.fill(0)
+  for (const used of [source.key, key]) used.lastUsage = { operation, at: now }
   return {
     CiphertextBlob: ciphertext.toString('base64'),
     SourceKeyId: source.key.arn,
@@ -101,7 +106,7 @@ export const generateRandom: Operation = (input) => {
   return { Plaintext: randomBytes(length).toString('base64') }
 }
 
-function newDataKey(input: RequestFields, { store, operation }: OperationContext) {
+function newDataKey(input: RequestFields, { store, now, operation, blobs }: OperationContext) {
   const keyId = input.string('KeyId', KEY_ID)
   const spec = input.optionalString('KeySpec', { values: ['AES_256', 'AES_128'] })
   const bytes = input.optionalInteger('NumberOfBytes', 1, 1024)
@@ -116,7 +121,8 @@ function newDataKey(input: RequestFields, { store, operation }: OperationContext
   stopDryRun(dryRun)
   const plaintext = randomBytes(bytes ?? (spec === 'AES_128' ? 16 : 32))
   const material = key.currentMaterial
-  const ciphertext = sealBlob(key.keyId, material, plaintext, context)
+  const ciphertext = masked(sealBlob(key.keyId, material, plaintext, context), blobs)
+  key.lastUsage = { operation, at: now }
   return {
     plaintext,
     CiphertextBlob: ciphertext.toString('base64'),
@@ -138,10 +144,10 @@ function openBlob(
   context: CanonicalContext,
   algorithm: string | undefined,
   permission: string,
-  { store }: OperationContext,
+  { store, blobs }: OperationContext,
 ): Opened {
   const named = keyId === undefined ? undefined : store.find(keyId, permission)
-  const parsed: ParsedBlob = parseBlob(blob)
+  const parsed: ParsedBlob = parseBlob(masked(blob, blobs))
   const key = store.byId(parsed.keyId)
   if (!key) throw notAuthorised(store.location, permission, 'the resource associated with this ciphertext')
   if (named && named !== key) {

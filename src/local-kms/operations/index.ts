@@ -8,7 +8,7 @@ import {
   reEncrypt,
 } from './cryptography'
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state'
-import { createKey, describeKey, listKeys, updateKeyDescription } from './keys'
+import { createKey, describeKey, getKeyLastUsage, listKeys, updateKeyDescription } from './keys'
 import { type Operation } from './operation'
 import {
   disableKeyRotation,
@@ -35,6 +35,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['GenerateDataKey', generateDataKey],
   ['GenerateDataKeyWithoutPlaintext', generateDataKeyWithoutPlaintext],
   ['GenerateRandom', generateRandom],
+  ['GetKeyLastUsage', getKeyLastUsage],
   ['GetKeyRotationStatus', getKeyRotationStatus],
   ['ListAliases', listAliases],
   ['ListKeyRotations', listKeyRotations],

@@ -34,6 +34,22 @@ export const describeKey: Operation = (input, { store, operation }) => {
   return { KeyMetadata: store.find(keyId, operation).metadata(store.location.accountId) }
 }
 
+/** https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyLastUsage.html */
+export const getKeyLastUsage: Operation = (input, { store, operation }) => {
+  const keyId = input.string('KeyId', KEY_ID)
+  input.check()
+  const key = store.findKey(keyId, operation)
+  const created = key.createdAt / 1000
+  const { lastUsage } = key
+  return {
+    KeyId: key.keyId,
+    KeyLastUsage: lastUsage ? { Operation: lastUsage.operation, Timestamp: lastUsage.at / 1000 } : {},
+    // It has kept account of every key from the beginning.
+    TrackingStartDate: created,
+    KeyCreationDate: created,
+  }
+}
+
 /** https://docs.aws.amazon.com/kms/latest/APIReference/API_ListKeys.html */
 export const listKeys: Operation = (input, { store, operation }) => {
   const page = readPage(input, operation, 100)

@@ -1,3 +1,4 @@
+import { type BlobLook } from '../ciphertext-blob'
 import { KmsException } from '../exception'
 import { type KeyStore } from '../key-store'
 import { type RequestFields } from '../request-fields'
@@ -9,6 +10,8 @@ export interface OperationContext {
   readonly now: number
   /** The operation's name, for error messages. */
   readonly operation: string
+  /** What ciphertext blobs look like. */
+  readonly blobs: BlobLook
 }
 
 /** One API operation: reads its fields, checks, acts, and returns the response body, if it has one. */

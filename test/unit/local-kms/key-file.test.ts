@@ -1,11 +1,13 @@
-import {
+import fs, {
   chmodSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -77,6 +79,59 @@ describe('A key file', () => {
     chmodSync(file, 0o644)
     new LocalKms({ file })
     expect(mode()).toBe(0o600)
+  })
+
+  test('is written where nobody can lie in wait: through no link or file that was put there before', async () => {
+    const victim = join(folder, 'victim')
+    writeFileSync(victim, 'untouched')
+    const before = new Set(readdirSync(folder))
+    symlinkSync(victim, `${file}.${process.pid}.tmp`)
+    const names = new Set<string>()
+    const open = jest.spyOn(fs, 'openSync')
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    for (const [name, flags, mode] of open.mock.calls) {
+      if (!String(name).endsWith('.tmp')) continue
+      names.add(String(name))
+      expect([flags, mode]).toEqual(['wx', 0o600])
+    }
+    open.mockRestore()
+    expect(names.size).toBe(2)
+    expect(readFileSync(victim, 'utf8')).toBe('untouched')
+    expect(before.has('keys.json')).toBe(false)
+    expect(mode()).toBe(0o600)
+  })
+
+  test('is whole or as it was, also where the system writes less at once than it was given', async () => {
+    const client = new LocalKms({ file }).client({ maxAttempts: 1 })
+    await client.send(new CreateKeyCommand({}))
+    const write = jest.spyOn(fs, 'writeSync').mockImplementation(() => 1)
+    await client.send(new CreateKeyCommand({}))
+    write.mockRestore()
+    expect((JSON.parse(readFileSync(file, 'utf8')) as { keys: unknown[] }).keys).toHaveLength(2)
+
+    const content = readFileSync(file, 'utf8')
+    const sync = jest.spyOn(fs, 'fsyncSync').mockImplementation(() => {
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' })
+    })
+    await expect(client.send(new CreateKeyCommand({}))).rejects.toMatchObject({
+      name: 'KMSInternalException',
+    })
+    sync.mockRestore()
+    expect(readFileSync(file, 'utf8')).toBe(content)
+    expect(readdirSync(folder)).toEqual(['keys.json'])
+  })
+
+  test('may be a link of its owner, which stays one', async () => {
+    const real = join(folder, 'real.json')
+    writeFileSync(
+      real,
+      JSON.stringify({ version: 1, region: 'us-east-1', accountId: '111122223333', keys: [], aliases: [] }),
+    )
+    symlinkSync(real, file)
+    await new LocalKms({ file }).client().send(new CreateKeyCommand({}))
+    expect(lstatSync(file).isSymbolicLink()).toBe(true)
+    expect((JSON.parse(readFileSync(real, 'utf8')) as { keys: unknown[] }).keys).toHaveLength(1)
   })
 
   test('that is damaged or something else is refused, unquoted and untouched', () => {

@@ -16,10 +16,13 @@ describe('An embedded KMS', () => {
     jest.restoreAllMocks()
   })
 
-  test('does not start under NODE_ENV=production', () => {
-    process.env['NODE_ENV'] = 'production'
-    expect(() => new LocalKms({ quiet: true })).toThrow('NODE_ENV=production')
-  })
+  test.each(['production', 'Production', 'PRODUCTION', 'production '])(
+    'does not start under NODE_ENV="%s"',
+    (name) => {
+      process.env['NODE_ENV'] = name
+      expect(() => new LocalKms({ quiet: true })).toThrow('NODE_ENV=production')
+    },
+  )
 
   test('warns in one line on stderr, except when quiet or under test', () => {
     const write = jest.spyOn(process.stderr, 'write').mockReturnValue(true)
