@@ -10,7 +10,7 @@ import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/cal
 import { TrustedKeys } from './kms/trusted-keys'
 import { type BoundColumn } from './orm/bound-column'
 import { boundColumns } from './orm/bound-columns'
-import { checkDatabase } from './orm/column-type'
+import { dialectOf } from './dialects'
 import { DataSourceBinding, withBinding } from './orm/data-source-binding'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
@@ -110,7 +110,7 @@ export class KmsEncryption {
    * entities may be added later (`autoLoadEntities`). Throws `UnsupportedDatabaseError`.
    */
   configure<Options extends DataSourceOptions>(options: Options): Options {
-    checkDatabase(options.type)
+    dialectOf(options.type)
     return withBinding(options, (dataSource) => {
       const { keyId, mode = 'envelope', context, onUndecryptable } = this.#options
       new DataSourceBinding(dataSource, this.#cipher, { keyId, mode, context, onUndecryptable })

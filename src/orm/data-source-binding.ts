@@ -5,12 +5,13 @@ import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
 import { type OnUndecryptable } from '../column/options'
 import { type Scheme } from '../column/scheme'
+import { dialectOf } from '../dialects'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { openCachedResults } from './cached-results'
 import { type ColumnPages } from './column-pages'
-import { checkDatabase, storedType } from './column-type'
+import { storedType } from './column-type'
 import { PageOpener } from './page-opener'
 import { guardQueryRunner } from './query-guard'
 import { StatementGuard } from './statement-guard'
@@ -100,11 +101,7 @@ export class DataSourceBinding {
     if (!(declared instanceof DeclaredColumn)) return
     const { scheme } = declared
     const recipe = this.#recipe(metadata, scheme)
-    const { type, length } = storedType(
-      checkDatabase(this.#dataSource.options.type),
-      recipe.mode,
-      scheme.options,
-    )
+    const { type, length } = storedType(dialectOf(this.#dataSource.options.type), recipe.mode, scheme.options)
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
     const previous = this.#previousScopes(metadata, scheme)

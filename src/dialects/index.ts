@@ -1,0 +1,28 @@
+import { type DataSourceOptions } from 'typeorm'
+import { UnsupportedDatabaseError } from '../errors'
+import { type Dialect } from './dialect'
+import { mysql } from './mysql'
+import { postgres } from './postgres'
+import { sqlite } from './sqlite'
+
+export { type Dialect, type StoredType } from './dialect'
+
+/** The databases that the tests run against, by TypeORM's names. */
+const DIALECTS = new Map<DataSourceOptions['type'], Dialect>([
+  ['mysql', mysql],
+  ['mariadb', mysql],
+  ['postgres', postgres],
+  ['better-sqlite3', sqlite],
+])
+
+/** Throws `UnsupportedDatabaseError` for a database that this library does not know how to protect. */
+export function dialectOf(type: DataSourceOptions['type']): Dialect {
+  const dialect = DIALECTS.get(type)
+  if (dialect) return dialect
+  const remedy =
+    type === 'mongodb'
+      ? 'MongoDB has client-side field level encryption of its own, with AWS KMS: use that.'
+      : 'Use one of those.'
+  const known = Array.from(DIALECTS.keys()).join(', ')
+  throw new UnsupportedDatabaseError(`encrypted columns work on ${known}, not on ${type}. ${remedy}`)
+}

@@ -1,0 +1,7 @@
+import { type Dialect } from '../dialect'
+
+/** SQLite through better-sqlite3. */
+export const sqlite: Dialect = {
+  name: 'sqlite',
+  storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
+}

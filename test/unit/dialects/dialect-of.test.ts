@@ -1,0 +1,22 @@
+import { type DataSourceOptions } from 'typeorm'
+import { dialectOf } from '../../../src/dialects'
+
+describe('the dialect of a database', () => {
+  it.each([
+    ['mysql', 'mysql'],
+    ['mariadb', 'mysql'],
+    ['postgres', 'postgres'],
+    ['better-sqlite3', 'sqlite'],
+  ] as const)('%s is %s', (type, name) => {
+    expect(dialectOf(type).name).toBe(name)
+  })
+
+  it.each(['aurora-mysql', 'cockroachdb', 'oracle', 'mssql', 'sqljs', 'mongodb', 'toString'])(
+    '%s is refused, and taken for no other',
+    (type) => {
+      expect(() => dialectOf(type as DataSourceOptions['type'])).toThrow(
+        expect.objectContaining({ code: 'UNSUPPORTED_DATABASE' }),
+      )
+    },
+  )
+})
