@@ -1,7 +1,7 @@
 import { Cipher, type Recipe } from '../../src/cipher/cipher'
 import { Scope } from '../../src/cipher/scope'
-import { AwsKms } from '../../src/kms/aws-kms'
-import { TrustedKeys } from '../../src/kms/trusted-keys'
+import { AwsKms } from '../../src/kms/aws/aws-kms'
+import { TrustedKeys } from '../../src/kms/aws/trusted-keys'
 import { type BenchKms, KEY } from '../support/kms'
 
 export const scope = new Scope({ table: 'user' }, { column: 'privateKey' })

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../errors'
+import { type EncryptionContext } from '../kms/encryption-context'
 
-/** Pairs of strings that KMS and AES-GCM bind to a ciphertext without storing them in it. */
-export type EncryptionContext = Readonly<Record<string, string>>
+export { type EncryptionContext }
 
 /** Names that the library gives to the pairs of the binding, so that a user's context must not use them. */
 const RESERVED = /^(column|empty|row\..*)$/

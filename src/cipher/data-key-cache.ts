@@ -68,8 +68,8 @@ export class DataKeyCache {
   generate(keyId: string, scope: Scope): Promise<DataKey> {
     const id = sealingId(keyId, scope)
     return this.#once('encrypt', `generate ${id}`, async () => {
-      const { plaintext, encrypted, keyArn } = await this.#kms.generateDataKey(keyId, scope.context)
-      const key = this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
+      const { plaintext, encrypted, keyReference } = await this.#kms.generateDataKey(keyId, scope.context)
+      const key = this.#keep(new DataKey(plaintext, encrypted, keyReference, scope.contextKey))
       this.#current.set(id, key)
       this.#lastSealing = { keyId, key }
       return key
@@ -99,8 +99,8 @@ export class DataKeyCache {
     const id = scope.contextKey + dataKeyId(ciphertext, end)
     return this.#once('decrypt', `load ${id}`, async () => {
       const encrypted = Buffer.from(ciphertext.subarray(HEADER_LENGTH + 2, end))
-      const { plaintext, keyArn } = await this.#kms.decrypt(encrypted, scope.context)
-      return this.#keep(new DataKey(plaintext, encrypted, keyArn, scope.contextKey))
+      const { plaintext, keyReference } = await this.#kms.decrypt(encrypted, scope.context)
+      return this.#keep(new DataKey(plaintext, encrypted, keyReference, scope.contextKey))
     })
   }
 

@@ -26,18 +26,18 @@ export class DirectMode {
     checkDirectSize(bytes.length)
     const [suite, input] =
       bytes.length === 0 ? ([Suite.DirectEmpty, EMPTY] as const) : ([Suite.Direct, bytes] as const)
-    const { ciphertext, keyArn } = await this.#kms.encrypt(keyId, input, contextOf(suite, scope))
-    return Buffer.concat([header(suite, keyTag(keyArn)), ciphertext])
+    const { ciphertext, keyReference } = await this.#kms.encrypt(keyId, input, contextOf(suite, scope))
+    return Buffer.concat([header(suite, keyTag(keyReference)), ciphertext])
   }
 
   async decrypt(ciphertext: Buffer, scope: Scope): Promise<Buffer> {
     if (!isCiphertext(ciphertext)) return this.#decryptBare(ciphertext, scope)
     const suite = suiteOf(ciphertext)
-    const { plaintext, keyArn } = await this.#kms.decrypt(
+    const { plaintext, keyReference } = await this.#kms.decrypt(
       ciphertext.subarray(HEADER_LENGTH),
       contextOf(suite, scope),
     )
-    if (!tagMatches(ciphertext, keyArn)) throw tampered()
+    if (!tagMatches(ciphertext, keyReference)) throw tampered()
     return suite === Suite.DirectEmpty ? Buffer.alloc(0) : plaintext
   }
 

@@ -45,17 +45,17 @@ export class Rewrap {
       this.#keyId,
       contextOf(suite, to),
     )
-    return Buffer.concat([header(suite, keyTag(moved.keyArn)), moved.ciphertext])
+    return Buffer.concat([header(suite, keyTag(moved.keyReference)), moved.ciphertext])
   }
 
   /** A bare `CiphertextBlob` as a direct ciphertext under the new key. */
   async bare(blob: Buffer, from: Scope['context'], to: Scope): Promise<Buffer> {
     const moved = await this.#reEncrypt(blob, from, this.#keyId, to.directContext)
-    return Buffer.concat([header(Suite.Direct, keyTag(moved.keyArn)), moved.ciphertext])
+    return Buffer.concat([header(Suite.Direct, keyTag(moved.keyReference)), moved.ciphertext])
   }
 
   async #newPrefix(encryptedDataKey: Buffer, { context }: Scope): Promise<Buffer> {
     const moved = await this.#reEncrypt(encryptedDataKey, context, this.#keyId, context)
-    return envelopePrefix(moved.keyArn, moved.ciphertext)
+    return envelopePrefix(moved.keyReference, moved.ciphertext)
   }
 }

@@ -1,4 +1,4 @@
-import { KeyAdministration } from '../../kms/key-administration'
+import { KeyAdministration } from '../../kms/aws/key-administration'
 import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Command } from '../command'

@@ -92,9 +92,9 @@ describe('Direct decryption', () => {
 
   test('refuses an encrypted data key, dressed up as a value of the column', async () => {
     const { kms, mode } = setUp()
-    const { encrypted, keyArn } = await kms.generateDataKey(KEY, scope.context)
+    const { encrypted, keyReference } = await kms.generateDataKey(KEY, scope.context)
     for (const suite of [2, 3] as const) {
-      const forged = Buffer.concat([header(suite, keyTag(keyArn)), encrypted])
+      const forged = Buffer.concat([header(suite, keyTag(keyReference)), encrypted])
       await expect(mode.decrypt(forged, scope)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })
     }
     await expect(mode.decrypt(Buffer.from(encrypted), scope)).rejects.toMatchObject({

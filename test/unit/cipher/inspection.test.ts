@@ -5,9 +5,10 @@ import { DataKeyCache } from '../../../src/cipher/data-key-cache'
 import { DirectMode } from '../../../src/cipher/direct'
 import { Scope } from '../../../src/cipher/scope'
 import { KmsEncryptionError } from '../../../src/errors'
-import { AwsKms } from '../../../src/kms/aws-kms'
+import { AwsKms } from '../../../src/kms/aws/aws-kms'
+import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import { type Decrypted, type KeyService } from '../../../src/kms/key-service'
-import { TrustedKeys } from '../../../src/kms/trusted-keys'
+import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
 import { createKey } from '../kms/keys'
 import { formsOfMarker, newMarker } from '../../support/markers'
@@ -66,9 +67,15 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
 
   /** Its keys are the marker. */
   class MarkedKms implements KeyService {
-    generateDataKey = () => Promise.resolve({ plaintext: Buffer.from(keyText), encrypted, keyArn })
-    encrypt = () => Promise.resolve({ ciphertext: encrypted, keyArn })
-    decrypt = (): Promise<Decrypted> => Promise.resolve({ plaintext: Buffer.from(keyText), keyArn })
+    generateDataKey = () =>
+      Promise.resolve({
+        plaintext: asPlaintextKey(Buffer.from(keyText)),
+        encrypted: asEncryptedDataKey(encrypted),
+        keyReference: keyArn,
+      })
+    encrypt = () => Promise.resolve({ ciphertext: encrypted, keyReference: keyArn })
+    decrypt = (): Promise<Decrypted> =>
+      Promise.resolve({ plaintext: Buffer.from(keyText), keyReference: keyArn })
   }
 
   test('a data key', () => {

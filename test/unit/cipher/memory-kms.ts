@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type EncryptionContext, serialiseContext } from '../../../src/cipher/context'
 import { WrongContextError } from '../../../src/errors'
+import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import {
   type Decrypted,
   type Encrypted,
@@ -39,14 +40,18 @@ export class MemoryKms implements KeyService {
     this.calls.push({ operation: 'generateDataKey', keyId, context })
     await this.beforeAnswer('generateDataKey')
     const { blob, plaintext, keyArn } = this.#keep(randomBytes(32), keyId, context)
-    return { plaintext: this.#handOut(plaintext), encrypted: blob, keyArn }
+    return {
+      plaintext: asPlaintextKey(this.#handOut(plaintext)),
+      encrypted: asEncryptedDataKey(blob),
+      keyReference: keyArn,
+    }
   }
 
   async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
     this.calls.push({ operation: 'encrypt', keyId, context })
     await this.beforeAnswer('encrypt')
     const { blob, keyArn } = this.#keep(Buffer.from(plaintext), keyId, context)
-    return { ciphertext: blob, keyArn }
+    return { ciphertext: blob, keyReference: keyArn }
   }
 
   async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
@@ -57,7 +62,7 @@ export class MemoryKms implements KeyService {
         blob.equals(ciphertext) && serialiseContext(made).equals(serialiseContext(context)),
     )
     if (!found) throw new WrongContextError('no such ciphertext under this context')
-    return { plaintext: this.#handOut(found.plaintext), keyArn: found.keyArn }
+    return { plaintext: this.#handOut(found.plaintext), keyReference: found.keyArn }
   }
 
   /** A blob that another program made. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type EncryptionContext } from '../../../src/cipher/context'
 import { WrongContextError } from '../../../src/errors'
+import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import {
   type Decrypted,
   type Encrypted,
@@ -20,15 +21,16 @@ export class VectorKms implements KeyService {
   generateDataKey(_keyId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
     const vector = this.#vector
     if (vector.suite !== 1 || !isDeepStrictEqual(context, vector.context)) return refuse()
-    const plaintext = Buffer.from(vector.dataKey, 'hex')
-    return Promise.resolve({ plaintext, encrypted: hex(vector.encryptedDataKey), keyArn: vector.keyArn })
+    const plaintext = asPlaintextKey(hex(vector.dataKey))
+    const encrypted = asEncryptedDataKey(hex(vector.encryptedDataKey))
+    return Promise.resolve({ plaintext, encrypted, keyReference: vector.keyArn })
   }
 
   encrypt(_keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
     const vector = this.#vector
     if (vector.suite === 1 || !isDeepStrictEqual(context, vector.encryptionContext)) return refuse()
     if (!hex(vector.kmsPlaintext).equals(plaintext)) return refuse()
-    return Promise.resolve({ ciphertext: hex(vector.ciphertextBlob), keyArn: vector.keyArn })
+    return Promise.resolve({ ciphertext: hex(vector.ciphertextBlob), keyReference: vector.keyArn })
   }
 
   decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
@@ -38,7 +40,7 @@ export class VectorKms implements KeyService {
         ? [vector.encryptedDataKey, vector.context, vector.dataKey]
         : [vector.ciphertextBlob, vector.encryptionContext, vector.kmsPlaintext]
     if (!hex(blob).equals(ciphertext) || !isDeepStrictEqual(context, under)) return refuse()
-    return Promise.resolve({ plaintext: hex(plaintext), keyArn: vector.openedByKeyArn })
+    return Promise.resolve({ plaintext: hex(plaintext), keyReference: vector.openedByKeyArn })
   }
 }
 

@@ -1,5 +1,5 @@
 import { keyTag } from '../../../cipher/format'
-import { KeyAdministration } from '../../../kms/key-administration'
+import { KeyAdministration } from '../../../kms/aws/key-administration'
 import { type Arguments, type Command, CommandFailed, UsageError } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'

@@ -1,5 +1,5 @@
-import { KeyAdministration } from '../../../kms/key-administration'
-import { type KeyInfo } from '../../../kms/key-info'
+import { KeyAdministration } from '../../../kms/aws/key-administration'
+import { type KeyInfo } from '../../../kms/aws/key-info'
 import { type Arguments, type Command, CommandFailed } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'

@@ -1,4 +1,4 @@
-import { KeyAdministration } from '../../../kms/key-administration'
+import { KeyAdministration } from '../../../kms/aws/key-administration'
 import { type Command, CommandFailed, UsageError } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { keyJson, printKey } from './key-view'

@@ -1,6 +1,6 @@
 import { keyTag } from '../../../cipher/format'
-import { KeyAdministration } from '../../../kms/key-administration'
-import { isSymmetricEncryptionKey } from '../../../kms/key-info'
+import { KeyAdministration } from '../../../kms/aws/key-administration'
+import { isSymmetricEncryptionKey } from '../../../kms/aws/key-info'
 import { type Command } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { keyJson, printKey } from './key-view'

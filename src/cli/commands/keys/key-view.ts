@@ -1,4 +1,4 @@
-import { type KeyInfo } from '../../../kms/key-info'
+import { type KeyInfo } from '../../../kms/aws/key-info'
 import { printable, type Terminal } from '../../terminal'
 
 /** A key in the results of `--json`. */

@@ -1,5 +1,5 @@
-import { KeyAdministration } from '../../../kms/key-administration'
-import { type KeyInfo } from '../../../kms/key-info'
+import { KeyAdministration } from '../../../kms/aws/key-administration'
+import { type KeyInfo } from '../../../kms/aws/key-info'
 import { type Arguments, type Command, CommandFailed, UsageError, wholeNumber } from '../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'

@@ -16,7 +16,7 @@ import {
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
 import pLimit from 'p-limit'
-import { AccessDeniedError, KeyNotFoundError, KmsRequestError } from '../errors'
+import { AccessDeniedError, KeyNotFoundError, KmsRequestError } from '../../errors'
 import { toKmsEncryptionError } from './error-mapping'
 import { isSymmetricEncryptionKey, type KeyInfo, keyInfo, type Rotation, undescribedKey } from './key-info'
 

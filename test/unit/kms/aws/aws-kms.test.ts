@@ -1,12 +1,12 @@
 import { type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { type KMSClient } from '@aws-sdk/client-kms'
-import { channels } from '../../../src/diagnostics'
-import { ClosedError, UntrustedKeyError } from '../../../src/errors'
-import { AwsKms } from '../../../src/kms/aws-kms'
-import { TrustedKeys } from '../../../src/kms/trusted-keys'
-import { LocalKms } from '../../../src/local-kms'
-import { createKey } from './keys'
+import { channels } from '../../../../src/diagnostics'
+import { ClosedError, UntrustedKeyError } from '../../../../src/errors'
+import { AwsKms } from '../../../../src/kms/aws/aws-kms'
+import { TrustedKeys } from '../../../../src/kms/aws/trusted-keys'
+import { LocalKms } from '../../../../src/local-kms'
+import { createKey } from '../keys'
 
 const CONTEXT = { table: 'user' }
 
@@ -42,10 +42,16 @@ describe('The calls', () => {
     const keyArn = await createKey(local, 'alias/app')
     const dataKey = await kms.generateDataKey('alias/app', CONTEXT)
     expect(dataKey.plaintext).toHaveLength(32)
-    expect(dataKey.keyArn).toBe(keyArn)
-    expect(await kms.decrypt(dataKey.encrypted, CONTEXT)).toEqual({ plaintext: dataKey.plaintext, keyArn })
+    expect(dataKey.keyReference).toBe(keyArn)
+    expect(await kms.decrypt(dataKey.encrypted, CONTEXT)).toEqual({
+      plaintext: dataKey.plaintext,
+      keyReference: keyArn,
+    })
     const { ciphertext } = await kms.encrypt('alias/app', Buffer.from('x'), CONTEXT)
-    expect(await kms.decrypt(ciphertext, CONTEXT)).toEqual({ plaintext: Buffer.from('x'), keyArn })
+    expect(await kms.decrypt(ciphertext, CONTEXT)).toEqual({
+      plaintext: Buffer.from('x'),
+      keyReference: keyArn,
+    })
     expect(local.calls.filter(({ operation }) => operation === 'Decrypt')).toHaveLength(2)
   })
 
@@ -98,7 +104,7 @@ describe('Trusted keys', () => {
     await expect(strict.decrypt(ciphertext, CONTEXT)).rejects.toBeInstanceOf(UntrustedKeyError)
     await expect(strict.encrypt(theirs, Buffer.from('x'), CONTEXT)).rejects.toBeInstanceOf(UntrustedKeyError)
     await expect(strict.generateDataKey(theirs, CONTEXT)).rejects.toBeInstanceOf(UntrustedKeyError)
-    await expect(strict.generateDataKey(mine, CONTEXT)).resolves.toMatchObject({ keyArn: mine })
+    await expect(strict.generateDataKey(mine, CONTEXT)).resolves.toMatchObject({ keyReference: mine })
   })
 })
 
@@ -180,7 +186,7 @@ describe('After close()', () => {
     await setImmediate()
     kms.close()
     await expect(waiting).rejects.toBeInstanceOf(ClosedError)
-    await expect(underWay).resolves.toMatchObject({ keyArn })
+    await expect(underWay).resolves.toMatchObject({ keyReference: keyArn })
     await expect(kms.encrypt(keyArn, Buffer.from('x'), CONTEXT)).rejects.toBeInstanceOf(ClosedError)
     await expect(kms.generateDataKey(keyArn, CONTEXT)).rejects.toBeInstanceOf(ClosedError)
     expect(local.calls.count()).toBe(1)

@@ -7,13 +7,14 @@ import {
   ReEncryptCommand,
 } from '@aws-sdk/client-kms'
 import pLimit from 'p-limit'
-import { type EncryptionContext } from '../cipher/context'
-import { type KmsCallEvent } from '../diagnostics'
-import { ClosedError, KmsRequestError } from '../errors'
+import { type EncryptionContext } from '../encryption-context'
+import { type KmsCallEvent } from '../../diagnostics'
+import { ClosedError, KmsRequestError } from '../../errors'
 import { CallLog, type KmsCallCounts } from './call-log'
 import { toKmsEncryptionError } from './error-mapping'
-import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from './key-service'
-import { Patience } from './patience'
+import { asEncryptedDataKey, asPlaintextKey } from '../bytes'
+import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from '../key-service'
+import { Patience } from '../patience'
 import { type TrustedKeys } from './trusted-keys'
 
 export interface AwsKmsOptions {
@@ -59,17 +60,18 @@ export class AwsKms implements KeyService {
       client.send(command, options),
     )
     if (!response.CiphertextBlob) zeroFillPlaintext(response)
-    const encrypted = present(response.CiphertextBlob)
-    return { ...this.#opened(response), encrypted }
+    const encrypted = asEncryptedDataKey(present(response.CiphertextBlob))
+    const { plaintext, keyReference } = this.#opened(response)
+    return { plaintext: asPlaintextKey(plaintext), encrypted, keyReference }
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
   async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
     const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: context })
     const response = await this.#call('Encrypt', keyId, (client, options) => client.send(command, options))
-    const keyArn = present(response.KeyId)
-    this.#trustedKeys.check(keyArn)
-    return { ciphertext: present(response.CiphertextBlob), keyArn }
+    const keyReference = present(response.KeyId)
+    this.#trustedKeys.check(keyReference)
+    return { ciphertext: present(response.CiphertextBlob), keyReference }
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html */
@@ -96,9 +98,9 @@ export class AwsKms implements KeyService {
     })
     const response = await this.#call('ReEncrypt', keyId, (client, options) => client.send(command, options))
     this.#trustedKeys.check(present(response.SourceKeyId))
-    const keyArn = present(response.KeyId)
-    this.#trustedKeys.check(keyArn)
-    return { ciphertext: present(response.CiphertextBlob), keyArn }
+    const keyReference = present(response.KeyId)
+    this.#trustedKeys.check(keyReference)
+    return { ciphertext: present(response.CiphertextBlob), keyReference }
   }
 
   /** The client that asks KMS. */
@@ -169,9 +171,9 @@ export class AwsKms implements KeyService {
   #opened({ Plaintext, KeyId }: { Plaintext?: Uint8Array; KeyId?: string }): Decrypted {
     const plaintext = present(Plaintext)
     try {
-      const keyArn = present(KeyId)
-      this.#trustedKeys.check(keyArn)
-      return { plaintext: Buffer.from(plaintext), keyArn }
+      const keyReference = present(KeyId)
+      this.#trustedKeys.check(keyReference)
+      return { plaintext: Buffer.from(plaintext), keyReference }
     } finally {
       plaintext.fill(0)
     }

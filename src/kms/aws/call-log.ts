@@ -1,4 +1,4 @@
-import { type CallOutcome, channels, type KmsCallEvent } from '../diagnostics'
+import { type CallOutcome, channels, type KmsCallEvent } from '../../diagnostics'
 
 /** Calls to KMS since the start, by operation. */
 export interface KmsCallCounts {

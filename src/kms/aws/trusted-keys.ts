@@ -1,4 +1,4 @@
-import { InvalidOptionError, UntrustedKeyError } from '../errors'
+import { InvalidOptionError, UntrustedKeyError } from '../../errors'
 
 const ACCOUNT_ID = /^\d{12}$/
 const KEY_ARN = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/[\w-]+$/

@@ -12,7 +12,7 @@ import {
   ThrottledError,
   WrongContextError,
   WrongRegionError,
-} from '../errors'
+} from '../../errors'
 
 /** The call that failed. */
 export interface FailedCall {

@@ -1,5 +1,5 @@
-import { InvalidOptionError, UntrustedKeyError } from '../../../src/errors'
-import { TrustedKeys } from '../../../src/kms/trusted-keys'
+import { InvalidOptionError, UntrustedKeyError } from '../../../../src/errors'
+import { TrustedKeys } from '../../../../src/kms/aws/trusted-keys'
 
 const KEY = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 const check = (trusted: readonly string[] | undefined, keyArn: string): (() => void) => {

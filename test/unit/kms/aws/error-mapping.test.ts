@@ -1,12 +1,12 @@
 import { inspect } from 'node:util'
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
-import { KmsEncryptionError } from '../../../src/errors'
-import { AwsKms } from '../../../src/kms/aws-kms'
-import { toKmsEncryptionError } from '../../../src/kms/error-mapping'
-import { TrustedKeys } from '../../../src/kms/trusted-keys'
-import { LocalKms, type LocalKmsFaults } from '../../../src/local-kms'
-import { formsOfMarker, newMarker } from '../../support/markers'
-import { createKey, disableKey, scheduleKeyDeletion } from './keys'
+import { KmsEncryptionError } from '../../../../src/errors'
+import { AwsKms } from '../../../../src/kms/aws/aws-kms'
+import { toKmsEncryptionError } from '../../../../src/kms/aws/error-mapping'
+import { TrustedKeys } from '../../../../src/kms/aws/trusted-keys'
+import { LocalKms, type LocalKmsFaults } from '../../../../src/local-kms'
+import { formsOfMarker, newMarker } from '../../../support/markers'
+import { createKey, disableKey, scheduleKeyDeletion } from '../keys'
 
 const CONTEXT = { table: 'user' }
 const trustedKeys = new TrustedKeys(undefined)
