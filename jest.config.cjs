@@ -46,11 +46,15 @@ const integration = (typeormMajor, moduleNameMapper = {}) =>
     setupFilesAfterEnv: ['<rootDir>/test/support/integration-setup.ts'],
   })
 
-/** The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
+/** The unit tests start no server and no program of this project, and take seconds. The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
 module.exports = {
   maxWorkers: Math.min(Math.max(availableParallelism(), 2), 8),
+  coverageProvider: 'v8',
+  coverageReporters: ['text-summary', 'html'],
+  collectCoverageFrom: ['src/**/*.ts'],
   projects: [
     project('unit', ['<rootDir>/test/unit/**/*.test.ts']),
+    project('processes', ['<rootDir>/test/processes/**/*.test.ts']),
     project('package', ['<rootDir>/test/package/**/*.test.ts']),
     integration('1'),
     integration('0.3', {

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { commands } from '../../../src/cli/commands'
 import { tool } from './support'
 
@@ -72,14 +69,4 @@ describe('With --json', () => {
     const { status, stdout } = await tool(['local-kms', '--json', '--file', __dirname])
     expect([status, JSON.parse(stdout)]).toMatchObject([1, { error: { code: 'FAILED' } }])
   })
-})
-
-it('goes on where nobody reads what it prints', async () => {
-  const root = join(__dirname, '..', '..', '..')
-  const child = spawn(process.execPath, ['-r', '@swc-node/register', 'src/cli/main.ts', '--help'], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  child.stdout.destroy()
-  expect(await once(child, 'exit')).toEqual([0, null])
 })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateKeyCommand, DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { LocalKms } from '../../../src/local-kms'
-import { tool } from './support'
+import { tool } from '../../unit/cli/support'
 
 const root = join(__dirname, '..', '..', '..')
 
