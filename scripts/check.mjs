@@ -23,7 +23,10 @@ const checks = await Promise.all([
     `--cache-location=${join(cacheFolder, 'prettier.json')}`,
     '.',
   ]),
-  run('arrows', join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs'), ['src', '--ignore-known']),
+  run('arrows', join(root, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs'), [
+    'src',
+    '--ignore-known',
+  ]),
 ])
 process.exitCode = checks.every(Boolean) ? 0 : 1
 
