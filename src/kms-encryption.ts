@@ -134,7 +134,7 @@ export class KmsEncryption {
     value: unknown,
   ): Promise<Buffer | string> {
     const column = this.#column(entity, property)
-    return column.encrypt(column.serialise(value))
+    return column.encrypt(column.serialise(value), column.recipe)
   }
 
   /**
@@ -148,7 +148,8 @@ export class KmsEncryption {
    */
   async decrypt(entity: EntityTarget<ObjectLiteral>, property: string, stored: unknown): Promise<unknown> {
     if (stored === null || stored === undefined) return stored
-    return this.#column(entity, property).decrypt(stored)
+    const column = this.#column(entity, property)
+    return column.decrypt(stored, column.recipe)
   }
 
   /** Counts since the start. */

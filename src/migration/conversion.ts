@@ -1,4 +1,4 @@
-import { type Stored } from '../orm/value-opener'
+import { type Stored } from '../orm/read/value-opener'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows } from './rows/column-rows'
 

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { recognise } from '../cipher/recognise'
 import { NotRepresentableError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
-import { type Stored } from '../orm/value-opener'
+import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow } from './rows/column-rows'
@@ -26,7 +26,7 @@ export class Decrypt implements Conversion {
   async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
     const value = await readStored(this.#column, stored)
     if (value.kind === 'plaintext') return undefined
-    const { plaintext } = await this.#column.opener.openWithScope(value.bytes)
+    const { plaintext } = await this.#column.opener.openWithScope(value.bytes, this.#column.recipe.scopes)
     const { kind } = recognise(plaintext)
     const again = recognise(this.#column.opener.bytesOf(plaintext))
     if (kind === 'bare' || (again.kind === 'ciphertext' && again.certain)) {

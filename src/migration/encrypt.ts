@@ -1,6 +1,6 @@
 import { InvalidValueError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
-import { type Stored } from '../orm/value-opener'
+import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'

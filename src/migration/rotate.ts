@@ -5,7 +5,7 @@ import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { isSame } from './rows/is-same'
-import { type Stored } from '../orm/value-opener'
+import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
@@ -84,13 +84,15 @@ export class Rotate implements Conversion {
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
   async #scopeOf(bytes: Buffer): Promise<Scope> {
-    const { scopes } = this.#column.opener
-    return scopes.length === 1 ? scopes[0] : (await this.#column.opener.openWithScope(bytes)).scope
+    const { scopes } = this.#column.recipe
+    return scopes.length === 1
+      ? scopes[0]
+      : (await this.#column.opener.openWithScope(bytes, this.#column.recipe.scopes)).scope
   }
 
   /** A direct value tells its context only to KMS: the current one is tried first, then the previous ones. */
   async #moveDirect({ bytes, recognised }: Ciphertext, rewrap: Rewrap): Promise<Buffer> {
-    const { scopes } = this.#column.opener
+    const { scopes } = this.#column.recipe
     const current = this.#recipe.scope
     const bare = recognised.kind === 'bare'
     if (!bare && scopes.length === 1 && this.#tag && tagOf(bytes).equals(this.#tag)) return bytes
@@ -110,7 +112,7 @@ export class Rotate implements Conversion {
   }
 
   async #sealAnew(bytes: Buffer): Promise<Buffer> {
-    const { plaintext } = await this.#column.opener.openWithScope(bytes)
+    const { plaintext } = await this.#column.opener.openWithScope(bytes, this.#column.recipe.scopes)
     try {
       return await sealChecked(this.#column, plaintext, this.#recipe)
     } finally {

@@ -3,7 +3,7 @@ import { type Recognised, recognise } from '../cipher/recognise'
 import { MalformedCiphertextError, SelfCheckError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
-import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/value-opener'
+import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/read/value-opener'
 import { asBuffer } from './rows/is-same'
 
 /** A stored value, told apart. */
@@ -37,7 +37,7 @@ export async function readStored(column: BoundColumn, stored: Stored): Promise<S
 
 async function opens(column: BoundColumn, bytes: Buffer): Promise<boolean> {
   try {
-    await column.opener.openWithScope(bytes)
+    await column.opener.openWithScope(bytes, column.recipe.scopes)
     return true
   } catch (error) {
     if (isNoCiphertext(error)) return false

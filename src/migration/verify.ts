@@ -49,10 +49,10 @@ export class Verify implements Conversion {
   }
 
   async #read({ stored }: ColumnRow): Promise<void> {
-    const { opener, scheme } = this.#column
+    const { opener, recipe, scheme } = this.#column
     const value = await readStored(this.#column, stored)
     if (value.kind === 'ciphertext') {
-      const { plaintext } = await opener.openWithScope(value.bytes)
+      const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
     } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(value.bytes)
     else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')

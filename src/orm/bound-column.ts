@@ -1,113 +1,74 @@
 import { inspect } from 'node:util'
-import { FindOperator, type ObjectLiteral, type ValueTransformer } from 'typeorm'
+import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
 import { type Scope } from '../cipher/scope'
 import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
-import {
-  type ErrorDetails,
-  InvalidValueError,
-  KmsEncryptionError,
-  RawSqlRefusedError,
-  ValueTooLargeError,
-} from '../errors'
-import { ColumnPages, keyOf, type Opened } from './column-pages'
-import { SealedValue } from './sealed-value'
+import { type ErrorDetails, KmsEncryptionError, RawSqlRefusedError, ValueTooLargeError } from '../errors'
+import { Hydration } from './read/hydration'
+import { type OpenedResults } from './read/opened-results'
+import { type Stored, ValueOpener } from './read/value-opener'
+import { constantRecipes, type Recipes, type RowRecipe } from './recipe'
 import { normaliseStored } from './stored-value'
-import { ComparisonToken, PendingCiphertext } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
-import { type Stored, ValueOpener } from './value-opener'
+import { Comparison } from './write/comparison'
+import { persist } from './write/persist'
 
 /**
- * One encrypted column of one DataSource: knows its table, its key and its cipher, and is the transformer that
- * TypeORM calls. TypeORM calls `to` to compare and to search; what it persists comes through `persist`.
+ * One encrypted column of one DataSource: its names, its values' type, and how the values of a row are encrypted.
+ * It is the transformer that TypeORM calls: `to` to compare and to search, `from` for the values of a row. What
+ * TypeORM persists comes through `persist`.
  */
 export class BoundColumn implements ValueTransformer {
   /** `Entity.property`, for people. */
   readonly name: string
   /** Names the stored values: two entities over one table share them. */
   readonly cell: string
-  /** The cell, and what its values are bound to. */
-  readonly binding: string
   /** Opens stored values. */
   readonly opener: ValueOpener
-  /** The pages of rows that are to be hydrated. */
-  readonly pages: ColumnPages
-  /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
-  #lastToken: ComparisonToken | undefined
+  /** How the values of each row are encrypted. */
+  readonly recipes: Recipes
+  readonly #hydration: Hydration
+  readonly #comparison = new Comparison(this)
 
   constructor(
     readonly metadata: ColumnMetadata,
     readonly scheme: Scheme,
-    readonly recipe: Recipe,
+    recipe: Recipe,
     readonly cipher: Cipher,
-    pages: Map<string, ColumnPages>,
+    opened: OpenedResults,
     previous: readonly Scope[] = [],
     readonly onUndecryptable: OnUndecryptable = 'throw',
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
     this.cell = `${entityMetadata.tablePath}.${databaseName}`
-    this.binding = `${this.cell} ${recipe.scope.aad.toString('latin1')}`
-    this.pages = pages.get(this.binding) ?? new ColumnPages()
-    pages.set(this.binding, this.pages)
+    this.recipes = constantRecipes(recipe, previous)
     const modes = [recipe.mode, ...(scheme.options.previous ?? []).map(({ mode }) => mode)]
-    this.opener = new ValueOpener(cipher, scheme, [recipe.scope, ...previous], modes.includes('direct'))
+    this.opener = new ValueOpener(cipher, scheme, modes.includes('direct'))
+    this.#hydration = new Hydration(this, opened)
   }
 
-  /** An error of this column. */
-  error(
-    Class: new (reason: string, details: ErrorDetails) => KmsEncryptionError,
-    reason: string,
-    cause?: unknown,
-  ): KmsEncryptionError {
-    return new Class(reason, { ...this.#place, ...(cause === undefined ? {} : { cause }) })
+  /** The recipe of every row. Throws where it depends on the row. */
+  get recipe(): RowRecipe {
+    return this.recipes.constant ?? this.recipes.of(() => undefined)
   }
 
   /** For TypeORM: the value in a comparison or a search. Equal values give the same object. */
   to(value: unknown): unknown {
-    if (value === null || value === undefined || value instanceof ComparisonToken) return value
-    if (value instanceof FindOperator) {
-      // TypeORM 0.3 leaves this to the transformer where the criteria of `update`, `delete` and builders are read.
-      value.transformValue(this)
-      return value
-    }
-    const plaintext = SealedValue.of(value)?.stored ?? this.#comparable(value)
-    if (plaintext === undefined) return new ComparisonToken(this, '')
-    const last = this.#lastToken
-    if (last?.stands(this, plaintext)) return last
-    if (!last) {
-      setImmediate(() => {
-        this.#lastToken = undefined
-      })
-    }
-    return (this.#lastToken = new ComparisonToken(this, plaintext))
+    return this.#comparison.to(value)
   }
 
   /** For TypeORM: the value of a row. */
   from(stored: unknown): unknown {
-    if (stored === null || stored === undefined) return stored
-    const raw = normaliseStored(stored)
-    const known = this.pages.isEmpty ? undefined : this.pages.get(keyOf(stored, raw), this)
-    return known === undefined ? this.#hydrate(raw) : this.#handOut(raw, known)
+    return this.#hydration.from(stored)
   }
 
   /** A value on its way into a statement. */
   persist(value: unknown): unknown {
-    if (value === null || value === undefined || value instanceof PendingCiphertext) return value
-    const sealed = SealedValue.of(value)
-    if (sealed) {
-      if (sealed.column.cell === this.cell) return sealed.stored
-      throw this.error(
-        InvalidValueError,
-        `a value of ${sealed.column.name} that was not decrypted cannot be stored here`,
-      )
-    }
-    const plaintext = this.serialise(value)
-    // The application may change its Buffer while KMS is asked.
-    return new PendingCiphertext(this, typeof plaintext === 'string' ? plaintext : Buffer.from(plaintext))
+    return persist(this, value)
   }
 
   /** The bytes of a value. Throws for a value that cannot be stored, naming entity and property. */
@@ -127,39 +88,60 @@ export class BoundColumn implements ValueTransformer {
     }
   }
 
+  /** The bytes of a value that TypeORM has just compared, as they were then; or as they are now. */
+  serialiseCompared(value: unknown): Plaintext {
+    return this.#comparison.plaintextOf(value) ?? this.serialise(value)
+  }
+
   /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */
-  prepare(): Promise<unknown> | undefined {
-    return this.cipher.prepare(this.recipe)?.catch((error: unknown) => {
+  prepare(recipe: RowRecipe): Promise<unknown> | undefined {
+    return this.cipher.prepare(recipe)?.catch((error: unknown) => {
       throw this.placed(error)
     })
   }
 
-  encryptNow(plaintext: Plaintext): Stored | undefined {
-    const ciphertext = this.cipher.encryptNow(plaintext, this.recipe)
+  encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined {
+    const ciphertext = this.cipher.encryptNow(plaintext, recipe)
     return ciphertext && this.#toStorage(ciphertext)
   }
 
-  async encrypt(plaintext: Plaintext): Promise<Stored> {
+  async encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored> {
     try {
-      return this.#toStorage(await this.cipher.encrypt(plaintext, this.recipe))
+      return this.#toStorage(await this.cipher.encrypt(plaintext, recipe))
     } catch (error) {
       throw this.placed(error)
     }
   }
 
   /** The value of a stored one; may ask KMS. */
-  async decrypt(stored: unknown): Promise<unknown> {
-    const raw = normaliseStored(stored)
+  async decrypt(stored: unknown, recipe: RowRecipe): Promise<unknown> {
+    const raw = this.storedOf(stored)
     try {
-      return this.scheme.type.deserialise(await this.opener.open(raw))
+      return this.scheme.type.deserialise(await this.opener.open(raw, recipe.scopes))
     } catch (error) {
       throw this.placed(error)
     }
   }
 
-  /** The bytes behind a value of a row, or `undefined` if it cannot be a ciphertext. */
-  bytesOf(stored: Stored): Buffer {
-    return this.opener.bytesOf(stored)
+  /** A value of a row, as the driver delivered it. */
+  storedOf(value: unknown): Stored {
+    return normaliseStored(value instanceof String ? value.valueOf() : value)
+  }
+
+  /** The same where there is one that may be a ciphertext. */
+  storedIfDelivered(value: unknown): Stored | undefined {
+    return typeof value === 'string' || (typeof value === 'object' && value !== null)
+      ? this.storedOf(value)
+      : undefined
+  }
+
+  /** An error of this column. */
+  error(
+    Class: new (reason: string, details: ErrorDetails) => KmsEncryptionError,
+    reason: string,
+    cause?: unknown,
+  ): KmsEncryptionError {
+    return new Class(reason, { ...this.#place, ...(cause === undefined ? {} : { cause }) })
   }
 
   /** The same error with entity, property and, where a row is given, its primary key. */
@@ -177,51 +159,13 @@ export class BoundColumn implements ValueTransformer {
     return { entity: this.metadata.entityMetadata.name, property: this.metadata.propertyPath }
   }
 
-  /**
-   * The bytes of a value, or `undefined` for one that cannot be stored: it equals no other. Where it is to be stored,
-   * `persist` refuses it; a search with it, such as a pattern for a number, is refused as every search.
-   */
-  #comparable(value: unknown): Plaintext | undefined {
-    try {
-      return this.serialise(value)
-    } catch (error) {
-      if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
-      throw error
-    }
-  }
-
-  /** The value of a stored one where that needs no call to KMS; or else what it will be decrypted from after load. */
-  #hydrate(raw: Stored): unknown {
-    try {
-      const plaintext = this.opener.openNow(raw)
-      return plaintext
-        ? this.scheme.type.deserialise(plaintext)
-        : new SealedValue(this, raw, undefined).placeholder
-    } catch (error) {
-      return new SealedValue(this, raw, this.placed(error)).placeholder
-    }
-  }
-
-  /** The value of a stored one that was opened before, or tried to. */
-  #handOut(raw: Stored, opened: Opened): unknown {
-    if (opened instanceof KmsEncryptionError)
-      return new SealedValue(this, raw, this.placed(opened)).placeholder
-    if (!Buffer.isBuffer(opened)) return opened
-    try {
-      // Of a Buffer, too, each gets their own.
-      return this.scheme.type.deserialise(Buffer.from(opened))
-    } catch (error) {
-      return new SealedValue(this, raw, this.placed(error)).placeholder
-    }
-  }
-
   #toStorage(ciphertext: Buffer): Stored {
     return this.scheme.options.storage === 'text' ? ciphertext.toString('base64') : ciphertext
   }
 
   #checkSize(plaintext: Plaintext): void {
     const { maxLength } = this.scheme.options
-    const direct = this.recipe.mode === 'direct'
+    const direct = this.scheme.options.mode === 'direct' || this.recipes.constant?.mode === 'direct'
     if (!direct && maxLength === undefined) return
     const bytes = Buffer.byteLength(plaintext)
     if (maxLength !== undefined && bytes > maxLength) {

@@ -1,5 +1,5 @@
 import { type DataSource } from 'typeorm'
-import { type PageOpener } from './page-opener'
+import { type ResultOpener } from './read/result-opener'
 
 type Cache = NonNullable<DataSource['queryResultCache']>
 
@@ -8,12 +8,13 @@ type Cache = NonNullable<DataSource['queryResultCache']>
  * runner does with rows that come from the database: listeners must see plaintext. Only this one instance is
  * changed, and what it holds stays ciphertext.
  */
-export function openCachedResults(cache: Cache, page: () => PageOpener | undefined): void {
+export function openCachedResults(cache: Cache, results: () => ResultOpener | undefined): void {
   const getFromCache = cache.getFromCache.bind(cache)
   cache.getFromCache = async (options, queryRunner) => {
     const saved = await getFromCache(options, queryRunner)
-    if (saved && !cache.isExpired(saved)) await page()?.open(options.query ?? '', rowsOf(saved.result))
-    return saved
+    if (!saved || cache.isExpired(saved)) return saved
+    const isOpened = await results()?.openCached(options.query ?? '', rowsOf(saved.result))
+    return isOpened === false ? undefined : saved
   }
 }
 

@@ -10,14 +10,15 @@ import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { openCachedResults } from './cached-results'
-import { type ColumnPages } from './column-pages'
 import { storedType } from './column-type'
-import { PageOpener } from './page-opener'
 import { guardQueryRunner } from './query-guard'
+import { OpenedResults } from './read/opened-results'
+import { ResultColumns } from './read/result-columns'
+import { ResultOpener } from './read/result-opener'
 import { StatementGuard } from './statement-guard'
 import { KmsEncryptionSubscriber } from './subscriber'
-import { searchRefusal } from './tokens'
 import { type ColumnMetadata } from './typeorm-types'
+import { searchRefusal } from './write/tokens'
 
 /** What columns take over where they say nothing themselves. */
 export interface ColumnDefaults {
@@ -37,9 +38,8 @@ export class DataSourceBinding {
   readonly #dataSource: DataSource
   readonly #cipher: Cipher
   readonly #defaults: ColumnDefaults
-  /** By what names the stored values: two entities over one table share them. */
-  readonly #pages = new Map<string, ColumnPages>()
-  #page: PageOpener | undefined
+  readonly #opened = new OpenedResults()
+  #results: ResultOpener | undefined
   #statements: StatementGuard | undefined
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
@@ -72,7 +72,7 @@ export class DataSourceBinding {
     driver.createQueryRunner = (mode) =>
       guardQueryRunner(
         createQueryRunner(mode),
-        () => this.#page,
+        () => this.#results,
         () => this.#statements,
       )
   }
@@ -84,12 +84,12 @@ export class DataSourceBinding {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
     }
-    this.#page = new PageOpener(this.#dataSource)
+    this.#results = new ResultOpener(new ResultColumns(this.#dataSource), this.#opened)
     this.#statements = new StatementGuard(this.#dataSource)
     const { subscribers, queryResultCache } = this.#dataSource
     if (queryResultCache && queryResultCache !== this.#cache) {
       this.#cache = queryResultCache
-      openCachedResults(queryResultCache, () => this.#page)
+      openCachedResults(queryResultCache, () => this.#results)
     }
     if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.unshift(new KmsEncryptionSubscriber())
@@ -111,7 +111,7 @@ export class DataSourceBinding {
       scheme,
       recipe,
       this.#cipher,
-      this.#pages,
+      this.#opened,
       previous,
       onUndecryptable,
     )

@@ -1,9 +1,8 @@
 import { type QueryRunner } from 'typeorm'
-import { type BoundColumn } from './bound-column'
-import { type PageOpener } from './page-opener'
-import { SealedAhead } from './sealed-ahead'
+import { type ResultOpener } from './read/result-opener'
 import { type StatementGuard } from './statement-guard'
-import { ComparisonToken, PendingCiphertext } from './tokens'
+import { hasPending, sealAll } from './write/parameters'
+import { SealedAhead } from './write/sealed-ahead'
 
 const guarded = new WeakSet<QueryRunner>()
 
@@ -19,7 +18,7 @@ const END_OF_TRANSACTION = /^(COMMIT|ROLLBACK|RELEASE)\b/
  */
 export function guardQueryRunner(
   queryRunner: QueryRunner,
-  page: () => PageOpener | undefined,
+  results: () => ResultOpener | undefined,
   statements: () => StatementGuard | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
@@ -31,21 +30,21 @@ export function guardQueryRunner(
   const inOrder = new Order()
   const ahead = SealedAhead.of(queryRunner)
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
-    const pending = pendingOf(parameters)
+    const pending = hasPending(parameters)
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
-    let sealed = pending ? encryptAll(parameters as unknown[], pending, ahead) : parameters
+    let sealed = pending ? sealAll(parameters, () => () => undefined, ahead) : parameters
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const answer = query(sql, sealed, structured)
     ahead.workLater()
     const result = await answer
-    const opening = structured ? page()?.open(sql, rowsOf(result)) : undefined
+    const opening = structured ? results()?.open(sql, rowsOf(result)) : undefined
     if (opening) await opening
     return result
   }
   const stream = queryRunner.stream.bind(queryRunner)
   const guardedStream: QueryRunner['stream'] = async (sql, parameters, ...rest) => {
-    pendingOf(parameters)
+    hasPending(parameters)
     statements()?.check(sql, parameters)
     return stream(sql, parameters, ...rest)
   }
@@ -78,49 +77,6 @@ class Order {
     if (outcome.status === 'rejected') throw outcome.reason
     return outcome.value
   }
-}
-
-/** The values to encrypt, if there are any. Throws for a value of an encrypted column in a search. */
-function pendingOf(parameters: unknown): PendingCiphertext[] | undefined {
-  if (!Array.isArray(parameters)) return undefined
-  let pending: PendingCiphertext[] | undefined
-  for (const value of parameters as unknown[]) {
-    if (value instanceof ComparisonToken) throw value.refusal()
-    if (value instanceof PendingCiphertext) (pending ??= []).push(value)
-    else if (Array.isArray(value)) pendingOf(value)
-  }
-  return pending
-}
-
-/** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
-function encryptAll(
-  parameters: readonly unknown[],
-  pending: readonly PendingCiphertext[],
-  ahead: SealedAhead,
-): unknown[] | Promise<unknown[]> {
-  let prepared: BoundColumn | undefined
-  const waiting: Promise<unknown>[] = []
-  for (const { column } of pending) {
-    const preparation = column === prepared ? undefined : column.prepare()
-    if (preparation) waiting.push(preparation)
-    prepared = column
-  }
-  return waiting.length > 0
-    ? Promise.all(waiting).then(() => sealAll(parameters, ahead))
-    : sealAll(parameters, ahead)
-}
-
-function sealAll(parameters: readonly unknown[], ahead: SealedAhead): unknown[] | Promise<unknown[]> {
-  const sealed = [...parameters]
-  const waiting: Promise<unknown>[] = []
-  for (let index = 0; index < sealed.length; index++) {
-    const value = sealed[index]
-    if (!(value instanceof PendingCiphertext)) continue
-    const stored = value.encrypt(ahead)
-    if (stored instanceof Promise) waiting.push(stored.then((bytes) => (sealed[index] = bytes)))
-    else sealed[index] = stored
-  }
-  return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
 }
 
 /** The rows of a `QueryResult`: `records` where the driver fills it, else `raw`, which for PostgreSQL may be a pair. */

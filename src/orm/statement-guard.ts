@@ -5,7 +5,7 @@ import { type KmsEncryptionError, RawSqlRefusedError, SearchRefusedError } from 
 import { type BoundColumn } from './bound-column'
 import { boundColumns } from './bound-columns'
 import { sqlTokens, type SqlToken } from './sql-tokens'
-import { PendingCiphertext, searchRefusal } from './tokens'
+import { PendingCiphertext, searchRefusal } from './write/tokens'
 
 /** What a statement does with encrypted columns, as far as its text tells. */
 interface Reading {
@@ -202,7 +202,7 @@ function isValue(tokens: readonly SqlToken[], index: number): boolean {
 function isStorable(value: unknown, column: BoundColumn): boolean {
   if (value === null || value === undefined || value instanceof PendingCiphertext) return true
   if (typeof value !== 'string' && !Buffer.isBuffer(value)) return false
-  const bytes = column.bytesOf(value)
+  const bytes = column.opener.bytesOf(value)
   return isCiphertext(bytes) || isBareCiphertextBlob(bytes)
 }
 

@@ -1,4 +1,4 @@
-import { type Stored } from './value-opener'
+import { type Stored } from './read/value-opener'
 
 /**
  * Values as drivers give them: Buffers, texts, and for plaintext that was never encrypted anything that has a text.

@@ -12,7 +12,7 @@ import {
 } from 'typeorm'
 import { KmsEncrypted, type KmsEncryption } from 'typeorm-kms-encrypted'
 import { boundColumns } from '../../src/orm/bound-columns'
-import { SealedAhead } from '../../src/orm/sealed-ahead'
+import { SealedAhead } from '../../src/orm/write/sealed-ahead'
 import { describeDatabases } from '../support/databases'
 import { startApplication, type TestApplication } from '../support/encryption'
 import { StatementCounter } from '../support/statements'
@@ -174,7 +174,8 @@ describeDatabases('What reading and saving costs', (db) => {
       for (const { id } of [first, second]) {
         expectOwn(await runner.manager.findOneByOrFail(Owner, { id: id! }))
       }
-      void ahead.announce(boundColumns(dataSource.getMetadata(Owner))[0]!, 'left over')
+      const [column] = boundColumns(dataSource.getMetadata(Owner))
+      void ahead.announce(column!, column!.recipe, 'left over')
       await runner.release()
       expect(ahead.isEmpty).toBe(true)
     } finally {

@@ -1,4 +1,4 @@
-import { type Stored } from '../../orm/value-opener'
+import { type Stored } from '../../orm/read/value-opener'
 import { type ColumnLayout } from './column-layout'
 import { type KeyPage, type Shard } from './key-sql'
 

@@ -1,18 +1,27 @@
 import { type QueryRunner } from 'typeorm'
 import { type Plaintext } from '../../../src/column/types'
-import { type BoundColumn } from '../../../src/orm/bound-column'
-import { SealedAhead } from '../../../src/orm/sealed-ahead'
+import { Scope } from '../../../src/cipher/scope'
+import { type RowRecipe } from '../../../src/orm/recipe'
+import { SealedAhead, type Sealer } from '../../../src/orm/write/sealed-ahead'
+
+/** The recipe of values that are bound to a row. */
+function recipeOf(row: string, mode: 'envelope' | 'direct' = 'envelope'): RowRecipe {
+  const scope = new Scope({ table: 'user' }, { column: 'secret', 'row.id': row })
+  return { mode, keyId: 'alias/test', scope, scopes: [scope] }
+}
+
+const ROW = recipeOf('1')
+const DIRECT = recipeOf('1', 'direct')
 
 /** A column that makes a ciphertext of its own of each value, at once or, in direct mode, later. */
-function columnOf(mode: 'envelope' | 'direct' = 'envelope', hasDataKey = true): BoundColumn {
+function columnOf(hasDataKey = true): Sealer {
   let count = 0
   const seal = (plaintext: Plaintext): string => `${Buffer.from(plaintext).toString()}#${++count}`
   return {
-    recipe: { mode },
     encryptNow: (plaintext: Plaintext) => (hasDataKey ? seal(plaintext) : undefined),
     encrypt: (plaintext: Plaintext) =>
       plaintext === 'refused' ? Promise.reject(new Error('refused')) : Promise.resolve(seal(plaintext)),
-  } as unknown as BoundColumn
+  }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -29,10 +38,10 @@ describe('Values that are encrypted ahead of their statements', () => {
   it('are encrypted while the database answers, a few at a time, and taken once', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
-    for (const text of texts(9)) expect(ahead.announce(column, text)).toBeUndefined()
-    expect(ahead.take(column, 'v0')).toBeUndefined()
+    for (const text of texts(9)) expect(ahead.announce(column, ROW, text)).toBeUndefined()
+    expect(ahead.take(column, ROW, 'v0')).toBeUndefined()
     await statement(ahead)
-    expect(texts(9).map((text) => ahead.take(column, text))).toEqual([
+    expect(texts(9).map((text) => ahead.take(column, ROW, text))).toEqual([
       undefined,
       'v1#1',
       'v2#2',
@@ -44,16 +53,16 @@ describe('Values that are encrypted ahead of their statements', () => {
       undefined,
     ])
     expect(ahead.isEmpty).toBe(true)
-    expect(ahead.take(column, 'v1')).toBeUndefined()
+    expect(ahead.take(column, ROW, 'v1')).toBeUndefined()
   })
 
   it('go on to be encrypted where it was left off', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
-    for (const text of texts(200)) void ahead.announce(column, text)
+    for (const text of texts(200)) void ahead.announce(column, ROW, text)
     const taken: unknown[] = []
     for (const text of texts(200)) {
-      taken.push(ahead.take(column, text))
+      taken.push(ahead.take(column, ROW, text))
       await statement(ahead)
     }
     expect(taken[0]).toBeUndefined()
@@ -64,9 +73,9 @@ describe('Values that are encrypted ahead of their statements', () => {
   it('have a ciphertext each, equal ones too', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
-    for (let copy = 0; copy < 3; copy++) void ahead.announce(column, 'same')
+    for (let copy = 0; copy < 3; copy++) void ahead.announce(column, ROW, 'same')
     await statement(ahead)
-    expect([1, 2, 3, 4].map(() => ahead.take(column, 'same'))).toEqual([
+    expect([1, 2, 3, 4].map(() => ahead.take(column, ROW, 'same'))).toEqual([
       'same#1',
       'same#2',
       'same#3',
@@ -77,10 +86,10 @@ describe('Values that are encrypted ahead of their statements', () => {
   it('are found out of turn, and others are left alone', async () => {
     const ahead = new SealedAhead()
     const [column, other] = [columnOf(), columnOf()]
-    for (const text of ['a', 'b', 'c']) void ahead.announce(column, text)
+    for (const text of ['a', 'b', 'c']) void ahead.announce(column, ROW, text)
     await statement(ahead)
-    expect(ahead.take(other, 'a')).toBeUndefined()
-    expect(['changed', 'c', 'a', 'b'].map((text) => ahead.take(column, text))).toEqual([
+    expect(ahead.take(other, ROW, 'a')).toBeUndefined()
+    expect(['changed', 'c', 'a', 'b'].map((text) => ahead.take(column, ROW, text))).toEqual([
       undefined,
       'c#3',
       'a#1',
@@ -88,46 +97,63 @@ describe('Values that are encrypted ahead of their statements', () => {
     ])
   })
 
+  it('go into no other row than that they were encrypted for', async () => {
+    const ahead = new SealedAhead()
+    const column = columnOf()
+    const [first, second] = [recipeOf('1'), recipeOf('2')]
+    void ahead.announce(column, first, 'same')
+    void ahead.announce(column, second, 'same')
+    await statement(ahead)
+    expect(ahead.take(column, recipeOf('3'), 'same')).toBeUndefined()
+    expect(ahead.take(column, { ...second, keyId: 'alias/other' }, 'same')).toBeUndefined()
+    expect(ahead.take(column, recipeOf('2'), 'same')).toBe('same#2')
+    expect(ahead.take(column, second, 'same')).toBeUndefined()
+    expect(ahead.take(column, first, 'same')).toBe('same#1')
+  })
+
   it('are not taken for a Buffer that was changed since', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
     const value = Buffer.from('old')
-    void ahead.announce(column, value)
+    void ahead.announce(column, ROW, value)
     value.write('new')
     await statement(ahead)
-    expect(ahead.take(column, value)).toBeUndefined()
-    expect(ahead.take(column, Buffer.from('old'))).toBe('old#1')
+    expect(ahead.take(column, ROW, value)).toBeUndefined()
+    expect(ahead.take(column, ROW, Buffer.from('old'))).toBe('old#1')
   })
 
   it('wait for their statements without a data key at hand', async () => {
     const ahead = new SealedAhead()
-    const column = columnOf('envelope', false)
-    void ahead.announce(column, 'a')
+    const column = columnOf(false)
+    void ahead.announce(column, ROW, 'a')
     await statement(ahead)
-    expect(ahead.take(column, 'a')).toBeUndefined()
+    expect(ahead.take(column, ROW, 'a')).toBeUndefined()
   })
 
   it('are encrypted at once in direct mode', async () => {
     const ahead = new SealedAhead()
-    const column = columnOf('direct')
-    const [first, second] = ['a', 'b'].map((text) => ahead.announce(column, text))
+    const column = columnOf()
+    const [first, second] = ['a', 'b'].map((text) => ahead.announce(column, DIRECT, text))
     expect([await first, await second]).toEqual(['a#1', 'b#2'])
-    expect([await ahead.take(column, 'a'), await ahead.take(column, 'b')]).toEqual(['a#1', 'b#2'])
+    expect([await ahead.take(column, DIRECT, 'a'), await ahead.take(column, DIRECT, 'b')]).toEqual([
+      'a#1',
+      'b#2',
+    ])
   })
 
   it('fail where they are waited for, and nowhere else', async () => {
     const ahead = new SealedAhead()
-    const column = columnOf('direct')
-    const waiting = ahead.announce(column, 'refused')
+    const column = columnOf()
+    const waiting = ahead.announce(column, DIRECT, 'refused')
     await turn()
     await expect(waiting).rejects.toThrow('refused')
-    await expect(ahead.take(column, 'refused')).rejects.toThrow('refused')
+    await expect(ahead.take(column, DIRECT, 'refused')).rejects.toThrow('refused')
   })
 
   it('belong to a query runner, and are dropped on demand', () => {
     const [runner, other] = [{}, {}] as [QueryRunner, QueryRunner]
     const ahead = SealedAhead.of(runner)
-    void ahead.announce(columnOf(), 'a')
+    void ahead.announce(columnOf(), ROW, 'a')
     expect(SealedAhead.of(runner)).toBe(ahead)
     expect([ahead.isEmpty, SealedAhead.of(other).isEmpty]).toEqual([false, true])
     ahead.clear()

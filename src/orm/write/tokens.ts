@@ -1,7 +1,9 @@
 import { inspect } from 'node:util'
-import { type KmsEncryptionError, SearchRefusedError } from '../errors'
-import { type Plaintext } from '../column/types'
-import { type BoundColumn } from './bound-column'
+import { type KmsEncryptionError, SearchRefusedError } from '../../errors'
+import { type Plaintext } from '../../column/types'
+import { type BoundColumn } from '../bound-column'
+import { type Stored } from '../read/value-opener'
+import { type RowRecipe } from '../recipe'
 import { type SealedAhead } from './sealed-ahead'
 
 /**
@@ -64,10 +66,14 @@ export class ComparisonToken extends Token {
 
 /** A value to be stored. The guard of the query runner replaces it by its ciphertext before the statement is sent. */
 export class PendingCiphertext extends Token {
-  /** The ciphertext: at once, if it was made ahead or if no call to KMS is needed for it. */
-  encrypt(ahead: SealedAhead): Buffer | string | Promise<Buffer | string> {
+  /** The ciphertext for a row: at once, if it was made ahead or if no call to KMS is needed for it. */
+  encrypt(recipe: RowRecipe, ahead: SealedAhead): Stored | Promise<Stored> {
     const { column, plaintext } = this
-    return ahead.take(column, plaintext) ?? column.encryptNow(plaintext) ?? column.encrypt(plaintext)
+    return (
+      ahead.take(column, recipe, plaintext) ??
+      column.encryptNow(plaintext, recipe) ??
+      column.encrypt(plaintext, recipe)
+    )
   }
 
   refusal(): KmsEncryptionError {

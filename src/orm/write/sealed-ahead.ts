@@ -1,8 +1,9 @@
 import { type QueryRunner } from 'typeorm'
-import { type Plaintext } from '../column/types'
-import { type BoundColumn } from './bound-column'
+import { type Plaintext } from '../../column/types'
+import { type BoundColumn } from '../bound-column'
+import { type Stored } from '../read/value-opener'
+import { isSameRecipe, type RowRecipe } from '../recipe'
 import { samePlaintext } from './tokens'
-import { type Stored } from './value-opener'
 
 /**
  * Values that are encrypted while the database answers one statement: as many as there is time for. So the next few
@@ -13,8 +14,13 @@ const BATCH = 6
 /** How far a value is looked for. Mostly it is the next, as TypeORM announces entities in the order of their statements. */
 const MAX_DISTANCE = 64
 
+/** What of a column is needed to encrypt its values. */
+export type Sealer = Pick<BoundColumn, 'encrypt' | 'encryptNow'>
+
 interface Announced {
   plaintext: Plaintext
+  /** How it is encrypted: what is made for one row is not stored in another, unless that row's values are encrypted alike. */
+  recipe: RowRecipe
   /** Not there until it is encrypted. In direct mode that begins at once. */
   sealed: Stored | Promise<Stored> | undefined
 }
@@ -39,7 +45,7 @@ interface Queue {
  * or when the runner is released, all that is left is dropped.
  */
 export class SealedAhead {
-  readonly #queues = new Map<BoundColumn, Queue>()
+  readonly #queues = new Map<Sealer, Queue>()
   #isWorkDue = false
 
   /** Of a query runner. */
@@ -55,20 +61,21 @@ export class SealedAhead {
   }
 
   /** Announces a value. Returns what to wait for before the first statement: then trouble with KMS shows early. */
-  announce(column: BoundColumn, value: Plaintext): Promise<unknown> | undefined {
+  announce(column: Sealer, recipe: RowRecipe, value: Plaintext): Promise<unknown> | undefined {
     // The application may change its Buffer.
     const plaintext = typeof value === 'string' ? value : Buffer.from(value)
-    const sealed = column.recipe.mode === 'direct' ? column.encrypt(plaintext) : undefined
+    const sealed = recipe.mode === 'direct' ? column.encrypt(plaintext, recipe) : undefined
     // Who waits for it, or takes it, meets the failure.
     sealed?.catch(() => undefined)
     const queue = this.#queues.get(column)
-    if (queue) queue.values.push({ plaintext, sealed })
-    else this.#queues.set(column, { values: [{ plaintext, sealed }], next: 0, unsealed: 0 })
+    const announced: Announced = { plaintext, recipe, sealed }
+    if (queue) queue.values.push(announced)
+    else this.#queues.set(column, { values: [announced], next: 0, unsealed: 0 })
     return sealed
   }
 
-  /** A ciphertext of a value, if it was announced and is encrypted, or being encrypted. */
-  take(column: BoundColumn, plaintext: Plaintext): Stored | Promise<Stored> | undefined {
+  /** A ciphertext of a value for a row, if such was announced and is encrypted, or being encrypted. */
+  take(column: Sealer, recipe: RowRecipe, plaintext: Plaintext): Stored | Promise<Stored> | undefined {
     const queue = this.#queues.get(column)
     if (!queue) return undefined
     const { values } = queue
@@ -76,6 +83,7 @@ export class SealedAhead {
     for (let at = queue.next; at < end; at++) {
       const announced = values[at]
       if (!announced || !samePlaintext(announced.plaintext, plaintext)) continue
+      if (!isSameRecipe(announced.recipe, recipe)) continue
       values[at] = undefined
       while (queue.next < values.length && !values[queue.next]) queue.next++
       if (queue.next === values.length) this.#queues.delete(column)
@@ -103,13 +111,13 @@ export class SealedAhead {
 const all = new WeakMap<QueryRunner, SealedAhead>()
 
 /** Encrypts the next values, if all that were encrypted before are taken. */
-function sealNext(column: BoundColumn, queue: Queue): void {
+function sealNext(column: Sealer, queue: Queue): void {
   const { values, next, unsealed } = queue
   if (unsealed > next) return
   const end = Math.min(next + BATCH, values.length)
   for (let at = next; at < end; at++) {
     const announced = values[at]
-    if (announced) announced.sealed ??= column.encryptNow(announced.plaintext)
+    if (announced) announced.sealed ??= column.encryptNow(announced.plaintext, announced.recipe)
   }
   queue.unsealed = end
 }

@@ -1,19 +1,20 @@
-import { type Cipher } from '../cipher/cipher'
-import { type DataKey } from '../cipher/data-key'
-import { isBareCiphertextBlob } from '../cipher/direct'
-import { isCiphertext } from '../cipher/format'
-import { fromBase64Bytes, recognise } from '../cipher/recognise'
-import { type Scope } from '../cipher/scope'
-import { type Scheme } from '../column/scheme'
-import { PlaintextFoundError } from '../errors'
-import { isNoCiphertext, isOfOtherScope } from '../errors/kinds'
+import { type Cipher } from '../../cipher/cipher'
+import { type DataKey } from '../../cipher/data-key'
+import { isBareCiphertextBlob } from '../../cipher/direct'
+import { isCiphertext } from '../../cipher/format'
+import { fromBase64Bytes, recognise } from '../../cipher/recognise'
+import { type Scope } from '../../cipher/scope'
+import { type Scheme } from '../../column/scheme'
+import { PlaintextFoundError } from '../../errors'
+import { isNoCiphertext, isOfOtherScope } from '../../errors/kinds'
+import { type Scopes } from '../recipe'
 
 /** What TypeORM passes around for a stored value. */
 export type Stored = Buffer | string
 
 /**
- * Opens the stored values of one column: under its current scope, then under the `previous` ones; and, with
- * `acceptPlaintext`, takes what is not a ciphertext as it is.
+ * Opens the stored values of one column: under the current scope of their row, then under the `previous` ones; and,
+ * with `acceptPlaintext`, takes what is not a ciphertext as it is.
  */
 export class ValueOpener {
   readonly #cipher: Cipher
@@ -22,8 +23,6 @@ export class ValueOpener {
   constructor(
     cipher: Cipher,
     scheme: Scheme,
-    /** The current scope first. */
-    readonly scopes: readonly [Scope, ...Scope[]],
     /**
      * Whether the column may hold bare `CiphertextBlob`s of other programs. KMS opens those under no context, so
      * elsewhere they would be a way to have the application decrypt what was never meant for it.
@@ -42,26 +41,21 @@ export class ValueOpener {
   }
 
   /** The data key that was used last under the current scope: most values of a page share one. */
-  dataKeyAtHand(): DataKey | undefined {
-    return this.#cipher.dataKeys.lastUsed(this.scopes[0])
+  dataKeyAtHand([scope]: Scopes): DataKey | undefined {
+    return this.#cipher.dataKeys.lastUsed(scope)
   }
 
-  /** True if opening one of them may need a call to KMS. */
-  needKms(values: readonly Buffer[]): boolean {
-    let dataKey = this.dataKeyAtHand()
-    for (const bytes of values) {
-      if (dataKey?.seemsToOpen(bytes)) continue
-      if (this.scopes.some((scope) => this.#cipher.needsKms(bytes, scope))) return true
-      dataKey = this.dataKeyAtHand()
-    }
-    return false
+  /** True if opening a value may need a call to KMS. */
+  needsKms(bytes: Buffer, scopes: Scopes): boolean {
+    return scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
   }
 
-  /** The plaintext, if no call to KMS is needed for it. `dataKey`: one at hand, which most likely opens it. */
-  openNow(stored: Stored, bytes = this.bytesOf(stored), dataKey = this.dataKeyAtHand()): Buffer | undefined {
+  /** The plaintext, if no call to KMS is needed for it. */
+  openNow(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Buffer | undefined {
+    const dataKey = this.dataKeyAtHand(scopes)
     if (dataKey?.isCarriedBy(bytes)) {
       try {
-        return this.#cipher.openWith(dataKey, bytes, this.scopes[0])
+        return this.#cipher.openWith(dataKey, bytes, scopes[0])
       } catch {
         // Below it fails again, unless another scope opens it.
       }
@@ -72,8 +66,8 @@ export class ValueOpener {
         "the column holds a CiphertextBlob of KMS that another program stored; those are read in mode 'direct' only. Set mode: 'direct', or previous: [{ mode: 'direct' }].",
       )
     }
-    if (this.scopes.length === 1) return this.#openInScopeNow(stored, bytes)
-    for (const scope of this.scopes) {
+    if (scopes.length === 1) return this.#openInScopeNow(stored, bytes, scopes[0])
+    for (const scope of scopes) {
       try {
         const plaintext = this.#cipher.decryptNow(bytes, scope)
         if (plaintext) return plaintext
@@ -85,11 +79,11 @@ export class ValueOpener {
   }
 
   /** The plaintext. Throws the failure under the current scope if no scope opens it. */
-  async open(stored: Stored, bytes = this.bytesOf(stored)): Promise<Buffer> {
-    const plaintext = this.openNow(stored, bytes)
+  async open(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Promise<Buffer> {
+    const plaintext = this.openNow(stored, scopes, bytes)
     if (plaintext) return plaintext
     try {
-      return (await this.openWithScope(bytes)).plaintext
+      return (await this.openWithScope(bytes, scopes)).plaintext
     } catch (error) {
       if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
       throw error
@@ -97,9 +91,9 @@ export class ValueOpener {
   }
 
   /** The plaintext of a ciphertext, and the scope that opened it. */
-  async openWithScope(bytes: Buffer): Promise<{ plaintext: Buffer; scope: Scope }> {
+  async openWithScope(bytes: Buffer, scopes: Scopes): Promise<{ plaintext: Buffer; scope: Scope }> {
     let first: unknown
-    for (const scope of this.scopes) {
+    for (const scope of scopes) {
       try {
         return { plaintext: await this.#cipher.decrypt(bytes, scope), scope }
       } catch (error) {
@@ -119,9 +113,9 @@ export class ValueOpener {
     )
   }
 
-  #openInScopeNow(stored: Stored, bytes: Buffer): Buffer | undefined {
+  #openInScopeNow(stored: Stored, bytes: Buffer, scope: Scope): Buffer | undefined {
     try {
-      return this.#cipher.decryptNow(bytes, this.scopes[0])
+      return this.#cipher.decryptNow(bytes, scope)
     } catch (error) {
       if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
       throw error

@@ -1,0 +1,58 @@
+import { KmsEncryptionError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { SealedValue } from '../sealed-value'
+import { keyOf, type Opened, type OpenedResults } from './opened-results'
+import { type Stored } from './value-opener'
+
+/**
+ * Gives TypeORM the values of one column while it makes entities of rows, which is synchronous: what was opened when
+ * the result came, and what opens with a data key at hand. Anything else becomes a placeholder, which is opened
+ * after load.
+ */
+export class Hydration {
+  readonly #column: BoundColumn
+  readonly #results: OpenedResults
+
+  constructor(column: BoundColumn, results: OpenedResults) {
+    this.#column = column
+    this.#results = results
+  }
+
+  /** The value of a stored one. */
+  from(value: unknown): unknown {
+    if (value === null || value === undefined) return value
+    const { cell, scheme } = this.#column
+    const stored = this.#column.storedOf(value)
+    const opened = this.#results.isEmpty ? undefined : this.#results.find(cell, keyOf(value, stored), scheme)
+    return opened ? this.#handOut(stored, opened) : this.#openNow(stored)
+  }
+
+  #handOut(stored: Stored, opened: Opened): unknown {
+    if (opened instanceof KmsEncryptionError) return this.#failed(stored, opened)
+    const { type } = this.#column.scheme
+    try {
+      // A value that can be changed is made from bytes of its own for each who asks.
+      return type.deserialise(type.isImmutable ? opened : Buffer.from(opened))
+    } catch (error) {
+      return this.#failed(stored, error)
+    }
+  }
+
+  #openNow(stored: Stored): unknown {
+    const { opener, recipes, scheme } = this.#column
+    // TypeORM does not say in which row the value stands: where that matters, the entity tells after load.
+    if (!recipes.constant) return new SealedValue(this.#column, stored, undefined).placeholder
+    try {
+      const plaintext = opener.openNow(stored, recipes.constant.scopes)
+      return plaintext
+        ? scheme.type.deserialise(plaintext)
+        : new SealedValue(this.#column, stored, undefined).placeholder
+    } catch (error) {
+      return this.#failed(stored, error)
+    }
+  }
+
+  #failed(stored: Stored, error: unknown): object {
+    return new SealedValue(this.#column, stored, this.#column.placed(error)).placeholder
+  }
+}

@@ -1,0 +1,128 @@
+import { KmsEncryptionError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { type RowRecipe } from '../recipe'
+import { isAlike, keyOf, OpenedResult, type OpenedResults, type ValueKey } from './opened-results'
+import { type Opening, openTogether } from './opening'
+import { type ResultColumn, type ResultColumns } from './result-columns'
+
+export type Row = Record<string, unknown>
+
+/** A value of a row, on its way to hydration. */
+interface Carried {
+  readonly row: Row
+  readonly name: string
+  readonly column: BoundColumn
+  readonly key: ValueKey
+  readonly recipe: RowRecipe | undefined
+  readonly opening: Pick<Opening, 'opened'>
+}
+
+/**
+ * Opens the encrypted values of a result before TypeORM makes entities of its rows, where hydration could not: it
+ * cannot wait for KMS, and does not know the row that a value belongs to. A result whose data keys are at hand, and
+ * whose values depend on no row, is left to hydration.
+ */
+export class ResultOpener {
+  readonly #columns: ResultColumns
+  readonly #results: OpenedResults
+
+  constructor(columns: ResultColumns, results: OpenedResults) {
+    this.#columns = columns
+    this.#results = results
+  }
+
+  /** Opens a result of the database. Its rows are those that TypeORM will hydrate. */
+  open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
+    const carried = this.#carried(sql, rows)
+    if (!carried) return undefined
+    const opening = openTogether(carried.filter(isOpening).map(({ opening }) => opening))
+    if (opening) return opening.then(() => this.#keep(carried))
+    this.#keep(carried)
+    return undefined
+  }
+
+  /**
+   * Opens a result of the query result cache, of which TypeORM will hydrate a copy. Returns false if the copy would
+   * not tell equal ciphertexts of different rows apart: then the result is of no use.
+   */
+  async openCached(sql: string, rows: readonly Row[]): Promise<boolean> {
+    const carried = this.#carried(sql, rows)
+    if (!carried) return true
+    await openTogether(carried.filter(isOpening).map(({ opening }) => opening))
+    return this.#keep(carried, false)
+  }
+
+  #carried(sql: string, rows: readonly Row[]): Carried[] | undefined {
+    const [first] = rows
+    if (!first) return undefined
+    const columns = this.#columns.of(sql, first)
+    if (!columns.some((column) => cannotBeLeft(column, rows))) return undefined
+    return columns.flatMap((column) => carry(column, rows))
+  }
+
+  /**
+   * Lets the values wait for their hydration. Where it would take an equal text of another row for a value, the text
+   * becomes a `String` object in its row, which is told apart by itself.
+   */
+  #keep(values: readonly Carried[], canMark = true): boolean {
+    const result = new OpenedResult()
+    for (const { row, name, column, key, recipe, opening } of values) {
+      const { opened } = opening
+      if (opened === undefined) continue
+      const value = { scheme: column.scheme, recipe, opened }
+      const same = typeof key === 'string' ? result.get(column.cell, key) : undefined
+      if ((same && !isAlike(same.recipe, recipe)) || this.#results.isAmbiguous(column.cell, key, recipe)) {
+        if (!canMark || typeof key !== 'string') return false
+        const marked = Object(key) as object
+        row[name] = marked
+        result.set(column.cell, marked, value)
+      } else result.set(column.cell, key, value)
+    }
+    this.#results.add(result)
+    return true
+  }
+}
+
+/** True if hydration could not open each value of a column. It stops at the first. */
+function cannotBeLeft({ column, name }: ResultColumn, rows: readonly Row[]): boolean {
+  const { opener, recipes } = column
+  if (!recipes.constant) return true
+  const { scopes } = recipes.constant
+  let dataKey = opener.dataKeyAtHand(scopes)
+  for (const row of rows) {
+    const stored = column.storedIfDelivered(row[name])
+    if (stored === undefined) continue
+    const bytes = opener.bytesOf(stored)
+    if (dataKey?.seemsToOpen(bytes)) continue
+    if (opener.needsKms(bytes, scopes)) return true
+    dataKey = opener.dataKeyAtHand(scopes)
+  }
+  return false
+}
+
+function carry({ column, name, rowName }: ResultColumn, rows: readonly Row[]): Carried[] {
+  const { opener, recipes } = column
+  const carried: Carried[] = []
+  for (const row of rows) {
+    const stored = column.storedIfDelivered(row[name])
+    if (stored === undefined) continue
+    const key = keyOf(row[name], stored)
+    try {
+      const recipe = recipes.constant ?? recipes.of((other) => valueOf(row, rowName(other)))
+      const opening = { column, recipe, stored, bytes: opener.bytesOf(stored), opened: undefined }
+      carried.push({ row, name, column, key, recipe, opening })
+    } catch (error) {
+      if (!(error instanceof KmsEncryptionError)) throw error
+      carried.push({ row, name, column, key, recipe: undefined, opening: { opened: error } })
+    }
+  }
+  return carried
+}
+
+function valueOf(row: Row, name: string | undefined): unknown {
+  return name === undefined ? undefined : row[name]
+}
+
+function isOpening(carried: Carried): carried is Carried & { opening: Opening } {
+  return carried.recipe !== undefined
+}

@@ -1,0 +1,39 @@
+import { type Recipe } from '../cipher/cipher'
+import { type Scope } from '../cipher/scope'
+
+/** What a value may be bound to: the current scope, and then those of `previous` settings. */
+export type Scopes = readonly [Scope, ...Scope[]]
+
+/** How the values of a row are encrypted, and what they are opened under. */
+export interface RowRecipe extends Recipe {
+  /** The first is `scope`. */
+  readonly scopes: Scopes
+}
+
+/** The value that a row has in a column, named as in the database; `undefined` if that is not known here. */
+export type RowValues = (column: string) => unknown
+
+/** The recipes of an encrypted column's rows. */
+export interface Recipes {
+  /** The recipe of every row, where it does not depend on the row. Then nobody need look for the row. */
+  readonly constant: RowRecipe | undefined
+  /** The recipe of a row. Throws a `KmsEncryptionError` if a value that it depends on is not known. */
+  of(row: RowValues): RowRecipe
+}
+
+/** The recipes of a column whose values are bound to no row. */
+export function constantRecipes(recipe: Recipe, previous: readonly Scope[] = []): Recipes {
+  const constant: RowRecipe = { ...recipe, scopes: [recipe.scope, ...previous] }
+  return { constant, of: () => constant }
+}
+
+/** True if what is encrypted by the one opens by the other, and is under the same KMS key. */
+export function isSameRecipe(a: RowRecipe, b: RowRecipe): boolean {
+  return (
+    a === b ||
+    (a.mode === b.mode &&
+      a.keyId === b.keyId &&
+      a.scope.contextKey === b.scope.contextKey &&
+      a.scope.aad.equals(b.scope.aad))
+  )
+}

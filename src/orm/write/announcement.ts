@@ -1,0 +1,108 @@
+import { type EntityMetadata, type ObjectLiteral, type QueryRunner } from 'typeorm'
+import { type Plaintext } from '../../column/types'
+import { KmsEncryptionError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { boundColumns } from '../bound-columns'
+import { valuesOf } from '../entity-row'
+import { type RowRecipe } from '../recipe'
+import { SealedValue } from '../sealed-value'
+import { type ColumnMetadata } from '../typeorm-types'
+import { SealedAhead } from './sealed-ahead'
+
+/*
+ * Before the first statement of a save its values are checked and their data keys fetched, so that trouble shows
+ * early. Each is serialised once for that, and once more for its statement (`persist`).
+ */
+
+/** Announces the values of an entity that is to be inserted. */
+export function announceInsert(
+  queryRunner: QueryRunner,
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+): Promise<unknown> | undefined {
+  const values = valuesIn(entity, boundColumns(metadata)).map(({ column, value }) => ({
+    column,
+    plaintext: column.serialise(value),
+    isStored: column.metadata.isInsert,
+  }))
+  return announce(queryRunner, metadata, entity, values)
+}
+
+/** Announces the values of an entity that is to be updated. `changed` is empty for an update builder. */
+export function announceUpdate(
+  queryRunner: QueryRunner,
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+  changed: readonly ColumnMetadata[],
+): Promise<unknown> | undefined {
+  const columns = boundColumns(metadata)
+  const stored = columns.filter(({ metadata: column }) => changed.includes(column))
+  const values =
+    changed.length > 0
+      ? // `save` has just compared them, and so serialised them.
+        valuesIn(entity, stored).map(({ column, value }) => ({
+          column,
+          plaintext: column.serialiseCompared(value),
+          isStored: true,
+        }))
+      : valuesIn(entity, columns).map(({ column, value }) => ({
+          column,
+          plaintext: column.serialise(value),
+          isStored: false,
+        }))
+  return announce(queryRunner, metadata, entity, values)
+}
+
+interface Value {
+  readonly column: BoundColumn
+  readonly plaintext: Plaintext
+  readonly isStored: boolean
+}
+
+function valuesIn(
+  entity: ObjectLiteral,
+  columns: readonly BoundColumn[],
+): { column: BoundColumn; value: unknown }[] {
+  return columns.flatMap((column) => {
+    const value: unknown = column.metadata.getEntityValue(entity)
+    return value === null || value === undefined || SealedValue.of(value) ? [] : [{ column, value }]
+  })
+}
+
+/** Fetches data keys, and has values encrypted ahead of their statement. Returns what to wait for. */
+function announce(
+  queryRunner: QueryRunner,
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+  values: readonly Value[],
+): Promise<unknown> | undefined {
+  const ahead = SealedAhead.of(queryRunner)
+  const waiting: (Promise<unknown> | undefined)[] = []
+  for (const { column, plaintext, isStored } of values) {
+    const recipe = recipeOf(column, metadata, entity)
+    if (!recipe) continue
+    waiting.push(column.prepare(recipe))
+    if (isStored) waiting.push(ahead.announce(column, recipe, plaintext))
+  }
+  const promises = waiting.filter((promise) => promise !== undefined)
+  if (promises.length === 0) return undefined
+  const all = Promise.all(promises)
+  // TypeORM leaves it to itself when another listener or entity fails at once.
+  all.catch(() => undefined)
+  return all
+}
+
+/** `undefined` if the row is not known yet, as that of a generated key: then only the statement tells. */
+function recipeOf(
+  column: BoundColumn,
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+): RowRecipe | undefined {
+  if (column.recipes.constant) return column.recipes.constant
+  try {
+    return column.recipes.of(valuesOf(entity, metadata))
+  } catch (error) {
+    if (error instanceof KmsEncryptionError) return undefined
+    throw error
+  }
+}

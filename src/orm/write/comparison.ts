@@ -1,0 +1,67 @@
+import { FindOperator } from 'typeorm'
+import { type Plaintext } from '../../column/types'
+import { InvalidValueError, ValueTooLargeError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { SealedValue } from '../sealed-value'
+import { ComparisonToken } from './tokens'
+
+/**
+ * What TypeORM gets for a value where it compares or searches. `save` compares the value of the row with that of
+ * the entity, twice: before the before-events and after them, because listeners may change either in between, a
+ * Buffer or an object also in place. So each of the four is serialised as it then is.
+ */
+export class Comparison {
+  readonly #column: BoundColumn
+  /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
+  #lastToken: ComparisonToken | undefined
+  /** What objects were serialised to when they were last compared. */
+  #compared = new WeakMap<object, Plaintext>()
+
+  constructor(column: BoundColumn) {
+    this.#column = column
+  }
+
+  /** Equal values give the same object. */
+  to(value: unknown): unknown {
+    if (value === null || value === undefined || value instanceof ComparisonToken) return value
+    if (value instanceof FindOperator) {
+      // TypeORM 0.3 leaves this to the transformer where the criteria of `update`, `delete` and builders are read.
+      value.transformValue(this.#column)
+      return value
+    }
+    const plaintext = SealedValue.of(value)?.stored ?? this.#comparable(value)
+    if (plaintext === undefined) return new ComparisonToken(this.#column, '')
+    const last = this.#lastToken
+    if (last?.stands(this.#column, plaintext)) return last
+    if (!last) {
+      setImmediate(() => {
+        this.#lastToken = undefined
+      })
+    }
+    return (this.#lastToken = new ComparisonToken(this.#column, plaintext))
+  }
+
+  /**
+   * What an object was serialised to when TypeORM compared it last. It may have been changed since: good enough to
+   * encrypt ahead, which is compared with what is stored, and for nothing else.
+   */
+  plaintextOf(value: unknown): Plaintext | undefined {
+    return typeof value === 'object' && value !== null ? this.#compared.get(value) : undefined
+  }
+
+  /**
+   * The bytes of a value, or `undefined` for one that cannot be stored: it equals no other. Where it is to be stored,
+   * `persist` refuses it; a search with it, such as a pattern for a number, is refused as every search.
+   */
+  #comparable(value: unknown): Plaintext | undefined {
+    try {
+      const plaintext = this.#column.serialise(value)
+      if (typeof value === 'object' && value !== null) this.#compared.set(value, plaintext)
+      return plaintext
+    } catch (error) {
+      if (typeof value === 'object' && value !== null) this.#compared.delete(value)
+      if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { type RowRecipe, type RowValues } from '../recipe'
+import { type SealedAhead } from './sealed-ahead'
+import { ComparisonToken, PendingCiphertext } from './tokens'
+
+/** Tells which values a statement stores in the row that the parameter with this index goes into. */
+export type RowOfParameter = (index: number) => RowValues
+
+/** True if there are values to encrypt. Throws for a value of an encrypted column in a search. */
+export function hasPending(parameters: unknown): parameters is unknown[] {
+  if (!Array.isArray(parameters)) return false
+  let pending = false
+  for (const value of parameters as unknown[]) {
+    if (value instanceof ComparisonToken) throw value.refusal()
+    if (value instanceof PendingCiphertext) pending = true
+    else if (Array.isArray(value)) hasPending(value)
+  }
+  return pending
+}
+
+/** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
+export function sealAll(
+  parameters: readonly unknown[],
+  rowOf: RowOfParameter,
+  ahead: SealedAhead,
+): unknown[] | Promise<unknown[]> {
+  const recipes: (RowRecipe | undefined)[] = []
+  const waiting: Promise<unknown>[] = []
+  let prepared: RowRecipe | undefined
+  for (let index = 0; index < parameters.length; index++) {
+    const value = parameters[index]
+    if (!(value instanceof PendingCiphertext)) continue
+    const { column } = value
+    const recipe = column.recipes.constant ?? column.recipes.of(rowOf(index))
+    recipes[index] = recipe
+    const preparation = recipe === prepared ? undefined : column.prepare(recipe)
+    if (preparation) waiting.push(preparation)
+    prepared = recipe
+  }
+  return waiting.length > 0
+    ? Promise.all(waiting).then(() => sealNow(parameters, recipes, ahead))
+    : sealNow(parameters, recipes, ahead)
+}
+
+function sealNow(
+  parameters: readonly unknown[],
+  recipes: readonly (RowRecipe | undefined)[],
+  ahead: SealedAhead,
+): unknown[] | Promise<unknown[]> {
+  const sealed = [...parameters]
+  const waiting: Promise<unknown>[] = []
+  for (let index = 0; index < sealed.length; index++) {
+    const value = sealed[index]
+    const recipe = recipes[index]
+    if (!recipe || !(value instanceof PendingCiphertext)) continue
+    const stored = value.encrypt(recipe, ahead)
+    if (stored instanceof Promise) waiting.push(stored.then((bytes) => (sealed[index] = bytes)))
+    else sealed[index] = stored
+  }
+  return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
+}

@@ -1,0 +1,23 @@
+import { InvalidValueError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { SealedValue } from '../sealed-value'
+import { PendingCiphertext } from './tokens'
+
+/**
+ * A value on its way into a statement. It is serialised anew, whatever was announced of it: until the before-events
+ * are over, a listener of the application may have set the property again, or changed its object in place.
+ */
+export function persist(column: BoundColumn, value: unknown): unknown {
+  if (value === null || value === undefined || value instanceof PendingCiphertext) return value
+  const sealed = SealedValue.of(value)
+  if (sealed) {
+    if (sealed.column.cell === column.cell) return sealed.stored
+    throw column.error(
+      InvalidValueError,
+      `a value of ${sealed.column.name} that was not decrypted cannot be stored here`,
+    )
+  }
+  const plaintext = column.serialise(value)
+  // The application may change its Buffer while KMS is asked.
+  return new PendingCiphertext(column, typeof plaintext === 'string' ? plaintext : Buffer.from(plaintext))
+}
