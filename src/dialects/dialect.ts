@@ -13,6 +13,8 @@ export interface StoredType {
 export interface Dialect {
   /** MariaDB goes by `mysql`. For people and for tests: code asks the dialect to do things, not for its name. */
   readonly name: 'mysql' | 'postgres' | 'sqlite'
+  /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
+  readonly binaryColumnsHoldBytes: boolean
   /** The type of a column that holds ciphertexts of at most `length` bytes, or of any length. */
   storedType(storage: 'binary' | 'text', length: number | undefined): StoredType
 }

@@ -22,6 +22,7 @@ export type KmsEncryptionErrorCode =
   | 'SEARCH_REFUSED'
   | 'RAW_SQL_REFUSED'
   | 'NOT_DECRYPTED'
+  | 'DRIVER_VALUE'
   | 'NOT_AN_ENCRYPTED_COLUMN'
   // value
   | 'INVALID_VALUE'

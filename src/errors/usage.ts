@@ -55,6 +55,11 @@ export class NotDecryptedError extends UsageError {
   readonly code = 'NOT_DECRYPTED'
 }
 
+/** The driver delivered something else than bytes for a binary column: one of its settings converts them. */
+export class DriverValueError extends UsageError {
+  readonly code = 'DRIVER_VALUE'
+}
+
 /** The property is not an encrypted column. */
 export class NotEncryptedColumnError extends UsageError {
   readonly code = 'NOT_AN_ENCRYPTED_COLUMN'

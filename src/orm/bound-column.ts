@@ -3,15 +3,21 @@ import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/direct'
 import { type Scope } from '../cipher/scope'
+import { type Delivery, storedFromDriver } from '../column/driver-value'
 import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
-import { type ErrorDetails, KmsEncryptionError, RawSqlRefusedError, ValueTooLargeError } from '../errors'
+import {
+  DriverValueError,
+  type ErrorDetails,
+  KmsEncryptionError,
+  RawSqlRefusedError,
+  ValueTooLargeError,
+} from '../errors'
 import { Hydration } from './read/hydration'
 import { type OpenedResults } from './read/opened-results'
 import { type Stored, ValueOpener } from './read/value-opener'
 import { constantRecipes, type Recipes, type RowRecipe } from './recipe'
-import { normaliseStored } from './stored-value'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { persist } from './write/persist'
@@ -41,6 +47,7 @@ export class BoundColumn implements ValueTransformer {
     opened: OpenedResults,
     previous: readonly Scope[] = [],
     readonly onUndecryptable: OnUndecryptable = 'throw',
+    readonly delivery: Delivery = 'bytes',
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
@@ -123,16 +130,20 @@ export class BoundColumn implements ValueTransformer {
     }
   }
 
-  /** A value of a row, as the driver delivered it. */
+  /** A value of a row, as the driver delivered it. Throws `DriverValueError` if that is not what the column holds. */
   storedOf(value: unknown): Stored {
-    return normaliseStored(value instanceof String ? value.valueOf() : value)
+    return storedFromDriver(value instanceof String ? value.valueOf() : value, this.delivery, this.#place)
   }
 
-  /** The same where there is one that may be a ciphertext. */
+  /** The same where there is one that may be a ciphertext. Hydration refuses what cannot be; a raw result keeps it. */
   storedIfDelivered(value: unknown): Stored | undefined {
-    return typeof value === 'string' || (typeof value === 'object' && value !== null)
-      ? this.storedOf(value)
-      : undefined
+    if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) return undefined
+    try {
+      return this.storedOf(value)
+    } catch (error) {
+      if (error instanceof DriverValueError) return undefined
+      throw error
+    }
   }
 
   /** An error of this column. */

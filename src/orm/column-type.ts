@@ -1,5 +1,6 @@
 import { HEADER_LENGTH, IV_LENGTH, TAG_LENGTH } from '../cipher/format'
 import { type Mode } from '../cipher/cipher'
+import { type Delivery } from '../column/driver-value'
 import { type KmsEncryptedOptions } from '../column/options'
 import { type Dialect, type StoredType } from '../dialects'
 
@@ -7,6 +8,12 @@ import { type Dialect, type StoredType } from '../dialects'
 const DATA_KEY_ROOM = 256
 /** Room for what KMS adds to a value in direct mode: AWS adds 152 to 162 bytes. */
 const DIRECT_ROOM = 224
+
+/** What the driver may deliver for the column. */
+export function deliveryOf(dialect: Dialect, { storage }: KmsEncryptedOptions): Delivery {
+  if (storage === 'text') return 'text'
+  return dialect.binaryColumnsHoldBytes ? 'bytes' : 'any storage class'
+}
 
 /** The column type that holds the ciphertexts of a column. */
 export function storedType(dialect: Dialect, mode: Mode, options: KmsEncryptedOptions): StoredType {

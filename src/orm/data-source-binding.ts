@@ -10,7 +10,7 @@ import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { openCachedResults } from './cached-results'
-import { storedType } from './column-type'
+import { deliveryOf, storedType } from './column-type'
 import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { ResultColumns } from './read/result-columns'
@@ -101,7 +101,8 @@ export class DataSourceBinding {
     if (!(declared instanceof DeclaredColumn)) return
     const { scheme } = declared
     const recipe = this.#recipe(metadata, scheme)
-    const { type, length } = storedType(dialectOf(this.#dataSource.options.type), recipe.mode, scheme.options)
+    const dialect = dialectOf(this.#dataSource.options.type)
+    const { type, length } = storedType(dialect, recipe.mode, scheme.options)
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
     const previous = this.#previousScopes(metadata, scheme)
@@ -114,6 +115,7 @@ export class DataSourceBinding {
       this.#opened,
       previous,
       onUndecryptable,
+      deliveryOf(dialect, scheme.options),
     )
     metadata.transformer = bound
     refuseRawSql(metadata, bound)

@@ -39,6 +39,7 @@ export interface TestApplication extends TestKms {
   /** The same database in what is like a fresh process: no data key in memory. */
   restart(
     options?: Partial<KmsEncryptionOptions>,
+    dataSourceOptions?: Partial<DataSourceOptions>,
   ): Promise<{ encryption: KmsEncryption; dataSource: DataSource }>
   /** Ends all that was started, and empties the tables. */
   stop(): Promise<void>
@@ -64,7 +65,7 @@ export async function startApplication(
   return {
     ...test,
     ...first,
-    restart: (changed) => connect({}, changed),
+    restart: (changed, schema = {}) => connect(schema, changed),
     async stop() {
       for (const { encryption, dataSource } of started) {
         if (dataSource.isInitialized) await dataSource.destroy()

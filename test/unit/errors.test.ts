@@ -42,6 +42,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   KMS_THROTTLED: 'service',
   KMS_UNAVAILABLE: 'service',
   NOT_AN_ENCRYPTED_COLUMN: 'usage',
+  DRIVER_VALUE: 'usage',
   NOT_CONFIGURED: 'usage',
   NOT_DECRYPTED: 'usage',
   NOT_REPRESENTABLE: 'value',

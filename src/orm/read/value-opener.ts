@@ -4,13 +4,13 @@ import { isBareCiphertextBlob } from '../../cipher/direct'
 import { isCiphertext } from '../../cipher/format'
 import { fromBase64Bytes, recognise } from '../../cipher/recognise'
 import { type Scope } from '../../cipher/scope'
+import { type Stored } from '../../column/driver-value'
 import { type Scheme } from '../../column/scheme'
 import { PlaintextFoundError } from '../../errors'
 import { isNoCiphertext, isOfOtherScope } from '../../errors/kinds'
 import { type Scopes } from '../recipe'
 
-/** What TypeORM passes around for a stored value. */
-export type Stored = Buffer | string
+export { type Stored } from '../../column/driver-value'
 
 /**
  * Opens the stored values of one column: under the current scope of their row, then under the `previous` ones; and,

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import { asBytes, bytesFromDriver, storedFromDriver } from '../../../src/column/driver-value'
+import { DriverValueError } from '../../../src/errors'
+
+const SECRET = 'canary-in-the-value'
+const bytes = Buffer.from([0xc1, 1, 1, 2, 3, 4, 250, 255])
+
+/** The outline of an envelope ciphertext as AWS's key service makes it. */
+function ciphertext(): Buffer {
+  const dataKey = Buffer.concat([Buffer.from('01020300780a0b', 'hex'), randomBytes(177)])
+  const header = Buffer.from([0xc1, 1, 1, 9, 9, 9, 9, 0, dataKey.length])
+  return Buffer.concat([header, dataKey, randomBytes(12 + 5 + 16)])
+}
+
+function shared(): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(bytes.length)
+  new Uint8Array(buffer).set(bytes)
+  return buffer
+}
+
+const FORMS: [string, unknown][] = [
+  ['a Buffer', bytes],
+  ['a Uint8Array', new Uint8Array(bytes)],
+  ['a Uint8ClampedArray', new Uint8ClampedArray(bytes)],
+  ['an Int8Array', new Int8Array(new Uint8Array(bytes).buffer)],
+  ['a DataView', new DataView(new Uint8Array(bytes).buffer)],
+  ['an ArrayBuffer', new Uint8Array(bytes).buffer],
+  ['a SharedArrayBuffer', shared()],
+]
+
+const NO_BYTES: [string, unknown][] = [
+  ['hex as pg writes it', `\\x${bytes.toString('hex')}`],
+  ['hex', bytes.toString('hex')],
+  ['latin1', bytes.toString('latin1')],
+  ['UTF-8', bytes.toString('utf8')],
+  ['base64', bytes.toString('base64')],
+  ['a text', SECRET],
+  ['an empty text', ''],
+  ['a number', 5],
+  ['a bigint', 5n],
+  ['a boolean', true],
+  ['a Date', new Date(0)],
+  ['an object', { secret: SECRET }],
+  ['an array of numbers', [...bytes]],
+  ['null', null],
+  ['undefined', undefined],
+]
+
+describe('bytes as a driver delivers them', () => {
+  test.each(FORMS)('%s is bytes', (_, value) => {
+    expect(asBytes(value)?.equals(bytes)).toBe(true)
+    expect(bytesFromDriver(value).equals(bytes)).toBe(true)
+    for (const delivery of ['bytes', 'any storage class', 'text'] as const)
+      expect(bytes.equals(storedFromDriver(value, delivery) as Buffer)).toBe(true)
+  })
+
+  test('a part of a larger buffer is that part', () => {
+    const large = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(3)])
+    expect(
+      bytesFromDriver(new Uint8Array(large.buffer, large.byteOffset + 3, bytes.length)).equals(bytes),
+    ).toBe(true)
+  })
+
+  test('they are not copied', () => {
+    expect(asBytes(bytes)).toBe(bytes)
+    expect(asBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))?.buffer).toBe(bytes.buffer)
+  })
+
+  test.each(NO_BYTES)('%s is refused with the setting that does it, and shows nothing', (_, value) => {
+    expect(asBytes(value)).toBeUndefined()
+    const place = { entity: 'User', property: 'privateKey' }
+    for (const judge of [
+      () => bytesFromDriver(value, place),
+      () => storedFromDriver(value, 'bytes', place),
+    ]) {
+      expect(judge).toThrow(DriverValueError)
+      expect(judge).toThrow(/^User\.privateKey: expected the bytes.*typeCast.*bytea.*better-sqlite3/)
+      expect(judge).not.toThrow(SECRET)
+    }
+  })
+})
+
+describe('a value of a column', () => {
+  test('of the query result cache is a Buffer that went through JSON', () => {
+    const cached: unknown = JSON.parse(JSON.stringify(bytes))
+    expect(storedFromDriver(cached, 'bytes')).toEqual(bytes)
+  })
+
+  test('in a text column may be anything that has a text', () => {
+    expect(storedFromDriver('abc', 'text')).toBe('abc')
+    expect(storedFromDriver(5, 'text')).toBe('5')
+    expect(storedFromDriver(new Date(0), 'text')).toBe('1970-01-01T00:00:00.000Z')
+    expect(storedFromDriver({ a: 1 }, 'text')).toBe('{"a":1}')
+  })
+
+  test('in a binary column of SQLite has a type of its own', () => {
+    expect(storedFromDriver('abc', 'any storage class')).toBe('abc')
+    expect(storedFromDriver(5, 'any storage class')).toBe('5')
+    // A private key in hex that begins like a ciphertext by chance.
+    const hex = `c101${randomBytes(30).toString('hex')}`
+    expect(storedFromDriver(hex, 'any storage class')).toBe(hex)
+  })
+
+  test.each(['hex', 'latin1', 'utf8'] as const)('is refused on SQLite as a ciphertext in %s', (encoding) => {
+    expect(() => storedFromDriver(ciphertext().toString(encoding), 'any storage class')).toThrow(
+      DriverValueError,
+    )
+  })
+
+  test('is refused on SQLite as an object', () => {
+    expect(() => storedFromDriver({}, 'any storage class')).toThrow(DriverValueError)
+  })
+})
