@@ -2,11 +2,14 @@ export { type Mode } from './cipher/cipher'
 export { type EncryptionContext } from './cipher/context'
 export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
 export { type KmsEncryptedOptions, type OnUndecryptable } from './column/options'
+export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
 export { type ValueTypeName } from './column/types'
 export { type CallOutcome, type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
 export * from './errors'
 export {
   type CacheOptions,
+  type EntityClass,
+  type EntityName,
   kmsEncryption,
   type KmsEncryption,
   type KmsEncryptionMetrics,

@@ -1,9 +1,16 @@
 import { inspect } from 'node:util'
 import { type KMSClient } from '@aws-sdk/client-kms'
-import { type DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
+import {
+  type DataSource,
+  type DataSourceOptions,
+  type EntitySchema,
+  type EntityTarget,
+  type ObjectLiteral,
+} from 'typeorm'
 import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
 import { type OnUndecryptable } from './column/options'
+import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { InvalidOptionError, KeyIdMissingError } from './errors'
 import { AwsKms } from './kms/aws/aws-kms'
 import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/aws/call-log'
@@ -68,6 +75,12 @@ export interface KmsEncryptionMetrics {
   columns: Readonly<Record<string, { encrypted: number; decrypted: number }>>
 }
 
+/** An entity whose properties the compiler knows. */
+export type EntityClass<Entity> = (abstract new (...args: never[]) => Entity) | EntitySchema<Entity>
+
+/** An entity by its name in the DataSource. */
+export type EntityName = string | { type: ObjectLiteral; name: string }
+
 /**
  * Sets up encryption under AWS KMS for one or more DataSources.
  *
@@ -120,7 +133,10 @@ export class KmsEncryption {
 
   /**
    * Encrypts a value as the column would, for raw SQL. Returns what to store: a Buffer, or base64 text for a
-   * column with `storage: 'text'`.
+   * column with `storage: 'text'`. A property of an embedded entity is named by its path: `address.street`.
+   *
+   * With a class or an `EntitySchema<User>` the compiler checks property and value. With the entity's name it knows
+   * nothing of them; that way also leads to private properties.
    *
    * @example
    * ```ts
@@ -128,6 +144,12 @@ export class KmsEncryption {
    * await dataSource.query('UPDATE user SET privateKey = ? WHERE id = ?', [stored, id])
    * ```
    */
+  encrypt<Entity extends object, Property extends PropertyPath<Entity>>(
+    entity: EntityClass<Entity>,
+    property: Property,
+    value: PropertyAt<Entity, Property>,
+  ): Promise<Buffer | string>
+  encrypt(entity: EntityName, property: string, value: unknown): Promise<Buffer | string>
   async encrypt(
     entity: EntityTarget<ObjectLiteral>,
     property: string,
@@ -138,7 +160,7 @@ export class KmsEncryption {
   }
 
   /**
-   * Decrypts what a raw query returned for the column.
+   * Decrypts what a raw query returned for the column. NULL is `null`.
    *
    * @example
    * ```ts
@@ -146,6 +168,12 @@ export class KmsEncryption {
    * const pem = await encryption.decrypt(User, 'privateKey', row.privateKey)
    * ```
    */
+  decrypt<Entity extends object, Property extends PropertyPath<Entity>>(
+    entity: EntityClass<Entity>,
+    property: Property,
+    stored: unknown,
+  ): Promise<PropertyAt<Entity, Property>>
+  decrypt(entity: EntityName, property: string, stored: unknown): Promise<unknown>
   async decrypt(entity: EntityTarget<ObjectLiteral>, property: string, stored: unknown): Promise<unknown> {
     if (stored === null || stored === undefined) return stored
     const column = this.#column(entity, property)

@@ -1,14 +1,17 @@
 import { Column, type EntitySchemaColumnOptions } from 'typeorm'
 import { type KmsEncryptedOptions } from './options'
+import { type KmsEncryptedDecorator } from './property-type'
 import { Scheme } from './scheme'
 import { declaredColumn } from './declared-column'
+import { type ValueTypeName } from './types'
 
 /**
  * Declares a transparently encrypted column: the application reads and writes plaintext, the database only ever
  * holds ciphertext. The options of the DataSource must go through `configure()` of a `KmsEncryption`.
  *
  * `null` is stored as NULL; the empty string and the empty Buffer are encrypted. Throws `InvalidOptionError` or
- * `UnknownValueTypeError` when the class is defined.
+ * `UnknownValueTypeError` when the class is defined. The compiler refuses a property whose type does not go with
+ * `type`, or has no `| null` (and is not optional) where the column is `nullable`.
  *
  * @example
  * ```ts
@@ -20,7 +23,9 @@ import { declaredColumn } from './declared-column'
  * }
  * ```
  */
-export function KmsEncrypted(options: KmsEncryptedOptions = {}): PropertyDecorator {
+export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extends boolean = false>(
+  options: KmsEncryptedOptions<Type, Nullable> = {},
+): KmsEncryptedDecorator<Type, Nullable> {
   return (target, property) => {
     const place = { entity: target.constructor.name, property: String(property) }
     const scheme = new Scheme(options, place, designTypeOf(target, property))

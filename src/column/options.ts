@@ -18,12 +18,15 @@ export interface PreviousSettings {
 export type OnUndecryptable = 'throw' | 'marker'
 
 /** Options of `@KmsEncrypted()` and `kmsEncryptedColumn()`. */
-export interface KmsEncryptedOptions {
+export interface KmsEncryptedOptions<
+  Type extends ValueTypeName = ValueTypeName,
+  Nullable extends boolean = boolean,
+> {
   /**
    * JavaScript type of the property. Default: what TypeScript says of it (`design:type`); a class, an interface or
    * a union is `'json'`. Compilers that emit no decorator metadata (esbuild, tsx, vite) need it given.
    */
-  type?: ValueTypeName
+  type?: Type
   /** `'envelope'`: any size, local AES-256-GCM. `'direct'`: KMS Encrypt per value, at most 4096 bytes. */
   mode?: Mode
   /** Id, ARN or alias of the KMS key. Default: that of `kmsEncryption()`. */
@@ -58,7 +61,7 @@ export interface KmsEncryptedOptions {
   /** Name of the column in the database. */
   name?: string
   /** Whether the column can be NULL; `null` is stored as NULL. Default `false`. */
-  nullable?: boolean
+  nullable?: Nullable
   /** Whether the column is loaded by default. Default `true`. */
   select?: boolean
   /** Whether the column is written on insert. Default `true`. */

@@ -9,8 +9,8 @@ class Account {
   @PrimaryGeneratedColumn() id!: number
   @Column() label!: string
   @KmsEncrypted() secret!: string
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) direct!: string
-  @KmsEncrypted({ nullable: true }) bytes!: Buffer
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) direct?: string
+  @KmsEncrypted({ nullable: true }) bytes?: Buffer
   @VersionColumn() version!: number
 }
 

@@ -10,7 +10,7 @@ class Member {
   @PrimaryGeneratedColumn() id!: number
   @Column() email!: string
   @KmsEncrypted() token!: string
-  @KmsEncrypted({ mode: 'direct', nullable: true }) seed!: string
+  @KmsEncrypted({ mode: 'direct', nullable: true }) seed?: string
 }
 
 const CHANNELS = ['kms-call', 'data-key', 'value'].map((name) => `typeorm-kms-encrypted:${name}`)

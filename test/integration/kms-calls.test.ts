@@ -14,7 +14,7 @@ class User {
   @PrimaryGeneratedColumn() id!: number
   @Column() email!: string
   @KmsEncrypted() privateKey!: string
-  @KmsEncrypted({ nullable: true }) recovery!: string
+  @KmsEncrypted({ nullable: true }) recovery?: string
 }
 
 @Entity()

@@ -16,26 +16,26 @@ abstract class Values {
 
 @Entity()
 class EnvelopeValues extends Values {
-  @KmsEncrypted({ nullable: true }) text!: string
-  @KmsEncrypted({ nullable: true, storage: 'text' }) base64!: string
-  @KmsEncrypted({ nullable: true }) bytes!: Buffer
-  @KmsEncrypted({ nullable: true, type: 'json' }) json!: Codes | unknown[]
-  @KmsEncrypted({ nullable: true }) float!: number
-  @KmsEncrypted({ nullable: true, type: 'bigint' }) big!: bigint
-  @KmsEncrypted({ nullable: true }) flag!: boolean
-  @KmsEncrypted({ nullable: true }) date!: Date
+  @KmsEncrypted({ nullable: true }) text?: string
+  @KmsEncrypted({ nullable: true, storage: 'text' }) base64?: string
+  @KmsEncrypted({ nullable: true }) bytes?: Buffer
+  @KmsEncrypted({ nullable: true, type: 'json' }) json!: Codes | unknown[] | null
+  @KmsEncrypted({ nullable: true }) float?: number
+  @KmsEncrypted({ nullable: true, type: 'bigint' }) big!: bigint | null
+  @KmsEncrypted({ nullable: true }) flag?: boolean
+  @KmsEncrypted({ nullable: true }) date?: Date
 }
 
 @Entity()
 class DirectValues extends Values {
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) text!: string
-  @KmsEncrypted({ nullable: true, mode: 'direct', storage: 'text' }) base64!: string
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) bytes!: Buffer
-  @KmsEncrypted({ nullable: true, mode: 'direct', type: 'json' }) json!: Codes | unknown[]
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) float!: number
-  @KmsEncrypted({ nullable: true, mode: 'direct', type: 'bigint' }) big!: bigint
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) flag!: boolean
-  @KmsEncrypted({ nullable: true, mode: 'direct' }) date!: Date
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) text?: string
+  @KmsEncrypted({ nullable: true, mode: 'direct', storage: 'text' }) base64?: string
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) bytes?: Buffer
+  @KmsEncrypted({ nullable: true, mode: 'direct', type: 'json' }) json!: Codes | unknown[] | null
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) float?: number
+  @KmsEncrypted({ nullable: true, mode: 'direct', type: 'bigint' }) big!: bigint | null
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) flag?: boolean
+  @KmsEncrypted({ nullable: true, mode: 'direct' }) date?: Date
 }
 
 @Entity()
@@ -143,7 +143,7 @@ describeDatabases('the values of encrypted columns', (db) => {
       entity.bytes[0] = 0x58
       await repository().save(entity)
       const found = await repository().findOneByOrFail({ id: entity.id })
-      expect([found.json, found.bytes.toString()]).toEqual([{ codes: ['a', 'b'] }, 'Xbc'])
+      expect([found.json, found.bytes!.toString()]).toEqual([{ codes: ['a', 'b'] }, 'Xbc'])
     })
 
     it('an unchanged entity is not written, and KMS is not asked to encrypt', async () => {

@@ -24,6 +24,59 @@ export class Accepted {
 expectType<'string' | 'buffer' | 'json' | 'number' | 'bigint' | 'boolean' | 'date', ValueTypeName>(true)
 expectType<ValueTypeName | undefined, KmsEncryptedOptions['type']>(true)
 
+const enum Level {
+  Low,
+  High,
+}
+
+/** Types of properties that go with the options. */
+export class Fitting<Value> {
+  @KmsEncrypted({ type: 'string' }) literal!: 'a' | 'b'
+  @KmsEncrypted({ type: 'string' }) branded!: string & { readonly brand: unique symbol }
+  @KmsEncrypted({ type: 'string', nullable: true }) nullable!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true }) optional?: string
+  @KmsEncrypted({ nullable: true }) optionalByDesignType?: string
+  @KmsEncrypted({ nullable: false }) notNullable!: string
+  @KmsEncrypted({ type: 'number' }) level!: Level
+  @KmsEncrypted({ type: 'bigint', nullable: true }) bigint!: bigint | null
+  @KmsEncrypted({ type: 'date', nullable: true }) date!: Date | null
+  @KmsEncrypted({ type: 'buffer' }) bytes!: Uint8Array
+  @KmsEncrypted({ type: 'boolean' }) boolean!: boolean
+  @KmsEncrypted({ type: 'json' }) text!: string
+  @KmsEncrypted({ type: 'json' }) generic!: Value
+  @KmsEncrypted({ type: 'json', nullable: true }) list!: number[] | null
+  @KmsEncrypted({ type: 'string' }) unknown!: unknown
+  @KmsEncrypted({ type: 'string', nullable: true }) private secret!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true }) protected secretOfSubclasses!: string | null
+  secrets = (): unknown[] => [this.secret, this.secretOfSubclasses]
+}
+
+/** Types of properties that do not: the value would be refused, or come back as something else. */
+export class Unfitting {
+  // @ts-expect-error a number is not text
+  @KmsEncrypted({ type: 'number' }) pin!: string
+  // @ts-expect-error text is not a number
+  @KmsEncrypted({ type: 'string' }) amount!: number
+  // @ts-expect-error a number loses digits of a bigint
+  @KmsEncrypted({ type: 'number' }) balance!: bigint
+  // @ts-expect-error a Buffer is not text
+  @KmsEncrypted({ type: 'buffer' }) seed!: string
+  // @ts-expect-error a Date is not text
+  @KmsEncrypted({ type: 'date' }) birthday!: string
+  // @ts-expect-error neither of the two is certain
+  @KmsEncrypted({ type: 'string' }) either!: string | number
+  // @ts-expect-error the type is checked beside null, too
+  @KmsEncrypted({ type: 'boolean', nullable: true }) flag!: string | null
+  // @ts-expect-error NULL comes back as null
+  @KmsEncrypted({ type: 'string', nullable: true }) nullable!: string
+  // @ts-expect-error NULL comes back as null, whatever tells the type
+  @KmsEncrypted({ nullable: true }) nullableByDesignType!: string
+  // @ts-expect-error the compiler says Object of it, which would be JSON
+  @KmsEncrypted({ nullable: true }) union!: string | null
+  // @ts-expect-error the same of bytes
+  @KmsEncrypted({ nullable: true }) bytes!: Buffer | null
+}
+
 /** Options of `@Column()` that are refused when the class is defined are refused by the compiler. */
 export class Refused {
   // @ts-expect-error a database default would be plaintext

@@ -1,5 +1,10 @@
 import { KMSClient } from '@aws-sdk/client-kms'
-import { DataSource, type DataSourceOptions, type EntitySubscriberInterface } from 'typeorm'
+import {
+  DataSource,
+  type DataSourceOptions,
+  type EntitySchema,
+  type EntitySubscriberInterface,
+} from 'typeorm'
 import { kmsEncryption, type KmsEncryption, type KmsEncryptionMetrics } from 'typeorm-kms-encrypted'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { expectType } from './expect-type'
@@ -66,19 +71,72 @@ export const refusedOptions = (): unknown[] => [
   encryption.configure({ type: 'better-sqlite3', database: 1 }),
 ]
 
-export class AnEntity {
-  id!: number
+class Address {
+  street!: string
 }
 
-export async function useEncryption(): Promise<void> {
+export class AnEntity {
+  id!: number
+  privateKey!: string
+  recovery!: { codes: string[] } | null
+  seed?: Buffer
+  address!: Address
+  protected hidden!: string
+}
+
+declare const AnEntitySchema: EntitySchema<AnEntity>
+declare const stored: unknown
+
+/** With a class or a schema, properties and values are checked, and what comes out has the type of the property. */
+export async function typed(): Promise<unknown[]> {
   expectType<Buffer | string, Awaited<ReturnType<KmsEncryption['encrypt']>>>(true)
-  expectType<unknown, Awaited<ReturnType<KmsEncryption['decrypt']>>>(true)
+  const privateKey = await encryption.decrypt(AnEntity, 'privateKey', stored)
+  expectType<string, typeof privateKey>(true)
+  const recovery = await encryption.decrypt(AnEntitySchema, 'recovery', stored)
+  expectType<{ codes: string[] } | null, typeof recovery>(true)
+  const seed = await encryption.decrypt(AnEntity, 'seed', stored)
+  expectType<Buffer | undefined, typeof seed>(true)
+  const street = await encryption.decrypt(AnEntity, 'address.street', stored)
+  expectType<string, typeof street>(true)
+  // @ts-expect-error no such property
+  await encryption.decrypt(AnEntity, 'publicKey', stored)
+  // @ts-expect-error no such property of the schema's entity
+  await encryption.decrypt(AnEntitySchema, 'publicKey', stored)
+  const nowhere = await encryption.decrypt(AnEntity, 'address.city', stored)
+  expectType<never, typeof nowhere>(true)
+  return [
+    privateKey,
+    recovery,
+    seed,
+    street,
+    nowhere,
+    await encryption.encrypt(AnEntity, 'privateKey', 'a private key'),
+    await encryption.encrypt(AnEntitySchema, 'recovery', { codes: [] }),
+    await encryption.encrypt(AnEntity, 'address.street', 'Main Street'),
+    // @ts-expect-error the property holds text
+    await encryption.encrypt(AnEntity, 'privateKey', 1),
+    // @ts-expect-error the property cannot be null
+    await encryption.encrypt(AnEntity, 'privateKey', null),
+    // @ts-expect-error no such property of the embedded entity
+    await encryption.encrypt(AnEntity, 'address.city', 'Rome'),
+    // @ts-expect-error which property?
+    await encryption.encrypt(AnEntity, 'a private key'),
+    // @ts-expect-error which property?
+    await encryption.encrypt('AnEntity', 'a private key'),
+  ]
+}
+
+/** With a name, nothing is known: that is how a protected property is named, and an entity without a class. */
+export async function untyped(): Promise<unknown> {
+  await encryption.encrypt('AnEntity', 'hidden', 'a secret')
+  const anything = await encryption.decrypt('AnEntity', 'privateKey', stored)
+  expectType<unknown, typeof anything>(true)
+  return anything
+}
+
+export function useEncryption(): void {
   expectType<KmsEncryptionMetrics, ReturnType<KmsEncryption['metrics']>>(true)
   expectType<number, KmsEncryptionMetrics['kmsCalls']['GenerateDataKey']>(true)
-  const stored = await encryption.encrypt(AnEntity, 'privateKey', 'a private key')
-  await encryption.decrypt('AnEntity', 'privateKey', stored)
-  // @ts-expect-error which property?
-  await encryption.encrypt(AnEntity, 'a private key')
   // @ts-expect-error metrics are to be read
   encryption.metrics().kmsCalls.Decrypt = 0
   const subscribers: (new () => EntitySubscriberInterface)[] = [encryption.subscriber]

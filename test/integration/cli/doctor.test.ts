@@ -20,7 +20,7 @@ class User {
   @Column() email!: string
   @KmsEncrypted({ maxLength: 100 }) token!: string
   @KmsEncrypted({ type: 'string', nullable: true }) note!: string | null
-  @KmsEncrypted({ mode: 'direct', nullable: true }) seed!: string
+  @KmsEncrypted({ mode: 'direct', nullable: true }) seed?: string
 }
 
 const bad = (findings: readonly Finding[]): string[] =>

@@ -21,7 +21,7 @@ export function newVault(manager: EntityManager): Vault {
 export function change(vault: Vault): Vault {
   const text = `changed ${++labels}`
   Object.assign(vault, { bytes: Buffer.from(text), direct: text, profile: { token: text } })
-  vault.json.codes.push(text)
+  vault.json?.codes.push(text)
   return vault
 }
 

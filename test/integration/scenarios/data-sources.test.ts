@@ -19,7 +19,7 @@ class Shared {
   @PrimaryGeneratedColumn() id!: number
   @Column({ type: 'varchar', default: 'clear' }) clear!: string
   @KmsEncrypted({ maxLength: 40 }) secret!: string
-  @KmsEncrypted({ nullable: true, mode: 'direct', storage: 'text' }) note!: string
+  @KmsEncrypted({ nullable: true, mode: 'direct', storage: 'text' }) note?: string
 }
 
 interface Described {

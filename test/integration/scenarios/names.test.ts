@@ -95,10 +95,10 @@ class Everything {
   @PrimaryGeneratedColumn() id!: number
   @Column({ type: 'varchar', nullable: true }) clear!: string | null
   @KmsEncrypted() plain!: string
-  @KmsEncrypted({ nullable: true, comment: "it's a comment" }) commented!: string
+  @KmsEncrypted({ nullable: true, comment: "it's a comment" }) commented?: string
   @KmsEncrypted({ storage: 'text' }) text!: string
   @KmsEncrypted({ maxLength: 100 }) short!: string
-  @KmsEncrypted({ maxLength: 100, storage: 'text', nullable: true }) shortText!: string
+  @KmsEncrypted({ maxLength: 100, storage: 'text', nullable: true }) shortText?: string
   @KmsEncrypted({ maxLength: 20_000, mode: 'direct' }) medium!: string
   @KmsEncrypted({ maxLength: 70_000 }) large!: string
   @KmsEncrypted({ maxLength: 70_000, storage: 'text' }) largeText!: string

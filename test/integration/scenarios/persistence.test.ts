@@ -25,8 +25,8 @@ class User extends BaseEntity {
   @DeleteDateColumn() deletedAt!: Date | null
   @KmsEncrypted() secret!: string
   @KmsEncrypted({ type: 'string', nullable: true }) phone?: string | null
-  @KmsEncrypted({ nullable: true }) bytes!: Buffer
-  @KmsEncrypted({ nullable: true, type: 'json' }) data!: { list: number[] }
+  @KmsEncrypted({ nullable: true }) bytes?: Buffer
+  @KmsEncrypted({ nullable: true, type: 'json' }) data!: { list: number[] } | null
   @OneToMany('Item', 'user', { cascade: true }) items!: Item[]
 }
 
@@ -108,12 +108,12 @@ describeDatabases('persisting entities with encrypted columns', (db) => {
     const user = Object.assign(newUser(), { bytes: Buffer.from('abc') })
     await users.save(user)
     user.bytes[0] = 0
-    user.data.list.push(2)
+    user.data!.list.push(2)
     await users.save(user)
     expect(user.version).toBe(2)
     const found = await users.findOneByOrFail({ id: user.id })
     expect(found).toMatchObject({ bytes: Buffer.from('\0bc'), data: { list: [1, 2] } })
-    found.bytes[0] = 1
+    found.bytes![0] = 1
     await users.save(found)
     expect((await users.findOneByOrFail({ id: user.id })).bytes).toEqual(Buffer.from('\u0001bc'))
   })

@@ -25,7 +25,7 @@ import { startApplication, type TestApplication } from '../../support/encryption
 import { storedValues } from './support'
 
 class Expiry {
-  @KmsEncrypted({ nullable: true }) month!: number
+  @KmsEncrypted({ nullable: true }) month?: number
   @KmsEncrypted({ type: 'string', nullable: true, name: 'reason_text' }) reason!: string | null
 }
 
@@ -54,7 +54,7 @@ class Person {
 
 @ChildEntity()
 class Employee extends Person {
-  @KmsEncrypted({ nullable: true }) salary!: number
+  @KmsEncrypted({ nullable: true }) salary?: number
   @KmsEncrypted({ type: 'string', mode: 'direct' }) badge!: string
 }
 
