@@ -1,9 +1,46 @@
-import { type ColumnType } from 'typeorm'
+import { type ColumnType, type QueryRunner } from 'typeorm'
+import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
+import { type ColumnRows } from './rows/column-rows'
+import { type KeyColumn } from './rows/key-order'
 
 /** Type and length of a column in the database. */
 export interface StoredType {
   type: ColumnType
   length?: number
+}
+
+/** Why a statement failed, as far as it matters to a pass over a table. */
+export type StatementFailure =
+  /** Somebody else holds a lock for too long. */
+  | 'locked'
+  /** The server gave up on one of two transactions that waited for each other; it can be repeated. */
+  | 'deadlock'
+  /** The column cannot hold a value: it is too long, or has a character that the column's character set lacks. */
+  | 'value-refused'
+  /** A constraint, an index or a trigger of the table is against the value. */
+  | 'constraint'
+
+/** A column of the primary key as the entity declares it. */
+export interface KeyName {
+  property: string
+  /** Name of the column in the database. */
+  name: string
+}
+
+/** A table and how it is escaped. */
+export interface TableName {
+  /** Path as TypeORM has it, e.g. `schema.table`. */
+  path: string
+  /** The same, escaped. */
+  sql: string
+  readonly escape: (name: string) => string
+}
+
+/** A column as TypeORM reads it from the database. */
+export interface DatabaseColumn {
+  name: string
+  type: string
+  length: string
 }
 
 /**
@@ -13,8 +50,62 @@ export interface StoredType {
 export interface Dialect {
   /** MariaDB goes by `mysql`. For people and for tests: code asks the dialect to do things, not for its name. */
   readonly name: 'mysql' | 'postgres' | 'sqlite'
+  /** False where a DataSource has one connection in all, so that nothing can be written beside it. */
+  readonly hasSeveralConnections: boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
+
+  // --- Types ---
+
   /** The type of a column that holds ciphertexts of at most `length` bytes, or of any length. */
   storedType(storage: 'binary' | 'text', length: number | undefined): StoredType
+  /** The name of a type, as SQL, for a column that has to hold `length` bytes; `declared` if it has room. */
+  roomyType(storage: 'binary' | 'text', length: number, declared: { sql: string; length: number }): string
+  /** True if a column of this layout takes ciphertexts in its storage. */
+  takesCiphertext(layout: ColumnLayout): boolean
+  /** Statements that change the type of a column and keep its values. */
+  changeType(layout: ColumnLayout, type: string): string
+  /** Most bytes or characters of a column; `undefined` for no limit that matters. */
+  capacityOf(queryRunner: QueryRunner, table: string, column: DatabaseColumn): Promise<number | undefined>
+  /** False for a text with a character that no text column takes. */
+  isStorableText(text: Buffer): boolean
+
+  // --- SQL over the bytes of values ---
+
+  readonly placeholder: (position: number) => string
+  /** The stored value as bytes: text as UTF-8, whatever the column's character set. */
+  bytesSql(layout: Pick<ColumnLayout, 'kind' | 'name'>): string
+  /** Bytes in SQL. */
+  bytesLiteral(hex: string): string
+  /** The length of bytes. */
+  lengthSql(bytes: string): string
+  /** True where the database gives text, and not bytes. */
+  isTextSql(layout: Pick<ColumnLayout, 'kind' | 'name'>): string
+
+  // --- Rows ---
+
+  /**
+   * The columns of the primary key as the catalogue of the database has them, each in a form that can be paged.
+   * Throws `NoPrimaryKeyError` for one that cannot, or that does not tell rows apart.
+   */
+  readKeys(queryRunner: QueryRunner, table: TableName, keys: readonly KeyName[]): Promise<KeyColumn[]>
+  /** The rows of a column over one connection. */
+  openRows(queryRunner: QueryRunner, layout: RowsLayout): Promise<ColumnRows>
+  /** Waits no longer than `timeout` milliseconds for somebody else's lock. Returns what undoes it. */
+  limitLockWait(queryRunner: QueryRunner, timeout: number): Promise<() => Promise<void>>
+  /** Has the keys of a table written and compared without loss, where the session decides on it. Returns what undoes it. */
+  fixFormats(queryRunner: QueryRunner, keys: readonly KeyColumn[]): Promise<() => Promise<void>>
+  failureOf(error: unknown): StatementFailure | undefined
+
+  // --- Findings ---
+
+  /** Names of the triggers and rules of the table: each may change what is stored. */
+  triggers(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
+  /** True if the database leaves rows of the table out for this role (row level security). */
+  hidesRows(queryRunner: QueryRunner, layout: TableLayout): Promise<boolean>
+  /**
+   * Rows of earlier versions of the table that the database keeps and that hold plaintext in the column; `undefined`
+   * where it keeps none.
+   */
+  plaintextInHistory(queryRunner: QueryRunner, layout: ColumnLayout): Promise<number | undefined>
 }

@@ -52,3 +52,6 @@ export type KmsEncryptionErrorCode =
   | 'TABLE_LOCKED'
   | 'INTERRUPTED'
   | 'SELF_CHECK_FAILED'
+  | 'VALUE_ALTERED'
+  | 'ROWS_LEFT_OUT'
+  | 'ROWS_HIDDEN'

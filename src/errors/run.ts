@@ -29,3 +29,18 @@ export class InterruptedError extends RunError {
 export class SelfCheckError extends RunError {
   readonly code = 'SELF_CHECK_FAILED'
 }
+
+/** The database stored something else than it was sent, a trigger for example; the batch was rolled back. */
+export class AlteredValueError extends RunError {
+  readonly code = 'VALUE_ALTERED'
+}
+
+/** A pass over a table did not meet all of its rows, or would never have ended. */
+export class RowsLeftOutError extends RunError {
+  readonly code = 'ROWS_LEFT_OUT'
+}
+
+/** Row level security hides rows of the table from this role, so that nothing can be said about all of them. */
+export class RowsHiddenError extends RunError {
+  readonly code = 'ROWS_HIDDEN'
+}

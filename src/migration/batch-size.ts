@@ -1,4 +1,4 @@
-import { type ColumnRow } from './rows/column-rows'
+import { type ColumnRow } from '../dialects/rows/column-rows'
 
 /** Most bytes of values to be read at once. */
 const BATCH_BYTES = 4 * 2 ** 20

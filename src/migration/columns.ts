@@ -7,7 +7,8 @@ import { type MigrationOptions, type MigrationResult } from './options'
 import { Pass } from './pass'
 import { Rotate, type RotateSettings } from './rotate'
 import { encryptedColumn, type Executor } from './target'
-import { type Unreadable, Verify } from './verify'
+import { type Unreadable } from './failures'
+import { Verify } from './verify'
 
 /** Options of `rotateColumns`. */
 export interface RotateOptions extends MigrationOptions, RotateSettings {}
@@ -18,6 +19,8 @@ export interface VerifyResult extends MigrationResult {
   failed: number
   /** The first 1,000 of them. */
   unreadable: readonly Unreadable[]
+  /** Rows that the database counts at the end as not beginning like a ciphertext. */
+  notCiphertext: number
 }
 
 /**
@@ -113,16 +116,23 @@ export async function verifyColumns(
   properties: readonly string[],
   options: MigrationOptions = {},
 ): Promise<VerifyResult[]> {
-  const conversions: Verify[] = []
-  const results = await eachColumn(executor, entity, properties, options, (column) => {
+  const results: VerifyResult[] = []
+  for (const column of encryptedColumnsOf(executor, entity, properties)) {
     const verify = new Verify(column)
-    conversions.push(verify)
-    return verify
-  })
-  return results.map((result, index) => {
-    const { failed, unreadable } = conversions[index]!
-    return { ...result, failed, unreadable }
-  })
+    // It is what a verification is for: to go on, and to list.
+    const pass = new Pass(column, verify, { ...options, skipFailed: true })
+    const { skipped, failures, ...result } = await pass.run(executor)
+    const { notCiphertext } = verify
+    results.push({
+      ...result,
+      skipped: 0,
+      failures: [],
+      failed: skipped,
+      unreadable: failures,
+      notCiphertext,
+    })
+  }
+  return results
 }
 
 async function eachColumn(
@@ -132,10 +142,17 @@ async function eachColumn(
   options: MigrationOptions,
   conversionOf: (column: BoundColumn) => Conversion,
 ): Promise<MigrationResult[]> {
-  const columns = properties.map((property) => encryptedColumn(executor, entity, property))
   const results: MigrationResult[] = []
-  for (const column of columns) {
+  for (const column of encryptedColumnsOf(executor, entity, properties)) {
     results.push(await new Pass(column, conversionOf(column), options).run(executor))
   }
   return results
+}
+
+function encryptedColumnsOf(
+  executor: Executor,
+  entity: EntityTarget<ObjectLiteral>,
+  properties: readonly string[],
+): BoundColumn[] {
+  return properties.map((property) => encryptedColumn(executor, entity, property))
 }

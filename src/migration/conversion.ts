@@ -1,13 +1,20 @@
 import { type Stored } from '../orm/read/value-opener'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type ColumnRows } from './rows/column-rows'
+import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { type Shard } from '../dialects/rows/key-order'
 
 /** What is to be done with the values of one column: a class per command. */
 export interface Conversion {
   /** What the rows then are, for people: `encrypted`. */
   readonly done: string
+  /** True if the result says something about all rows, so that none may be hidden. */
+  readonly certifies?: boolean
   /** Called before the first row: throws where it is known from the start that it cannot end well. */
   begin(layout: ColumnLayout, rows: ColumnRows): Promise<void>
+  /** Values such as will be stored, to be tried out on a row before the first one is written. */
+  samples?(): Promise<readonly Stored[]>
   /** What to store instead, or `undefined` where the row is as it should be. */
   convert(row: ColumnRow): Promise<Stored | undefined>
+  /** Called after the last row: asks the database whether it agrees. */
+  end?(rows: ColumnRows, shard: Shard | undefined): Promise<void>
 }

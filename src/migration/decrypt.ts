@@ -5,21 +5,21 @@ import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow } from './rows/column-rows'
-import { readStored } from './stored-value'
+import { type ColumnRow } from '../dialects/rows/column-rows'
+import { KnownKeys, readStored } from './stored-value'
 
 /** Ciphertext becomes plaintext, as bytes in a binary column and as text in a text column. */
 export class Decrypt implements Conversion {
   readonly done = 'decrypted'
   readonly #column: BoundColumn
-  #layout: ColumnLayout | undefined
+  #columnNow: Pick<ColumnLayout, 'dialect' | 'kind' | 'type' | 'capacity'> | undefined
 
   constructor(column: BoundColumn) {
     this.#column = column
   }
 
   begin(layout: ColumnLayout): Promise<void> {
-    this.#layout = layout
+    this.#columnNow = layout
     return Promise.resolve()
   }
 
@@ -27,14 +27,28 @@ export class Decrypt implements Conversion {
     const value = await readStored(this.#column, stored)
     if (value.kind === 'plaintext') return undefined
     const { plaintext } = await this.#column.opener.openWithScope(value.bytes, this.#column.recipe.scopes)
-    const { kind } = recognise(plaintext)
-    const again = recognise(this.#column.opener.bytesOf(plaintext))
-    if (kind === 'bare' || (again.kind === 'ciphertext' && again.certain)) {
+    if (this.#isCiphertext(plaintext, value.bytes)) {
       throw new NotRepresentableError(
         'the decrypted value is itself a ciphertext of KMS, and could not be told from an encrypted row. Take it out of the table first.',
       )
     }
-    return this.#layout!.kind === 'text' ? this.#asText(plaintext) : this.#asBytes(plaintext)
+    return this.#layout.kind === 'text' ? this.#asText(plaintext) : this.#asBytes(plaintext)
+  }
+
+  get #layout() {
+    if (!this.#columnNow) throw new TypeError('begin() comes first')
+    return this.#columnNow
+  }
+
+  /** True if a value would be taken for a ciphertext; of one whose blob looks like nothing known, its key tells. */
+  #isCiphertext(plaintext: Buffer, outer: Buffer): boolean {
+    if (recognise(plaintext).kind === 'bare') return true
+    const bytes = this.#column.opener.bytesOf(plaintext)
+    const recognised = recognise(bytes)
+    if (recognised.kind !== 'ciphertext') return false
+    const known = new KnownKeys()
+    known.add(outer)
+    return recognised.certain || known.carries(bytes)
   }
 
   #asBytes(plaintext: Buffer): Buffer {
@@ -43,10 +57,10 @@ export class Decrypt implements Conversion {
   }
 
   #asText(plaintext: Buffer): string {
-    const nul = this.#layout!.database === 'postgres' && plaintext.includes(0)
-    if (!isUtf8(plaintext) || nul) {
+    const { dialect, type } = this.#layout
+    if (!isUtf8(plaintext) || !dialect.isStorableText(plaintext)) {
       throw new NotRepresentableError(
-        `the decrypted value has bytes that a column of type ${this.#layout!.type} cannot hold. Change the column to a binary type first.`,
+        `the decrypted value has bytes that a column of type ${type} cannot hold. Change the column to a binary type first.`,
       )
     }
     const text = plaintext.toString('utf8')
@@ -55,7 +69,7 @@ export class Decrypt implements Conversion {
   }
 
   #checkLength(length: number): void {
-    const { capacity, type } = this.#layout!
+    const { capacity, type } = this.#layout
     if (capacity === undefined || length <= capacity) return
     throw new NotRepresentableError(
       `the decrypted value has a length of ${length}, and the column (${type}) holds ${capacity}. Widen the column first.`,

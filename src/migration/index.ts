@@ -4,6 +4,6 @@ export { decryptColumns, encryptColumns, rotateColumns, verifyColumns } from './
 export { isBinaryColumn } from './is-binary-column'
 export { type RotateOptions, type VerifyResult } from './columns'
 export { type MigrationOptions, type MigrationProgress, type MigrationResult } from './options'
-export { type Shard } from './rows/key-sql'
+export { type Shard } from '../dialects/rows/key-order'
 export { type Executor } from './target'
-export { type Unreadable } from './verify'
+export { type Unreadable } from './failures'

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../errors'
-import { type Shard } from './rows/key-sql'
+import { type Unreadable } from './failures'
+import { type Shard } from '../dialects/rows/key-order'
 
 /** Options of everything that goes through the rows of a table. */
 export interface MigrationOptions {
@@ -15,10 +16,17 @@ export interface MigrationOptions {
   shard?: Shard
   /** Milliseconds to wait for a lock that another session holds. Default 10,000. */
   lockTimeout?: number
+  /**
+   * Leaves rows that cannot be converted as they are, lists them in `failures` and goes on, instead of ending with the
+   * first. Trouble of KMS and of the database still ends it. Default `false`.
+   */
+  skipFailed?: boolean
   /** Stops after the batches under way; the promise is then rejected with `InterruptedError`. */
   signal?: AbortSignal
   /** Called after each batch. */
   onProgress?: (progress: MigrationProgress) => void
+  /** Called before the first row with each of the `notes` of the result. */
+  onNote?: (note: string) => void
 }
 
 /** How far a run is. */
@@ -39,6 +47,12 @@ export interface MigrationProgress {
 export interface MigrationResult extends MigrationProgress {
   /** Rows that the application wrote again and again while they were to be written; they are as it left them. */
   contended: number
+  /** Rows that could not be converted and are as they were (`skipFailed`). */
+  skipped: number
+  /** The first 1,000 of them. */
+  failures: readonly Unreadable[]
+  /** What the table has that may get in the way, for people: triggers, row level security. */
+  notes: readonly string[]
 }
 
 /** The options with their defaults. Throws `InvalidOptionError`. */

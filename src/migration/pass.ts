@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type QueryRunner } from 'typeorm'
-import { InterruptedError, KmsEncryptionError } from '../errors'
+import { type Dialect, dialectOf } from '../dialects'
+import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { InterruptedError, KmsEncryptionError, RowsHiddenError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
+import { BatchWorker } from './batch'
 import { BatchSize } from './batch-size'
 import { type Conversion } from './conversion'
+import { Failures } from './failures'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
-import { type ColumnLayout, type Database, databaseOf, readLayout } from './rows/column-layout'
-import { type Change, type ColumnRow, type ColumnRows, primaryKeyOf } from './rows/column-rows'
-import { explained, isDeadlock, isRefusedValue, limitLockWait } from './rows/locks'
-import { openRows } from './rows/open-rows'
+import { checkCounts, pagesOf } from './pages'
+import { explained } from './refusals'
+import { type ColumnLayout, readLayout, withKeys } from './rows/column-layout'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
-
-/** Values converted at once within a batch: in direct mode each is a call to KMS. */
-const CONVERSIONS_AT_ONCE = 32
-/** How often a row that changed while it was converted is tried again. */
-const MAX_ATTEMPTS = 8
 
 /**
  * Takes the rows of one column through a conversion, in the order of the primary key. Rows are read in batches
@@ -25,65 +23,105 @@ export class Pass {
   readonly #column: BoundColumn
   readonly #conversion: Conversion
   readonly #options
-  #ownsTransactions = true
   readonly #start = performance.now()
-  readonly #result: Omit<MigrationResult, 'elapsed'>
+  readonly #failures = new Failures()
+  readonly #notes: string[] = []
+  readonly #result: Pick<MigrationResult, 'total' | 'rows' | 'changed' | 'contended'>
+  /** Puts the connections back as they were. */
+  readonly #restore: (() => Promise<void>)[] = []
 
   constructor(column: BoundColumn, conversion: Conversion, options: MigrationOptions) {
     this.#column = column
     this.#conversion = conversion
     this.#options = checkedOptions(options)
-    const { entityMetadata, propertyPath } = column.metadata
-    this.#result = {
-      entity: entityMetadata.name,
-      property: propertyPath,
-      total: 0,
-      rows: 0,
-      changed: 0,
-      contended: 0,
-    }
+    this.#result = { total: 0, rows: 0, changed: 0, contended: 0 }
   }
 
   /** Throws what KMS, the database or a value refused, saying how far it got. */
   async run(executor: Executor): Promise<MigrationResult> {
-    const database = databaseOf(dataSourceOf(executor).options)
-    const runners = this.#runners(executor, database)
-    this.#ownsTransactions = !isQueryRunner(executor)
-    const restore: (() => Promise<void>)[] = []
+    const dialect = dialectOf(dataSourceOf(executor).options.type)
+    const runners = this.#runners(executor, dialect)
     try {
       for (const runner of runners) {
-        restore.push(await limitLockWait(runner, database, this.#options.lockTimeout))
+        this.#restore.push(await dialect.limitLockWait(runner, this.#options.lockTimeout))
       }
-      await this.#through(runners)
+      await this.#through(runners, !isQueryRunner(executor))
       return this.#progress()
     } catch (error) {
-      throw this.#toResume(explained(error, this.#column), executor)
+      throw this.#toResume(explained(error, dialect, this.#column), executor)
     } finally {
-      for (const undo of restore) await undo()
+      for (const undo of this.#restore.reverse()) await undo()
       if (!isQueryRunner(executor)) await Promise.all(runners.map((runner) => runner.release()))
     }
   }
 
-  /** One connection reads and, with a DataSource, others write meanwhile. SQLite has one connection in all. */
-  #runners(executor: Executor, database: Database): [QueryRunner, ...QueryRunner[]] {
+  /** One connection reads and, with a DataSource, others write meanwhile, where there can be several. */
+  #runners(executor: Executor, { hasSeveralConnections }: Dialect): [QueryRunner, ...QueryRunner[]] {
     if (isQueryRunner(executor)) return [executor]
-    const writers = database === 'sqlite' ? 0 : this.#options.concurrency
+    const writers = hasSeveralConnections ? this.#options.concurrency : 0
     const dataSource = dataSourceOf(executor)
     const others = Array.from({ length: writers }, () => dataSource.createQueryRunner('master'))
     return [dataSource.createQueryRunner('master'), ...others]
   }
 
-  async #through([reader, ...writers]: [QueryRunner, ...QueryRunner[]]): Promise<void> {
+  async #through(runners: [QueryRunner, ...QueryRunner[]], ownsTransactions: boolean): Promise<void> {
+    const { shard, skipFailed, dryRun = false } = this.#options
+    const [reader, ...writers] = runners
     const layout = await readLayout(reader, this.#column)
-    const rows = await openRows(reader, layout)
+    const { dialect } = layout
+    const triggers = (): Promise<string[]> => dialect.triggers(reader, layout)
+    const keyed = await withKeys(reader, layout)
+    for (const runner of runners) this.#restore.push(await dialect.fixFormats(runner, keyed.keys))
+    await this.#look(reader, layout, await triggers())
+    const rows = await dialect.openRows(reader, keyed)
     await this.#conversion.begin(layout, rows)
-    this.#result.total = await rows.count(this.#options.shard)
-    const lanes = writers.length === 0 ? [rows] : await Promise.all(writers.map((w) => openRows(w, layout)))
+    this.#result.total = await rows.count(shard)
+    if (!dryRun) await this.#tryOut(rows)
+    const failures = skipFailed ? this.#failures : undefined
+    const options = { dryRun, failures, ownsTransactions, triggers }
+    const worker = new BatchWorker(this.#column, this.#conversion, options)
+    const lanes =
+      writers.length === 0
+        ? [rows]
+        : await Promise.all(writers.map((writer) => dialect.openRows(writer, keyed)))
+    await this.#inLanes(rows, lanes, worker)
+    const { total: before, rows: seen } = this.#result
+    await checkCounts(rows, { before, seen, after: await rows.count(shard) }, shard)
+    await this.#conversion.end?.(rows, shard)
+  }
+
+  /** Says what the table has that may get in the way, before the first row. */
+  async #look(reader: QueryRunner, layout: ColumnLayout, triggers: readonly string[]): Promise<void> {
+    if (await layout.dialect.hidesRows(reader, layout)) {
+      const hidden = `row level security applies to this role on the table ${layout.table}: rows that a policy hides are neither counted nor ${this.#conversion.done}. Run it as the owner of the table (without FORCE ROW LEVEL SECURITY) or as a role with BYPASSRLS.`
+      if (this.#conversion.certifies) throw this.#column.error(RowsHiddenError, hidden)
+      this.#note(hidden)
+    }
+    if (triggers.length > 0 && !this.#conversion.certifies) {
+      this.#note(
+        `an UPDATE of the table ${layout.table} fires ${triggers.join(', ')}. What is stored is compared with what was sent; other columns are the trigger's.`,
+      )
+    }
+  }
+
+  #note(text: string): void {
+    this.#notes.push(text)
+    this.#options.onNote?.(`${this.#column.name}: ${text}`)
+  }
+
+  /** Has the table show what it has against such values before the first one is written. */
+  async #tryOut(rows: ColumnRows): Promise<void> {
+    const [row] = this.#conversion.samples ? await rows.page({ after: undefined, limit: 1 }) : []
+    if (!row) return
+    for (const value of (await this.#conversion.samples?.()) ?? []) await rows.tryOut({ row, value })
+  }
+
+  async #inLanes(rows: ColumnRows, lanes: readonly ColumnRows[], worker: BatchWorker): Promise<void> {
     const underWay = new Map<ColumnRows, Promise<void>>(lanes.map((lane) => [lane, Promise.resolve()]))
     try {
       for await (const batch of this.#batches(rows)) {
         const lane = await Promise.race(Array.from(underWay, ([free, work]) => work.then(() => free)))
-        const work = this.#process(batch, lane)
+        const work = this.#process(batch, lane, worker)
         // Where there is one connection in all, the next page waits for this batch.
         if (lane === rows) await work
         work.catch(() => undefined)
@@ -95,94 +133,39 @@ export class Pass {
     }
   }
 
-  async *#batches(rows: ColumnRows): AsyncGenerator<ColumnRow[]> {
-    const { batchSize, maxRate = batchSize } = this.#options
+  async *#batches(rows: ColumnRows): AsyncGenerator<readonly ColumnRow[]> {
+    const { batchSize, maxRate = batchSize, shard } = this.#options
     const size = new BatchSize(Math.min(batchSize, maxRate))
-    let after: readonly unknown[] | undefined
-    for (;;) {
+    const next = (): { limit: number; shard: typeof shard } => {
       this.#checkSignal()
-      const batch = await rows.page({ after, limit: size.next, shard: this.#options.shard })
-      if (batch.length === 0) return
-      after = batch.at(-1)!.key
-      size.learn(batch)
-      yield batch
+      return { limit: size.next, shard }
+    }
+    for await (const page of pagesOf(rows, next)) {
+      size.learn(page)
+      yield page
       await this.#keepRate()
     }
   }
 
-  async #process(batch: readonly ColumnRow[], lane: ColumnRows): Promise<void> {
-    let rows = batch
-    for (let attempt = 1; rows.length > 0; attempt++) {
-      const changes = await this.#convert(rows, lane.layout)
-      if (this.#options.dryRun) {
-        this.#result.changed += changes.length
-        break
-      }
-      const written = await this.#write(lane, changes)
-      this.#result.changed += written.size
-      const missed = changes.filter(({ row }) => !written.has(row.id)).map(({ row }) => row)
-      if (missed.length > 0 && attempt === MAX_ATTEMPTS) {
-        this.#result.contended += missed.length
-        break
-      }
-      // Somebody else wrote these meanwhile, and wins; what they wrote may need the conversion as well.
-      rows = missed.length === 0 ? [] : await lane.again(missed)
-    }
+  async #process(batch: readonly ColumnRow[], lane: ColumnRows, worker: BatchWorker): Promise<void> {
+    const { changed, contended } = await worker.process(batch, lane)
+    this.#result.changed += changed
+    this.#result.contended += contended
     this.#result.rows += batch.length
     this.#options.onProgress?.(this.#progress())
   }
 
-  async #write(lane: ColumnRows, changes: readonly Change[]): Promise<ReadonlySet<string>> {
-    if (changes.length === 0) return new Set()
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await lane.write(changes)
-      } catch (error) {
-        if (isRefusedValue(error) && this.#ownsTransactions) return this.#writeOthers(lane, changes, error)
-        // A deadlock ends the whole transaction; only one of our own can be repeated.
-        if (!isDeadlock(error) || attempt === MAX_ATTEMPTS || !this.#ownsTransactions) throw error
-        await sleep(Math.random() * 20 * attempt)
-      }
-    }
-  }
-
-  /** The database does not say which value it refuses: the batch is halved until there is one. */
-  async #writeOthers(
-    lane: ColumnRows,
-    changes: readonly Change[],
-    error: unknown,
-  ): Promise<ReadonlySet<string>> {
-    const [change, ...others] = changes
-    if (others.length === 0) {
-      const refused = this.#column.placed(explained(error, this.#column))
-      throw refused.at({ primaryKey: primaryKeyOf(lane.layout, change!.row) })
-    }
-    const middle = changes.length >> 1
-    const first = await this.#write(lane, changes.slice(0, middle))
-    return new Set([...first, ...(await this.#write(lane, changes.slice(middle)))])
-  }
-
-  async #convert(rows: readonly ColumnRow[], layout: ColumnLayout): Promise<Change[]> {
-    const changes: Change[] = []
-    let next = 0
-    const convertNext = async (): Promise<void> => {
-      for (let row = rows[next++]; row; row = rows[next++]) {
-        try {
-          const value = await this.#conversion.convert(row)
-          if (value !== undefined) changes.push({ row, value })
-        } catch (error) {
-          next = rows.length
-          if (!(error instanceof KmsEncryptionError)) throw error
-          throw this.#column.placed(error).at({ primaryKey: primaryKeyOf(layout, row) })
-        }
-      }
-    }
-    await Promise.all(Array.from({ length: Math.min(CONVERSIONS_AT_ONCE, rows.length) }, convertNext))
-    return changes
-  }
-
   #progress(): MigrationResult {
-    return { ...this.#result, elapsed: performance.now() - this.#start }
+    const { entityMetadata, propertyPath } = this.#column.metadata
+    return {
+      entity: entityMetadata.name,
+      property: propertyPath,
+      ...this.#result,
+      skipped: this.#failures.count,
+      failures: this.#failures.listed,
+      notes: this.#notes,
+      elapsed: performance.now() - this.#start,
+    }
   }
 
   async #keepRate(): Promise<void> {

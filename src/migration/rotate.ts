@@ -4,13 +4,13 @@ import { Rewrap } from '../cipher/rewrap'
 import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
-import { isSame } from './rows/is-same'
+import { isSame } from '../dialects/rows/is-same'
 import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type ColumnRows } from './rows/column-rows'
-import { asStored, readStored, sealChecked, type StoredValue } from './stored-value'
+import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { asStored, KnownKeys, readStored, sealChecked, type StoredValue } from './stored-value'
 
 export interface RotateSettings {
   /** Id, ARN or alias of the KMS key to move to. Default: the column's key. */
@@ -33,6 +33,7 @@ export class Rotate implements Conversion {
   /** The key tag of what is done, once it is known. */
   #tag: Buffer | undefined
   readonly #everything: boolean
+  readonly #known = new KnownKeys()
 
   constructor(column: BoundColumn, { to, newDataKeys = false }: RotateSettings) {
     if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
@@ -56,13 +57,13 @@ export class Rotate implements Conversion {
         })
       this.#tag = tagOf(sample)
     }
-    if (layout.capacity === undefined || this.#column.scheme.options.storage !== 'text') return
+    if (layout.capacity === undefined || layout.storage !== 'text') return
     const longest = await rows.longest(false)
     if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
   }
 
   async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
-    const value = await readStored(this.#column, stored)
+    const value = await readStored(this.#column, stored, this.#known)
     if (value.kind === 'plaintext') {
       throw new PlaintextFoundError('the row holds plaintext. Encrypt the column first (encryptColumns).')
     }

@@ -1,7 +1,6 @@
 import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
 import { HEADER_LENGTH, isCiphertext, keyTag, Suite, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
-import { bytesLiteral, bytesSql } from './rows/bytes-sql'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
 
@@ -116,14 +115,15 @@ async function readStatus(
 
 /** How a value begins, as far as rows of one kind share it; nothing of a plaintext. */
 function startSql(layout: ColumnLayout): string {
-  const bytes = bytesSql(layout)
-  const hex = (digits: string): string => bytesLiteral(layout, digits)
+  const { dialect } = layout
+  const bytes = dialect.bytesSql(layout)
+  const hex = (digits: string): string => dialect.bytesLiteral(digits)
   const at = (from: number, length: number): string => `SUBSTR(${bytes}, ${from}, ${length})`
-  const length = layout.database === 'mysql' ? `LENGTH(${bytes})` : `OCTET_LENGTH(${bytes})`
+  const length = dialect.lengthSql(bytes)
   const isBlob = `${at(1, 1)} = ${hex('01')} AND ${at(4, 2)} = ${hex('0078')} AND ${length} BETWEEN 100 AND 6144`
   // The same in base64: `A[Q-f]??AH[g-j]`.
   const isBlobText =
-    `${isTextSql(layout)} AND ${at(1, 1)} = ${hex('41')} AND ${at(2, 1)} BETWEEN ${hex('51')} AND ${hex('66')}` +
+    `${dialect.isTextSql(layout)} AND ${at(1, 1)} = ${hex('41')} AND ${at(2, 1)} BETWEEN ${hex('51')} AND ${hex('66')}` +
     ` AND ${at(5, 2)} = ${hex('4148')} AND ${at(7, 1)} BETWEEN ${hex('67')} AND ${hex('6a')}` +
     ` AND ${length} BETWEEN 136 AND 8192 AND ${length} % 4 = 0`
   return (
@@ -133,12 +133,6 @@ function startSql(layout: ColumnLayout): string {
     ` WHEN ${at(1, 3)} = ${hex('775145')} THEN ${at(1, TEXT_START)}` +
     ` WHEN ${isBlob} OR ${isBlobText} THEN ${hex('01')} ELSE ${hex('00')} END`
   )
-}
-
-/** Where the database gives text, and not bytes: SQLite's columns take either. */
-function isTextSql({ database, kind, name }: ColumnLayout): string {
-  if (database === 'sqlite') return `TYPEOF(${name}) = 'text'`
-  return kind === 'text' ? '1 = 1' : '1 = 0'
 }
 
 type Kind = 'plaintext' | 'bare' | 'unknown' | Pick<KeyCount, 'version' | 'mode' | 'keyTag'>

@@ -1,21 +1,50 @@
 import { type Recipe } from '../cipher/cipher'
+import { HEADER_LENGTH, isCiphertext, VERSION } from '../cipher/format'
 import { type Recognised, recognise } from '../cipher/recognise'
-import { MalformedCiphertextError, SelfCheckError } from '../errors'
+import { MalformedCiphertextError, SelfCheckError, TamperedCiphertextError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/read/value-opener'
-import { asBuffer } from './rows/is-same'
+import { asBuffer } from '../dialects/rows/is-same'
 
 /** A stored value, told apart. */
 export type StoredValue =
   | { kind: 'plaintext'; bytes: Buffer }
   | { kind: 'ciphertext'; bytes: Buffer; recognised: Extract<Recognised, { kind: 'ciphertext' | 'bare' }> }
 
+/** Tags of KMS keys that are known to be in use: whatever carries one of them is taken for no plaintext. */
+export class KnownKeys {
+  readonly #tags = new Set<string>()
+
+  /** Remembers the key of a ciphertext that opened. */
+  add(ciphertext: Buffer): void {
+    if (isCiphertext(ciphertext)) this.#tags.add(tagOf(ciphertext))
+  }
+
+  carries(bytes: Buffer): boolean {
+    return isCiphertext(bytes) && bytes[1] === VERSION && this.#tags.has(tagOf(bytes))
+  }
+}
+
+function tagOf(ciphertext: Buffer): string {
+  return ciphertext.toString('latin1', 3, HEADER_LENGTH)
+}
+
+/** Suites that later releases will write; the shortest of them takes so many bytes. */
+const LATER = { first: 4, last: 127, length: 55 }
+
 /**
- * Tells plaintext from ciphertext. Text cannot begin like a ciphertext. Bytes can: they are a ciphertext if they
- * are whole and either look like KMS's work or can be opened.
+ * Tells plaintext from ciphertext. Text cannot begin like a ciphertext. Bytes can, and base64 can: what opens is a
+ * ciphertext, and what does not is one, too, if KMS knows its data key, if it carries the tag of a key that is in use,
+ * or if a later release may have written it. So no ciphertext is ever encrypted once more.
+ *
+ * @throws MalformedCiphertextError, TamperedCiphertextError for a ciphertext that does not open.
  */
-export async function readStored(column: BoundColumn, stored: Stored): Promise<StoredValue> {
+export async function readStored(
+  column: BoundColumn,
+  stored: Stored,
+  known = new KnownKeys(),
+): Promise<StoredValue> {
   const bytes = column.opener.bytesOf(stored)
   const recognised = recognise(bytes)
   const plaintext = (): StoredValue => ({ kind: 'plaintext', bytes: asBuffer(stored) })
@@ -23,26 +52,35 @@ export async function readStored(column: BoundColumn, stored: Stored): Promise<S
     case 'plaintext':
       return plaintext()
     case 'malformed':
-      if (canLookLikeCiphertext(column.scheme, stored, bytes)) return plaintext()
+      if (canLookLikeCiphertext(column.scheme, stored, bytes) && !known.carries(bytes) && !isLater(bytes))
+        return plaintext()
       throw new MalformedCiphertextError(
         'the stored ciphertext is cut off or of an unknown version. Restore the row from a backup; nothing was changed.',
       )
     case 'bare':
       return { kind: 'ciphertext', bytes, recognised }
     case 'ciphertext':
-      if (isDoubtful(column.scheme, stored, bytes) && !(await opens(column, bytes))) return plaintext()
+      if (isDoubtful(column.scheme, stored, bytes) && !(await opens(column, bytes, known))) return plaintext()
+      known.add(bytes)
       return { kind: 'ciphertext', bytes, recognised }
   }
 }
 
-async function opens(column: BoundColumn, bytes: Buffer): Promise<boolean> {
+async function opens(column: BoundColumn, bytes: Buffer, known: KnownKeys): Promise<boolean> {
   try {
     await column.opener.openWithScope(bytes, column.recipe.scopes)
     return true
   } catch (error) {
-    if (isNoCiphertext(error)) return false
-    throw error
+    // KMS has opened the data key of what was tampered with.
+    if (!isNoCiphertext(error) || error instanceof TamperedCiphertextError || known.carries(bytes))
+      throw error
+    return false
   }
+}
+
+function isLater(bytes: Buffer): boolean {
+  const suite = bytes[2] ?? 0
+  return bytes[1] === VERSION && suite >= LATER.first && suite <= LATER.last && bytes.length >= LATER.length
 }
 
 /** Encrypts, and decrypts again what came of it: only what is proven to open is ever stored. */

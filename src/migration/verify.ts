@@ -1,55 +1,32 @@
-import { type KmsEncryptionErrorCode, PlaintextFoundError } from '../errors'
-import { isLasting } from '../errors/kinds'
+import { PlaintextFoundError, RowsLeftOutError } from '../errors'
+import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { asBuffer } from '../dialects/rows/is-same'
+import { type Shard } from '../dialects/rows/key-order'
 import { type BoundColumn } from '../orm/bound-column'
+import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
-import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, primaryKeyOf } from './rows/column-rows'
 import { readStored } from './stored-value'
-
-/** A row whose value cannot be read. */
-export interface Unreadable {
-  primaryKey: Readonly<Record<string, unknown>>
-  /** Code of the error, e.g. `CIPHERTEXT_TAMPERED`. */
-  code: KmsEncryptionErrorCode
-  reason: string
-}
-
-/** Failures listed; the others are only counted. */
-const MAX_LISTED = 1_000
 
 /** Opens every value and changes none. */
 export class Verify implements Conversion {
   readonly done = 'verified'
-  readonly unreadable: Unreadable[] = []
-  failed = 0
+  readonly certifies = true
+  /** Rows that the database counts at the end as not beginning like a ciphertext. */
+  notCiphertext = 0
+  #notCiphertextSeen = 0
   readonly #column: BoundColumn
-  #layout: ColumnLayout | undefined
 
   constructor(column: BoundColumn) {
     this.#column = column
   }
 
-  begin(layout: ColumnLayout): Promise<void> {
-    this.#layout = layout
+  begin(): Promise<void> {
     return Promise.resolve()
   }
 
-  async convert(row: ColumnRow): Promise<undefined> {
-    try {
-      await this.#read(row)
-    } catch (error) {
-      // Trouble of KMS itself says nothing about the row.
-      if (!isLasting(error)) throw error
-      this.failed++
-      const { code, reason } = error
-      if (this.unreadable.length < MAX_LISTED) {
-        this.unreadable.push({ primaryKey: primaryKeyOf(this.#layout!, row), code, reason })
-      }
-    }
-  }
-
-  async #read({ stored }: ColumnRow): Promise<void> {
+  async convert({ stored }: ColumnRow): Promise<undefined> {
     const { opener, recipe, scheme } = this.#column
+    if (!beginsLikeCiphertext(stored)) this.#notCiphertextSeen++
     const value = await readStored(this.#column, stored)
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
@@ -57,4 +34,23 @@ export class Verify implements Conversion {
     } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(value.bytes)
     else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
   }
+
+  async end(rows: ColumnRows, shard: Shard | undefined): Promise<void> {
+    this.notCiphertext = await rows.countPlaintext(shard)
+    const unseen = this.notCiphertext - this.#notCiphertextSeen
+    // Where plaintext is accepted, the application may have written some meanwhile.
+    if (unseen <= 0 || this.#column.scheme.options.acceptPlaintext) return
+    throw this.#column.error(
+      RowsLeftOutError,
+      `the database counts ${this.notCiphertext} rows that are no ciphertext, and ${this.#notCiphertextSeen} of them were seen. The others were written meanwhile, or left out. Encrypt the column, then run the same again.`,
+    )
+  }
 }
+
+/** By the same rule as the database's count. */
+function beginsLikeCiphertext(stored: Stored): boolean {
+  const bytes = asBuffer(stored)
+  return bytes[0] === 0xc1 || bytes.subarray(0, 3).equals(BASE64_START)
+}
+
+const BASE64_START = Buffer.from('wQE')

@@ -1,5 +1,33 @@
 import { type Dialect } from '../dialect'
-import { storedType } from './stored-type'
+import { bytesSql } from './bytes'
+import { readKeys } from './keys'
+import { MysqlRows } from './rows'
+import { failureOf, fixFormats, limitLockWait } from './session'
+import { plaintextInHistory, triggers } from './table'
+import { capacityOf, changeType, roomyType, storedType } from './types'
 
 /** MySQL and MariaDB. */
-export const mysql: Dialect = { name: 'mysql', binaryColumnsHoldBytes: true, storedType }
+export const mysql: Dialect = {
+  name: 'mysql',
+  hasSeveralConnections: true,
+  binaryColumnsHoldBytes: true,
+  storedType,
+  roomyType,
+  takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
+  changeType,
+  capacityOf,
+  isStorableText: () => true,
+  placeholder: () => '?',
+  bytesSql,
+  bytesLiteral: (hex) => `x'${hex}'`,
+  lengthSql: (bytes) => `LENGTH(${bytes})`,
+  isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
+  readKeys,
+  openRows: MysqlRows.over.bind(MysqlRows),
+  limitLockWait,
+  fixFormats,
+  failureOf,
+  triggers,
+  hidesRows: () => Promise.resolve(false),
+  plaintextInHistory,
+}

@@ -1,7 +1,36 @@
+import { type ColumnLayout } from '../column-layout'
 import { type Dialect } from '../dialect'
+import { readKeys } from './keys'
+import { PostgresRows } from './rows'
+import { failureOf, fixFormats, limitLockWait } from './session'
+import { hidesRows, triggers } from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
+  hasSeveralConnections: true,
   binaryColumnsHoldBytes: true,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'bytea' }),
+  roomyType: (storage) => (storage === 'text' ? 'text' : 'bytea'),
+  takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
+  changeType,
+  capacityOf: (_queryRunner, _table, { length }) => Promise.resolve(length ? Number(length) : undefined),
+  isStorableText: (text) => !text.includes(0),
+  placeholder: (position) => `$${position}`,
+  bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
+  bytesLiteral: (hex) => `'\\x${hex}'::bytea`,
+  lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
+  isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
+  readKeys,
+  openRows: PostgresRows.over.bind(PostgresRows),
+  limitLockWait,
+  fixFormats,
+  failureOf,
+  triggers,
+  hidesRows,
+  plaintextInHistory: () => Promise.resolve(undefined),
+}
+
+function changeType({ table, name, kind }: ColumnLayout, type: string): string {
+  const using = type === 'bytea' && kind !== 'binary' ? ` USING convert_to(${name}::text, 'UTF8')` : ''
+  return `ALTER TABLE ${table} ALTER COLUMN ${name} TYPE ${type}${using};`
 }

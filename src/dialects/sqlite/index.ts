@@ -1,8 +1,54 @@
+import { type ColumnLayout } from '../column-layout'
 import { type Dialect } from '../dialect'
+import { failureByCode, type FailureCodes } from '../failure'
+import { changeSettings } from '../session'
+import { readKeys } from './keys'
+import { SqliteRows } from './rows'
+import { TRIGGERS } from './table'
+
+const FAILURES: FailureCodes = {
+  SQLITE_BUSY: 'locked',
+  SQLITE_LOCKED: 'locked',
+  SQLITE_BUSY_SNAPSHOT: 'locked',
+  SQLITE_CONSTRAINT_CHECK: 'constraint',
+  SQLITE_CONSTRAINT_DATATYPE: 'constraint',
+  SQLITE_CONSTRAINT_UNIQUE: 'constraint',
+  SQLITE_CONSTRAINT_FOREIGNKEY: 'constraint',
+  SQLITE_CONSTRAINT_TRIGGER: 'constraint',
+}
 
 /** SQLite through better-sqlite3. */
 export const sqlite: Dialect = {
   name: 'sqlite',
+  hasSeveralConnections: false,
   binaryColumnsHoldBytes: false,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
+  roomyType: (storage) => (storage === 'text' ? 'text' : 'blob'),
+  // A column of any type stores bytes.
+  takesCiphertext: () => true,
+  changeType: ({ table, name }: ColumnLayout, type: string) =>
+    `make the table ${table} anew with the column ${name} of type ${type} (queryRunner.changeColumn in a migration).`,
+  capacityOf: () => Promise.resolve(undefined),
+  isStorableText: () => true,
+  placeholder: () => '?',
+  bytesSql: ({ name }) => `CAST(${name} AS BLOB)`,
+  bytesLiteral: (hex) => `x'${hex}'`,
+  lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
+  isTextSql: ({ name }) => `TYPEOF(${name}) = 'text'`,
+  readKeys,
+  openRows: SqliteRows.over.bind(SqliteRows),
+  limitLockWait: (queryRunner, timeout) =>
+    changeSettings(
+      queryRunner,
+      { read: () => 'PRAGMA busy_timeout', set: (_name, value) => `PRAGMA busy_timeout = ${value}` },
+      { timeout: String(timeout) },
+    ),
+  fixFormats: () => Promise.resolve(() => Promise.resolve()),
+  failureOf: failureByCode.bind(undefined, FAILURES),
+  triggers: async (queryRunner, { path }) => {
+    const rows = (await queryRunner.query(TRIGGERS, path.split('.').slice(-1))) as { name: string }[]
+    return rows.map(({ name }) => name)
+  },
+  hidesRows: () => Promise.resolve(false),
+  plaintextInHistory: () => Promise.resolve(undefined),
 }

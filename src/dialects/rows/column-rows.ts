@@ -1,17 +1,19 @@
-import { type Stored } from '../../orm/read/value-opener'
-import { type ColumnLayout } from './column-layout'
-import { type KeyPage, type Shard } from './key-sql'
+import { type Stored } from '../../column/driver-value'
+import { type RowsLayout } from '../column-layout'
+import { type KeyPage, type Shard } from './key-order'
 
 /** A row of an encrypted column that is not NULL. */
 export interface ColumnRow {
   /** Values of the primary key, in a form that the database takes back without loss. */
-  key: readonly unknown[]
+  readonly key: readonly unknown[]
   /** `key` as one text, to tell rows apart. */
-  id: string
+  readonly id: string
   /** The value as it is stored. */
-  stored: Stored
+  readonly stored: Stored
   /** Where the database has one: changes whenever the row does. */
-  version?: readonly string[]
+  readonly version?: readonly string[]
+  /** The primary key for people, by the names of the properties. */
+  primaryKey(): Record<string, unknown>
 }
 
 /** A row and what is to be stored instead. */
@@ -26,17 +28,29 @@ export interface Change {
  * statement, except where plaintext is what is to be stored.
  */
 export interface ColumnRows {
-  readonly layout: ColumnLayout
+  readonly layout: RowsLayout
   /** Rows that are not NULL, in this shard or in all. */
   count(shard?: Shard): Promise<number>
+  /** Rows whose value does not begin like a ciphertext. */
+  countPlaintext(shard?: Shard): Promise<number>
   /** Bytes of the longest value, or with `plaintext` of the longest that does not begin like a ciphertext. */
   longest(plaintext: boolean): Promise<number>
   /** The next rows in the order of the primary key. */
   page(page: KeyPage): Promise<ColumnRow[]>
   /** The rows as they are now; those that are gone or NULL are left out. */
   again(rows: readonly ColumnRow[]): Promise<ColumnRow[]>
-  /** Stores the values of the rows that nobody else has changed, and returns the ids of those. */
+  /**
+   * Stores the values of the rows that nobody else has changed, and returns the ids of those. What is stored then is
+   * compared with what was sent, in the same transaction: throws `AlteredValueError`, with nothing stored, if the
+   * database made something else of it.
+   */
   write(changes: readonly Change[]): Promise<ReadonlySet<string>>
+  /** Stores a value in a row and takes it back: throws what the database has against it. */
+  tryOut(change: Change): Promise<void>
+  /** Runs `work` in which all reads see the same moment, where the database can do that. */
+  inSnapshot<T>(work: () => Promise<T>): Promise<T>
+  /** Throws if the database gave rows other keys since the rows were opened. */
+  checkOrder(): Promise<void>
 }
 
 export function rowId(key: readonly unknown[]): string {
@@ -44,15 +58,5 @@ export function rowId(key: readonly unknown[]): string {
 }
 
 function idOf(value: unknown): string {
-  return Buffer.isBuffer(value) ? `x${value.toString('hex')}` : `t${String(value)}`
-}
-
-/** The primary key of a row, for people. */
-export function primaryKeyOf({ keys }: ColumnLayout, { key }: ColumnRow): Record<string, unknown> {
-  return Object.fromEntries(
-    keys.map(({ property }, index) => {
-      const value = key[index]
-      return [property, Buffer.isBuffer(value) ? value.toString('hex') : String(value)]
-    }),
-  )
+  return Buffer.isBuffer(value) ? `x${value.toString('latin1')}` : `t${String(value)}`
 }

@@ -1,0 +1,37 @@
+import { type Dialect } from './dialect'
+import { type KeyColumn } from './rows/key-order'
+
+/** What a database column takes: bytes, text, or neither (a number, a date, JSON). */
+export type ColumnKind = 'binary' | 'text' | 'other'
+
+/** A table, by what it is found in the catalogue and in statements. */
+export type TableLayout = Pick<ColumnLayout, 'path' | 'table'>
+
+/** One encrypted column as the database has it now, which before a migration is not as the entity declares it. */
+export interface ColumnLayout {
+  readonly dialect: Dialect
+  /** Entity and property, for errors. */
+  readonly place: { readonly entity: string; readonly property: string }
+  readonly storage: 'binary' | 'text'
+  /** Path of the table as TypeORM has it, e.g. `schema.table`. */
+  readonly path: string
+  /** Escaped table path and column name. */
+  readonly table: string
+  readonly name: string
+  readonly type: string
+  readonly kind: ColumnKind
+  readonly nullable: boolean
+  /** Most bytes (`binary`) or characters (`text`) that the type takes; `undefined` for no limit that matters. */
+  readonly capacity: number | undefined
+}
+
+/** An encrypted column whose rows can be gone through. */
+export interface RowsLayout extends ColumnLayout {
+  /** The columns of the primary key that the entity declares, as the database has them. */
+  readonly keys: readonly KeyColumn[]
+}
+
+export function kindOf(type: string): ColumnKind {
+  if (/blob|binary|bytea/i.test(type)) return 'binary'
+  return /char|text|clob/i.test(type) ? 'text' : 'other'
+}

@@ -1,0 +1,137 @@
+import { type QueryRunner } from 'typeorm'
+import { bytesFromDriver } from '../../column/driver-value'
+import { type RowsLayout } from '../column-layout'
+import { checkStored } from '../rows/check-stored'
+import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
+import { HiddenParameter } from '../rows/hidden-parameter'
+import { isSame } from '../rows/is-same'
+import { anyKey, type KeyColumn, sameKey, type Shard } from '../rows/key-order'
+import { parts } from '../rows/parts'
+import { inTransaction, rolledBack } from '../rows/transaction'
+import { type RawRow, SqlRows } from '../rows/sql-rows'
+import { bytesSql } from './bytes'
+import { columnsSetOnUpdate, triggers } from './table'
+import { MysqlTransaction } from './transaction'
+
+/** Types whose text a person reads as it is. */
+const SHOWN_AS_TEXT = new Set([
+  'enum',
+  'set',
+  'char',
+  'varchar',
+  'tinytext',
+  'text',
+  'mediumtext',
+  'longtext',
+])
+
+/**
+ * MySQL and MariaDB. A batch is compared under row locks (`SELECT … FOR UPDATE`) and written with one `UPDATE …
+ * CASE`, in a short transaction: the lock says that a row is what was read, so no plaintext need be sent for it.
+ */
+export class MysqlRows extends SqlRows {
+  readonly #queryRunner: QueryRunner
+  readonly #transaction: MysqlTransaction
+  /** Assignments of columns to themselves, which the database would set to the time of the UPDATE. */
+  readonly #kept: string
+
+  private constructor(queryRunner: QueryRunner, layout: RowsLayout, kept: readonly string[]) {
+    super(layout)
+    this.#queryRunner = queryRunner
+    this.#transaction = new MysqlTransaction(queryRunner)
+    this.#kept = kept.map((name) => `, ${name} = ${name}`).join('')
+  }
+
+  static async over(queryRunner: QueryRunner, layout: RowsLayout): Promise<MysqlRows> {
+    return new MysqlRows(queryRunner, layout, await columnsSetOnUpdate(queryRunner, layout))
+  }
+
+  override async again(rows: readonly ColumnRow[]): Promise<ColumnRow[]> {
+    if (rows.length === 0) return []
+    return this.selectRows(rows, (await this.#transaction.isOpen()) ? 'FOR UPDATE' : '')
+  }
+
+  async write(changes: readonly Change[]): Promise<ReadonlySet<string>> {
+    const written = new Set<string>()
+    for (const part of parts(changes)) {
+      for (const id of await inTransaction(this.#transaction, () => this.#writePart(part))) written.add(id)
+    }
+    return written
+  }
+
+  tryOut(change: Change): Promise<void> {
+    return rolledBack(this.#transaction, () => this.#update([change]))
+  }
+
+  inSnapshot<T>(work: () => Promise<T>): Promise<T> {
+    return this.#transaction.inSnapshot(work)
+  }
+
+  protected query(sql: string, parameters: readonly unknown[] = []): Promise<RawRow[]> {
+    return this.#queryRunner.query(sql, [...parameters]) as Promise<RawRow[]>
+  }
+
+  protected inShard({ index, count }: Shard): string {
+    const text = this.layout.keys.map((key) => key.text).join(', ')
+    return `MOD(CRC32(CONCAT_WS(0x00, ${text})), ${count}) = ${index - 1}`
+  }
+
+  protected selected(value: boolean): string {
+    const columns = this.layout.keys.flatMap(({ selected, sql, type }, index) => [
+      `${selected} AS _k${index}`,
+      ...(SHOWN_AS_TEXT.has(type) ? [`CAST(CONVERT(${sql} USING utf8mb4) AS BINARY) AS _s${index}`] : []),
+    ])
+    return [...columns, ...(value ? [`${bytesSql(this.layout)} AS _v`] : [])].join(', ')
+  }
+
+  protected rowOf(raw: RawRow, value: boolean): ColumnRow {
+    const { keys, kind, place } = this.layout
+    const key = keys.map((_, index) => bytesFromDriver(raw[`_k${index}`], place))
+    const bytes = value ? bytesFromDriver(raw['_v'], place) : Buffer.alloc(0)
+    return {
+      key,
+      id: rowId(key),
+      stored: kind === 'binary' ? bytes : bytes.toString('utf8'),
+      primaryKey: () =>
+        Object.fromEntries(
+          keys.map((column, index) => [column.property, shown(column, raw[`_s${index}`] ?? key[index])]),
+        ),
+    }
+  }
+
+  async #writePart(changes: readonly Change[]): Promise<string[]> {
+    const locked = await this.selectRows(
+      changes.map(({ row }) => row),
+      'FOR UPDATE',
+    )
+    const now = new Map(locked.map((row) => [row.id, row]))
+    const unchanged = changes.filter(({ row }) => isSame(row.stored, now.get(row.id)?.stored))
+    if (unchanged.length === 0) return []
+    await this.#update(unchanged)
+    const rows = unchanged.map(({ row }) => row)
+    await checkStored(this.layout, unchanged, await this.selectRows(rows, ''), () =>
+      triggers(this.#queryRunner, this.layout),
+    )
+    return rows.map(({ id }) => id)
+  }
+
+  async #update(changes: readonly Change[]): Promise<void> {
+    const { table, name, kind, keys } = this.layout
+    // A CASE does not mix character sets, and the new texts are sent in utf8mb4.
+    const unchanged = kind === 'text' ? `CONVERT(${name} USING utf8mb4)` : name
+    const parameters = this.parameters()
+    const cases = changes.map(
+      ({ row, value }) =>
+        `WHEN ${sameKey(keys, row.key, parameters)} THEN ${parameters.add(new HiddenParameter(value))}`,
+    )
+    const wanted = changes.map(({ row }) => row.key)
+    await this.query(
+      `UPDATE ${table} SET ${name} = CASE ${cases.join(' ')} ELSE ${unchanged} END${this.#kept} WHERE ${anyKey(keys, wanted, parameters)}`,
+      parameters.values,
+    )
+  }
+}
+
+function shown({ type }: KeyColumn, value: unknown): string {
+  return (value as Buffer).toString(/binary|blob/.test(type) ? 'hex' : 'utf8')
+}

@@ -1,0 +1,50 @@
+import { type QueryRunner } from 'typeorm'
+import { failureByCode, type FailureCodes } from '../failure'
+import { type KeyColumn } from '../rows/key-order'
+import { changeSettings, type SessionSql } from '../session'
+
+const SESSION: SessionSql = {
+  read: (names) => `SELECT ${names.map((name) => `@@SESSION.${name} AS ${name}`).join(', ')}`,
+  set: (name, value) => `SET SESSION ${name} = ${/^\d+$/.test(value) ? value : `'${value}'`}`,
+}
+
+export function limitLockWait(queryRunner: QueryRunner, timeout: number): Promise<() => Promise<void>> {
+  const seconds = String(Math.max(1, Math.ceil(timeout / 1_000)))
+  return changeSettings(queryRunner, SESSION, {
+    innodb_lock_wait_timeout: seconds,
+    lock_wait_timeout: seconds,
+  })
+}
+
+/** Bytes of a text that are compared where rows are sorted without an index: the index compares at most 3,072. */
+const SORTED_BYTES = String(2 ** 14)
+
+/** A `timestamp` is shown in the session's time zone, where an hour of autumn comes twice. */
+export function fixFormats(
+  queryRunner: QueryRunner,
+  keys: readonly KeyColumn[],
+): Promise<() => Promise<void>> {
+  const hasType = (types: RegExp): boolean => keys.some(({ type }) => types.test(type))
+  return changeSettings(queryRunner, SESSION, {
+    ...(hasType(/^timestamp$/) && { time_zone: '+00:00' }),
+    ...(hasType(/char|text|binary|blob/) && { max_sort_length: SORTED_BYTES }),
+  })
+}
+
+export const FAILURES: FailureCodes = {
+  ER_LOCK_WAIT_TIMEOUT: 'locked',
+  ER_LOCK_DEADLOCK: 'deadlock',
+  ER_CHECKREAD: 'deadlock',
+  ER_DATA_TOO_LONG: 'value-refused',
+  ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: 'value-refused',
+  ER_CONSTRAINT_FAILED: 'constraint',
+  ER_CHECK_CONSTRAINT_VIOLATED: 'constraint',
+  ER_DUP_ENTRY: 'constraint',
+  ER_TOO_LONG_KEY: 'constraint',
+  ER_SIGNAL_EXCEPTION: 'constraint',
+  ER_NO_REFERENCED_ROW_2: 'constraint',
+  ER_ROW_IS_REFERENCED_2: 'constraint',
+  ER_INVALID_JSON_TEXT: 'constraint',
+}
+
+export const failureOf = failureByCode.bind(undefined, FAILURES)

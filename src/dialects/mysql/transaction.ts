@@ -1,0 +1,44 @@
+import { type QueryRunner } from 'typeorm'
+import { type RowsTransaction } from '../rows/transaction'
+
+/** Set in the status that the server sends with each answer. */
+const IN_TRANSACTION = 1
+
+/**
+ * A change of a table's structure has ended the transaction that TypeORM began for a migration, and TypeORM does not
+ * know. The server tells with every answer whether one is open.
+ */
+export class MysqlTransaction implements RowsTransaction {
+  readonly #queryRunner: QueryRunner
+  /** While a pass is under way nobody else ends the transaction around it. */
+  #isOpen: boolean | undefined
+
+  constructor(queryRunner: QueryRunner) {
+    this.#queryRunner = queryRunner
+  }
+
+  async isOpen(): Promise<boolean> {
+    if (!this.#queryRunner.isTransactionActive) return false
+    return (this.#isOpen ??= await this.#asked())
+  }
+
+  run(sql: string): Promise<unknown> {
+    return this.#queryRunner.query(sql)
+  }
+
+  async inSnapshot<T>(work: () => Promise<T>): Promise<T> {
+    if (await this.isOpen()) return work()
+    await this.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+    await this.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
+    try {
+      return await work()
+    } finally {
+      await this.run('ROLLBACK')
+    }
+  }
+
+  async #asked(): Promise<boolean> {
+    const { serverStatus } = (await this.run('DO 0')) as { serverStatus?: number }
+    return serverStatus === undefined || (serverStatus & IN_TRANSACTION) !== 0
+  }
+}

@@ -1,0 +1,38 @@
+import { type QueryRunner } from 'typeorm'
+import { type TableLayout } from '../column-layout'
+
+/** Triggers and rules of the table and of the tables that inherit from it. */
+export async function triggers(queryRunner: QueryRunner, { table }: TableLayout): Promise<string[]> {
+  const rows = (await queryRunner.query(
+    `WITH RECURSIVE tree AS (
+       SELECT $1::regclass::oid AS id
+       UNION SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.id
+     )
+     SELECT DISTINCT tgname::text AS name FROM pg_trigger JOIN tree ON tgrelid = tree.id
+       WHERE NOT tgisinternal AND tgtype & 16 <> 0 AND tgenabled <> 'D'
+     UNION SELECT rulename::text FROM pg_rewrite JOIN tree ON ev_class = tree.id WHERE ev_type = '2'
+     ORDER BY 1`,
+    [table],
+  )) as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
+/** Constraint triggers that wait for the end of the transaction, as `SET CONSTRAINTS` names them. */
+export async function deferrable(queryRunner: QueryRunner, { table }: TableLayout): Promise<string[]> {
+  const rows = (await queryRunner.query(
+    `SELECT quote_ident(nspname) || '.' || quote_ident(conname) AS name
+       FROM pg_trigger JOIN pg_constraint ON pg_constraint.oid = tgconstraint
+       JOIN pg_namespace ON pg_namespace.oid = connamespace
+       WHERE tgrelid = $1::regclass AND NOT tgisinternal AND tgdeferrable`,
+    [table],
+  )) as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
+/** True if row level security applies to this role: rows that a policy hides are neither counted nor changed. */
+export async function hidesRows(queryRunner: QueryRunner, { table }: TableLayout): Promise<boolean> {
+  const [row] = (await queryRunner.query('SELECT row_security_active($1::regclass) AS active', [table])) as {
+    active: boolean
+  }[]
+  return row?.active === true
+}

@@ -1,0 +1,103 @@
+import { type RowsLayout } from '../column-layout'
+import { type Change, type ColumnRow, type ColumnRows } from './column-rows'
+import { afterKey, anyKey, type KeyPage, orderByKey, Parameters, type Shard } from './key-order'
+import { beginsLikeCiphertext } from './value-sql'
+
+/** A row as the driver gives it. */
+export type RawRow = Record<string, unknown>
+
+/** What the statements over the rows of a column have in common on every database. */
+export abstract class SqlRows implements ColumnRows {
+  constructor(readonly layout: RowsLayout) {}
+
+  abstract write(changes: readonly Change[]): Promise<ReadonlySet<string>>
+  abstract tryOut(change: Change): Promise<void>
+  abstract inSnapshot<T>(work: () => Promise<T>): Promise<T>
+
+  protected abstract query(sql: string, parameters?: readonly unknown[]): Promise<RawRow[]>
+  /** True for the rows of a shard, the same in every process. */
+  protected abstract inShard(shard: Shard): string
+  /** What is selected of a row, with `value` or only its key. */
+  protected abstract selected(value: boolean): string
+  protected abstract rowOf(raw: RawRow, value: boolean): ColumnRow
+
+  count(shard?: Shard): Promise<number> {
+    return this.#number('COUNT(*)', this.#conditions(shard))
+  }
+
+  countPlaintext(shard?: Shard): Promise<number> {
+    return this.#number('COUNT(*)', [
+      ...this.#conditions(shard),
+      `NOT (${beginsLikeCiphertext(this.layout)})`,
+    ])
+  }
+
+  longest(plaintext: boolean): Promise<number> {
+    const { dialect } = this.layout
+    const conditions = plaintext ? [`NOT (${beginsLikeCiphertext(this.layout)})`] : []
+    return this.#number(`COALESCE(MAX(${dialect.lengthSql(dialect.bytesSql(this.layout))}), 0)`, [
+      ...this.#conditions(),
+      ...conditions,
+    ])
+  }
+
+  page({ after, limit, shard, keysOnly = false }: KeyPage): Promise<ColumnRow[]> {
+    const parameters = this.parameters()
+    const conditions = this.#conditions(shard)
+    if (after) conditions.push(afterKey(this.order, after, parameters))
+    return this.select(conditions, `LIMIT ${limit}`, parameters, !keysOnly)
+  }
+
+  again(rows: readonly ColumnRow[]): Promise<ColumnRow[]> {
+    if (rows.length === 0) return Promise.resolve([])
+    return this.selectRows(rows, '')
+  }
+
+  checkOrder(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** The columns in whose order the rows are gone through. */
+  protected get order(): RowsLayout['keys'] {
+    return this.layout.keys
+  }
+
+  protected parameters(): Parameters {
+    return new Parameters(this.layout.dialect.placeholder)
+  }
+
+  protected selectRows(rows: readonly ColumnRow[], suffix: string): Promise<ColumnRow[]> {
+    const parameters = this.parameters()
+    const keys = rows.map(({ key }) => key)
+    return this.select(
+      [...this.#conditions(), anyKey(this.order, keys, parameters)],
+      suffix,
+      parameters,
+      true,
+    )
+  }
+
+  protected async select(
+    conditions: readonly string[],
+    suffix: string,
+    parameters: Parameters,
+    value: boolean,
+  ): Promise<ColumnRow[]> {
+    const sql =
+      `SELECT ${this.selected(value)} FROM ${this.layout.table} ` +
+      `WHERE ${conditions.join(' AND ')} ORDER BY ${orderByKey(this.order)} ${suffix}`
+    return (await this.query(sql, parameters.values)).map((raw) => this.rowOf(raw, value))
+  }
+
+  #conditions(shard?: Shard): string[] {
+    const notNull = `${this.layout.name} IS NOT NULL`
+    return shard ? [notNull, this.inShard(shard)] : [notNull]
+  }
+
+  async #number(what: string, conditions: readonly string[]): Promise<number> {
+    const [row] = await this.query(
+      `SELECT ${what} AS n FROM ${this.layout.table} WHERE ${conditions.join(' AND ')}`,
+    )
+    return Number(row?.['n'])
+  }
+}

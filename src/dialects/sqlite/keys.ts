@@ -1,0 +1,67 @@
+import { type QueryRunner } from 'typeorm'
+import { type KeyName, type TableName } from '../dialect'
+import { checkIdentity, unpageable } from '../rows/key-identity'
+import { type KeyColumn } from '../rows/key-order'
+
+/** The columns of the primary key. They order the rows only where these have no rowid. */
+export async function readKeys(
+  queryRunner: QueryRunner,
+  table: TableName,
+  names: readonly KeyName[],
+): Promise<KeyColumn[]> {
+  const query = (sql: string, parameters: unknown[] = []): Promise<unknown[]> =>
+    queryRunner.query(sql, parameters) as Promise<unknown[]>
+  const name = table.path.split('.').slice(-1)
+  const columns = (await query('SELECT name, type, pk FROM pragma_table_xinfo(?)', name)) as {
+    name: string
+    type: string
+    pk: number
+  }[]
+  const keys = names.map((key) => {
+    const column = columns.find((one) => one.name.toLowerCase() === key.name.toLowerCase())
+    if (!column) throw unpageable(key.property, 'unknown')
+    return keyColumn(key.property, table.escape(key.name), column.type)
+  })
+  if (!(await rowidOf(query, table.path))) {
+    await checkIdentity(query, table.sql, keys)
+  }
+  return keys
+}
+
+/** How a table's rowid is called; `undefined` where it has none (`WITHOUT ROWID`, a view, other columns by its names). */
+export async function rowidOf(
+  query: (sql: string, parameters: unknown[]) => Promise<unknown[]> | unknown[],
+  path: string,
+): Promise<string | undefined> {
+  const name = path.split('.').slice(-1)
+  const [table] = (await query("SELECT wr FROM pragma_table_list(?) WHERE type = 'table'", name)) as {
+    wr: number | bigint
+  }[]
+  if (!table || Number(table.wr) === 1) return undefined
+  const columns = (await query('SELECT lower(name) AS name FROM pragma_table_xinfo(?)', name)) as {
+    name: string
+  }[]
+  return ['rowid', '_rowid_', 'oid'].find((alias) => !columns.some((column) => column.name === alias))
+}
+
+/** Text of a key: bytes, because it need not be UTF-8. */
+export class TextKey {
+  constructor(readonly bytes: Buffer) {}
+
+  toString(): string {
+    return this.bytes.toString('latin1')
+  }
+}
+
+function keyColumn(property: string, sql: string, type: string): KeyColumn {
+  return {
+    property,
+    sql,
+    type,
+    // A column may hold values of several types, which compare by their type first.
+    selected: `CASE typeof(${sql}) WHEN 'text' THEN CAST(${sql} AS BLOB) ELSE ${sql} END`,
+    text: `hex(CAST(${sql} AS BLOB))`,
+    value: (key, parameters) =>
+      key instanceof TextKey ? `CAST(${parameters.add(key.bytes)} AS TEXT)` : parameters.add(key),
+  }
+}

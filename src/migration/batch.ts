@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { alteredError } from '../dialects/rows/check-stored'
+import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { isSame } from '../dialects/rows/is-same'
+import { KmsEncryptionError } from '../errors'
+import { isLasting } from '../errors/kinds'
+import { type BoundColumn } from '../orm/bound-column'
+import { type Conversion } from './conversion'
+import { type Failures } from './failures'
+import { explained } from './refusals'
+
+/** Values converted at once within a batch: in direct mode each is a call to KMS. */
+const CONVERSIONS_AT_ONCE = 32
+/** How often a row that changed while it was converted is tried again. */
+const MAX_ATTEMPTS = 8
+
+export interface BatchOptions {
+  dryRun: boolean
+  /** Failures of single rows are collected here, instead of ending the pass. */
+  failures: Failures | undefined
+  /** False where a transaction is somebody else's: it cannot be repeated. */
+  ownsTransactions: boolean
+  triggers: () => Promise<readonly string[]>
+}
+
+/** What became of the rows of a batch. */
+export interface BatchResult {
+  changed: number
+  contended: number
+}
+
+/** Takes rows through a conversion, and writes them where they still are what was read. */
+export class BatchWorker {
+  readonly #column: BoundColumn
+  readonly #conversion: Conversion
+  readonly #options: BatchOptions
+
+  constructor(column: BoundColumn, conversion: Conversion, options: BatchOptions) {
+    this.#column = column
+    this.#conversion = conversion
+    this.#options = options
+  }
+
+  async process(batch: readonly ColumnRow[], lane: ColumnRows): Promise<BatchResult> {
+    const result: BatchResult = { changed: 0, contended: 0 }
+    let rows = batch
+    for (let attempt = 1; rows.length > 0; attempt++) {
+      const changes = await this.#convert(rows)
+      if (this.#options.dryRun) return { ...result, changed: changes.length }
+      const done = await this.#write(lane, changes)
+      result.changed += done.written.size
+      const missed = changes.filter(({ row }) => !done.written.has(row.id) && !done.skipped.has(row.id))
+      if (missed.length === 0) break
+      // Somebody else wrote these meanwhile, and wins; what they wrote may need the conversion as well.
+      rows = await lane.again(missed.map(({ row }) => row))
+      if (attempt < MAX_ATTEMPTS) continue
+      await this.#checkContention(lane, missed, rows)
+      result.contended += missed.length
+      break
+    }
+    return result
+  }
+
+  /** A row that nobody changes and that is not written either: a trigger or a policy skips the UPDATE. */
+  async #checkContention(
+    lane: ColumnRows,
+    missed: readonly Change[],
+    now: readonly ColumnRow[],
+  ): Promise<void> {
+    const byId = new Map(now.map((row) => [row.id, row]))
+    const isUnchanged = ({ row }: Change): boolean => {
+      const found = byId.get(row.id)
+      return (
+        found !== undefined &&
+        isSame(row.stored, found.stored) &&
+        String(row.version) === String(found.version)
+      )
+    }
+    const ignored = missed.find(isUnchanged)
+    if (ignored) throw alteredError(lane.layout, ignored, await this.#options.triggers())
+  }
+
+  async #convert(rows: readonly ColumnRow[]): Promise<Change[]> {
+    const changes: Change[] = []
+    let next = 0
+    const convertNext = async (): Promise<void> => {
+      for (let row = rows[next++]; row; row = rows[next++]) {
+        try {
+          const value = await this.#conversion.convert(row)
+          if (value !== undefined) changes.push({ row, value })
+        } catch (error) {
+          if (this.#skips(row, error)) continue
+          next = rows.length
+          if (!(error instanceof KmsEncryptionError)) throw error
+          throw this.#column.placed(error).at({ primaryKey: row.primaryKey() })
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: Math.min(CONVERSIONS_AT_ONCE, rows.length) }, convertNext))
+    return changes
+  }
+
+  async #write(lane: ColumnRows, changes: readonly Change[]): Promise<Written> {
+    if (changes.length === 0) return { written: new Set(), skipped: new Set() }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return { written: await lane.write(changes), skipped: new Set() }
+      } catch (error) {
+        const failure = lane.layout.dialect.failureOf(error)
+        if (failure === 'value-refused' && this.#canWriteOthers)
+          return this.#writeOthers(lane, changes, error)
+        // A deadlock ends the whole transaction; only one of our own can be repeated.
+        if (failure !== 'deadlock' || attempt === MAX_ATTEMPTS || !this.#options.ownsTransactions) throw error
+        await sleep(Math.random() * 20 * attempt)
+      }
+    }
+  }
+
+  get #canWriteOthers(): boolean {
+    return this.#options.ownsTransactions || this.#options.failures !== undefined
+  }
+
+  /** The database does not say which value it refuses: the batch is halved until there is one. */
+  async #writeOthers(lane: ColumnRows, changes: readonly Change[], error: unknown): Promise<Written> {
+    const [change, ...others] = changes
+    if (change && others.length === 0) {
+      const refused = this.#column.placed(explained(error, lane.layout.dialect, this.#column))
+      if (this.#skips(change.row, refused)) return { written: new Set(), skipped: new Set([change.row.id]) }
+      throw refused.at({ primaryKey: change.row.primaryKey() })
+    }
+    const middle = changes.length >> 1
+    const first = await this.#write(lane, changes.slice(0, middle))
+    const second = await this.#write(lane, changes.slice(middle))
+    return {
+      written: new Set([...first.written, ...second.written]),
+      skipped: new Set([...first.skipped, ...second.skipped]),
+    }
+  }
+
+  #skips(row: ColumnRow, error: unknown): boolean {
+    // Trouble of KMS itself says nothing about the row.
+    if (!this.#options.failures || !isLasting(error)) return false
+    this.#options.failures.add(row, error)
+    return true
+  }
+}
+
+/** Ids of rows that were written, and of those that were left because the database refuses their value. */
+interface Written {
+  written: ReadonlySet<string>
+  skipped: ReadonlySet<string>
+}

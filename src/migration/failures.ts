@@ -1,0 +1,24 @@
+import { type ColumnRow } from '../dialects/rows/column-rows'
+import { type KmsEncryptionError, type KmsEncryptionErrorCode } from '../errors'
+
+/** A row whose value cannot be read, or could not be converted. */
+export interface Unreadable {
+  primaryKey: Readonly<Record<string, unknown>>
+  /** Code of the error, e.g. `CIPHERTEXT_TAMPERED`. */
+  code: KmsEncryptionErrorCode
+  reason: string
+}
+
+/** Failures listed; the others are only counted. */
+const MAX_LISTED = 1_000
+
+/** The rows that were left as they are, because something is wrong with them. */
+export class Failures {
+  readonly listed: Unreadable[] = []
+  count = 0
+
+  add(row: ColumnRow, { code, reason }: KmsEncryptionError): void {
+    this.count++
+    if (this.listed.length < MAX_LISTED) this.listed.push({ primaryKey: row.primaryKey(), code, reason })
+  }
+}
