@@ -35,7 +35,7 @@ export interface CacheOptions {
 export interface KmsEncryptionOptions {
   /** Id, ARN or alias of the KMS key, e.g. `alias/my-app`. Columns may name their own. */
   keyId?: string
-  /** A `KMSClient`. Default: one of the AWS default chain, with time-outs of 3 s to connect and 10 s to answer. */
+  /** A `KMSClient`. Default: one of the AWS default chain that gives up an attempt in time for another one. */
   client?: KMSClient
   /** Default mode of columns: `'envelope'`. */
   mode?: Mode
@@ -45,8 +45,8 @@ export interface KmsEncryptionOptions {
   /** KMS calls under way at once. Default 20. */
   concurrency?: number
   /**
-   * Milliseconds for one KMS call with its retries; then it fails with `KMS_UNAVAILABLE`. Default 30,000. Calls that
-   * wait for their turn fail at once where KMS answered nothing for that long.
+   * Milliseconds for one KMS call with its retries; then it fails with `KMS_UNAVAILABLE`. Default 5,000. After a
+   * call that was not answered, calls fail at once for a second; then one at a time tries again.
    */
   timeout?: number
   /**
@@ -105,7 +105,7 @@ export class KmsEncryption {
 
   constructor(options: KmsEncryptionOptions) {
     checkOptions(options)
-    const { client, concurrency = 20, timeout = 30_000, cache = {}, trustedKeys } = options
+    const { client, concurrency = 20, timeout, cache = {}, trustedKeys } = options
     this.#options = options
     this.#kms = new AwsKms({ client, concurrency, timeout, trustedKeys: new TrustedKeys(trustedKeys) })
     const { maxAge = 300_000, maxValues = 2 ** 20, maxKeys = 1_000 } = cache

@@ -3,18 +3,27 @@ import {
   DecryptCommand,
   EncryptCommand,
   GenerateDataKeyCommand,
-  KMSClient,
+  type KMSClient,
   ReEncryptCommand,
 } from '@aws-sdk/client-kms'
-import pLimit from 'p-limit'
-import { type EncryptionContext } from '../encryption-context'
 import { type KmsCallEvent } from '../../diagnostics'
-import { ClosedError, KmsRequestError } from '../../errors'
-import { CallLog, type KmsCallCounts } from './call-log'
-import { toKmsEncryptionError } from './error-mapping'
+import { ClosedError } from '../../errors'
 import { asEncryptedDataKey, asPlaintextKey } from '../bytes'
-import { type Decrypted, type Encrypted, type GeneratedDataKey, type KeyService } from '../key-service'
+import { type EncryptionContext } from '../encryption-context'
+import { FairQueue } from '../fair-queue'
+import {
+  type CallOptions,
+  type Decrypted,
+  type DecryptOptions,
+  type Encrypted,
+  type GeneratedDataKey,
+  type KeyService,
+} from '../key-service'
 import { Patience } from '../patience'
+import { blobOf, bytesOf, dataKeyOf, textOf, zeroFillPlaintext } from './answers'
+import { CallLog, type KmsCallCounts } from './call-log'
+import { defaultClient, DEFAULT_TIMEOUT } from './client'
+import { toKmsEncryptionError, wasAnswered } from './error-mapping'
 import { type TrustedKeys } from './trusted-keys'
 
 export interface AwsKmsOptions {
@@ -22,7 +31,7 @@ export interface AwsKmsOptions {
   client?: KMSClient | undefined
   /** Calls under way at once; the others wait their turn. */
   concurrency: number
-  /** Milliseconds for one call with its retries. Default 30,000. */
+  /** Milliseconds for one call with its retries. Default 5,000. */
   timeout?: number
   trustedKeys: TrustedKeys
 }
@@ -32,55 +41,90 @@ type Send<Output extends object> = (
   options: { abortSignal: AbortSignal },
 ) => Promise<Output>
 
-/** Calls AWS KMS: bounded parallelism and time, errors with names and remedies, trusted keys only. */
+/** A call that is asked for. */
+interface Asked extends CallOptions {
+  operation: keyof KmsCallCounts
+  keyId: string | undefined
+}
+
+/** Calls AWS KMS: bounded parallelism and time, turns for callers, errors with remedies, trusted keys only. */
 export class AwsKms implements KeyService {
   readonly log = new CallLog()
+  readonly concurrency: number
   readonly #givenClient: KMSClient | undefined
   #ownClient: KMSClient | undefined
   #closed = false
   readonly #trustedKeys: TrustedKeys
+  readonly #timeout: number
   readonly #patience: Patience
-  readonly #limit
+  readonly #queue: FairQueue
 
-  constructor({ client, concurrency, timeout = 30_000, trustedKeys }: AwsKmsOptions) {
+  constructor({ client, concurrency, timeout = DEFAULT_TIMEOUT, trustedKeys }: AwsKmsOptions) {
+    this.concurrency = concurrency
     this.#givenClient = client
     this.#trustedKeys = trustedKeys
+    this.#timeout = timeout
     this.#patience = new Patience(timeout)
-    this.#limit = pLimit(concurrency)
+    this.#queue = new FairQueue(concurrency)
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html */
-  async generateDataKey(keyId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+  async generateDataKey(
+    keyId: string,
+    context: EncryptionContext,
+    options: CallOptions = {},
+  ): Promise<GeneratedDataKey> {
+    const operation = 'GenerateDataKey'
     const command = new GenerateDataKeyCommand({
       KeyId: keyId,
       KeySpec: 'AES_256',
       EncryptionContext: context,
     })
-    const response = await this.#call('GenerateDataKey', keyId, (client, options) =>
-      client.send(command, options),
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
+      client.send(command, settings),
     )
-    if (!response.CiphertextBlob) zeroFillPlaintext(response)
-    const encrypted = asEncryptedDataKey(present(response.CiphertextBlob))
-    const { plaintext, keyReference } = this.#opened(response)
-    return { plaintext: asPlaintextKey(plaintext), encrypted, keyReference }
+    return opened(answer, () => ({
+      keyReference: this.#trusted(answer, 'KeyId', operation),
+      encrypted: asEncryptedDataKey(blobOf(answer, operation)),
+      plaintext: asPlaintextKey(Buffer.from(dataKeyOf(answer, operation))),
+    }))
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
-  async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
+  async encrypt(
+    keyId: string,
+    plaintext: Uint8Array,
+    context: EncryptionContext,
+    options: CallOptions = {},
+  ): Promise<Encrypted> {
+    const operation = 'Encrypt'
     const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: context })
-    const response = await this.#call('Encrypt', keyId, (client, options) => client.send(command, options))
-    const keyReference = present(response.KeyId)
-    this.#trustedKeys.check(keyReference)
-    return { ciphertext: present(response.CiphertextBlob), keyReference }
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
+      client.send(command, settings),
+    )
+    const keyReference = this.#trusted(answer, 'KeyId', operation)
+    return { ciphertext: blobOf(answer, operation), keyReference }
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html */
-  async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
-    const command = new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context })
-    const response = await this.#call('Decrypt', undefined, (client, options) =>
-      client.send(command, options),
+  async decrypt(
+    ciphertext: Uint8Array,
+    context: EncryptionContext,
+    { keyReference: keyId, ...options }: DecryptOptions = {},
+  ): Promise<Decrypted> {
+    const operation = 'Decrypt'
+    const command = new DecryptCommand({
+      CiphertextBlob: ciphertext,
+      EncryptionContext: context,
+      KeyId: keyId,
+    })
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
+      client.send(command, settings),
     )
-    return this.#opened(response)
+    return opened(answer, () => ({
+      keyReference: this.#trusted(answer, 'KeyId', operation),
+      plaintext: Buffer.from(bytesOf(answer, 'Plaintext', operation)),
+    }))
   }
 
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_ReEncrypt.html */
@@ -89,28 +133,26 @@ export class AwsKms implements KeyService {
     from: EncryptionContext,
     keyId: string,
     to: EncryptionContext,
+    options: CallOptions = {},
   ): Promise<Encrypted> {
+    const operation = 'ReEncrypt'
     const command = new ReEncryptCommand({
       CiphertextBlob: ciphertext,
       SourceEncryptionContext: from,
       DestinationKeyId: keyId,
       DestinationEncryptionContext: to,
     })
-    const response = await this.#call('ReEncrypt', keyId, (client, options) => client.send(command, options))
-    this.#trustedKeys.check(present(response.SourceKeyId))
-    const keyReference = present(response.KeyId)
-    this.#trustedKeys.check(keyReference)
-    return { ciphertext: present(response.CiphertextBlob), keyReference }
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
+      client.send(command, settings),
+    )
+    this.#trusted(answer, 'SourceKeyId', operation)
+    const keyReference = this.#trusted(answer, 'KeyId', operation)
+    return { ciphertext: blobOf(answer, operation), keyReference }
   }
 
   /** The client that asks KMS. */
   get client(): KMSClient {
-    return (
-      this.#givenClient ??
-      (this.#ownClient ??= new KMSClient({
-        requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
-      }))
-    )
+    return this.#givenClient ?? (this.#ownClient ??= defaultClient(this.#timeout))
   }
 
   /** Calls since the start, by operation. */
@@ -131,18 +173,14 @@ export class AwsKms implements KeyService {
     return `AwsKms { calls: ${GenerateDataKey + Encrypt + Decrypt + ReEncrypt} }`
   }
 
-  #call<Output extends object>(
-    operation: keyof KmsCallCounts,
-    keyId: string | undefined,
-    send: Send<Output>,
-  ): Promise<Output> {
+  #call<Output extends object>({ operation, keyId, caller }: Asked, send: Send<Output>): Promise<Output> {
     const asked = performance.now()
-    return this.#limit(() => {
+    return this.#queue.run(async () => {
       if (this.#closed)
         throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
       const call = { operation, keyId, waited: performance.now() - asked }
-      return this.#patience.limit(operation, asked, (signal) => this.#send(call, send, signal))
-    })
+      return this.#patience.limit(operation, (signal) => this.#send(call, send, signal))
+    }, caller)
   }
 
   async #send<Output extends object>(
@@ -161,30 +199,29 @@ export class AwsKms implements KeyService {
       return answer
     } catch (cause) {
       const error = await toKmsEncryptionError(cause, { ...call, region: () => client.config.region() })
-      if (error.code !== 'KMS_UNAVAILABLE') this.#patience.answered()
+      if (wasAnswered(cause)) this.#patience.answered()
       ended(error.code, cause)
       throw error
     }
   }
 
-  /** The plaintext, in memory of our own so that it can be zero-filled; the SDK's copy is zero-filled here. */
-  #opened({ Plaintext, KeyId }: { Plaintext?: Uint8Array; KeyId?: string }): Decrypted {
-    const plaintext = present(Plaintext)
-    try {
-      const keyReference = present(KeyId)
-      this.#trustedKeys.check(keyReference)
-      return { plaintext: Buffer.from(plaintext), keyReference }
-    } finally {
-      plaintext.fill(0)
-    }
+  /** The key that an answer names, if it is trusted. */
+  #trusted<Field extends string>(
+    answer: { readonly [Name in Field]?: string | undefined },
+    field: Field,
+    operation: string,
+  ): string {
+    const keyReference = textOf(answer, field, operation)
+    this.#trustedKeys.check(keyReference)
+    return keyReference
   }
 }
 
-function zeroFillPlaintext(answer: object): void {
-  if ('Plaintext' in answer && answer.Plaintext instanceof Uint8Array) answer.Plaintext.fill(0)
-}
-
-function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new KmsRequestError('KMS answered without the fields that its API promises')
-  return value
+/** What an answer with a plaintext comes to, in memory of our own that can be zero-filled; the SDK's copy is here. */
+function opened<Result>(answer: object, read: () => Result): Result {
+  try {
+    return read()
+  } finally {
+    zeroFillPlaintext(answer)
+  }
 }

@@ -1,29 +1,20 @@
 import {
-  AccessDeniedError,
   CredentialsError,
-  type ErrorDetails,
-  KeyDisabledError,
   KeyNotFoundError,
-  KeyPendingDeletionError,
-  KeyUnusableError,
   KmsEncryptionError,
   KmsRequestError,
   KmsUnavailableError,
   ThrottledError,
+  UntrustedKeyError,
   WrongContextError,
   WrongRegionError,
 } from '../../errors'
-
-/** The call that failed. */
-export interface FailedCall {
-  operation: string
-  keyId: string | undefined
-  /** The client's region; asked only where the message needs it. */
-  region: () => Promise<string>
-}
-
-type ErrorClass = new (reason: string, details: ErrorDetails) => KmsEncryptionError
-type Explanation = readonly [ErrorClass, (call: FailedCall) => string]
+import { clockExplanation } from './clock'
+import { deniedExplanation } from './denied'
+import { type Facts, factsOf } from './facts'
+import { type Explanation, type FailedCall, theKey } from './failed-call'
+import { foreignAnswer, foreignAnswerCause } from './foreign-answer'
+import { DISABLED, keyStateExplanation, keyStoreExplanation, UNAVAILABLE_KEY, UNUSABLE } from './key-state'
 
 /**
  * Turns what the AWS SDK throws into an error of this library, with the remedy.
@@ -32,12 +23,16 @@ type Explanation = readonly [ErrorClass, (call: FailedCall) => string]
  */
 export async function toKmsEncryptionError(error: unknown, call: FailedCall): Promise<KmsEncryptionError> {
   if (error instanceof KmsEncryptionError) return error
-  const [Class, explain] = (await wrongRegion(error, call)) ?? explanation(error)
-  return new Class(explain(call), { cause: error })
+  const facts = factsOf(error)
+  const foreign = foreignAnswer(facts)
+  const [Class, explain] = (await wrongRegion(facts, call)) ?? foreign ?? explanation(facts)
+  return new Class(explain(call), { cause: foreign ? foreignAnswerCause(facts) : error })
 }
 
-const key = ({ keyId }: FailedCall): string =>
-  keyId === undefined ? 'the KMS key of this value' : `the KMS key ${keyId}`
+/** True if somebody answered the call that failed with this, be it KMS or not. */
+export function wasAnswered(error: unknown): boolean {
+  return factsOf(error).wasAnswered
+}
 
 /** Operations under one common quota; https://docs.aws.amazon.com/kms/latest/developerguide/requests-per-second.html */
 const CRYPTOGRAPHIC = new Set(['GenerateDataKey', 'Encrypt', 'Decrypt', 'ReEncrypt'])
@@ -59,17 +54,10 @@ const UNAVAILABLE: Explanation = [
   ({ operation }) =>
     `KMS could not be reached for ${operation}, or failed on its side. Check the network, the endpoint and AWS's status; the operation can be repeated.`,
 ]
-const UNUSABLE: Explanation = [
-  KeyUnusableError,
-  (call) =>
-    `${key(call)} cannot be used for ${call.operation}. It must be an enabled symmetric encryption key (KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT).`,
-]
-const DENIED: Explanation = [
-  AccessDeniedError,
-  (call) =>
-    call.operation === 'ReEncrypt'
-      ? `access to KMS was denied. Allow kms:ReEncryptFrom on the KMS key that the values are under, and kms:ReEncryptTo on ${key(call)}, in the key policies or the role's IAM policy.`
-      : `access to KMS was denied. Allow kms:${call.operation} on ${key(call)} in the key policy or the role's IAM policy.`,
+const DOES_NOT_MATCH: Explanation = [
+  CredentialsError,
+  () =>
+    'the signature of the request does not match. Either AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID (cut off, or with a space or line break at its end), or a proxy alters the request on its way.',
 ]
 const NO_REGION: Explanation = [
   WrongRegionError,
@@ -81,22 +69,22 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   NotFoundException: [
     KeyNotFoundError,
     (call) =>
-      `KMS does not know ${key(call)}. Check the id, ARN or alias (an alias begins with "alias/"), the account and the region.`,
+      `KMS does not know ${theKey(call)}. Check the id, ARN or alias (an alias begins with "alias/"), the account and the region.`,
   ],
-  DisabledException: [
-    KeyDisabledError,
-    (call) => `${key(call)} is disabled. Enable it: typeorm-kms keys enable KEY.`,
-  ],
+  DisabledException: DISABLED,
   InvalidCiphertextException: [
     WrongContextError,
     () =>
       'KMS refuses the stored ciphertext under this encryption context. It was made for another table, column or context, or it was altered. If a table or the context option was renamed, name the old one with the context or boundTo option.',
   ],
-  AccessDeniedException: DENIED,
-  NotAuthorized: DENIED,
+  IncorrectKeyException: [
+    UntrustedKeyError,
+    (call) =>
+      `the stored ciphertext is under another key than ${theKey(call)}. Somebody wrote this value with a key of their own, or the key was changed.`,
+  ],
   InvalidKeyUsageException: UNUSABLE,
   UnsupportedOperationException: UNUSABLE,
-  KeyUnavailableException: UNUSABLE,
+  KeyUnavailableException: UNAVAILABLE_KEY,
   ThrottlingException: THROTTLED,
   Throttling: THROTTLED,
   TooManyRequestsException: THROTTLED,
@@ -119,26 +107,22 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   ExpiredToken: CREDENTIALS,
   InvalidClientTokenId: CREDENTIALS,
   UnrecognizedClientException: CREDENTIALS,
-  InvalidSignatureException: CREDENTIALS,
+  InvalidSignatureException: DOES_NOT_MATCH,
+  SignatureDoesNotMatch: DOES_NOT_MATCH,
   IncompleteSignature: CREDENTIALS,
   MissingAuthenticationTokenException: CREDENTIALS,
 }
 
-function explanation(error: unknown): Explanation {
-  const known = facts(error)
-  const { name, message, status } = known
-  if (name === 'KMSInvalidStateException') {
-    if (!message.includes('pending deletion')) return UNUSABLE
-    return [
-      KeyPendingDeletionError,
-      (call) =>
-        `${key(call)} is scheduled for deletion. Keep it: typeorm-kms keys cancel-deletion KEY, then typeorm-kms keys enable KEY.`,
-    ]
-  }
+function explanation(facts: Facts): Explanation {
+  const { name, message, status } = facts
+  const clock = clockExplanation(facts)
+  if (clock) return clock
+  if (name === 'KMSInvalidStateException') return keyStateExplanation(message)
+  if (name === 'AccessDeniedException' || name === 'NotAuthorized') return deniedExplanation(message)
   if (/^Region (is missing|not accepted)/i.test(message)) return NO_REGION
-  const explained = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined
+  const explained = (Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined) ?? keyStoreExplanation(name)
   if (explained) return explained
-  if (isNetworkError(known) || status >= 500) return UNAVAILABLE
+  if (isNetworkError(facts) || status >= 500) return UNAVAILABLE
   return [
     KmsRequestError,
     ({ operation }) =>
@@ -147,9 +131,9 @@ function explanation(error: unknown): Explanation {
 }
 
 /** KMS answers "not found" for the ARN of a key in another region than the client's. */
-async function wrongRegion(error: unknown, { keyId, region }: FailedCall): Promise<Explanation | undefined> {
+async function wrongRegion({ name }: Facts, { keyId, region }: FailedCall): Promise<Explanation | undefined> {
   const keyRegion = keyId?.startsWith('arn:') ? keyId.split(':')[3] : undefined
-  if (keyRegion === undefined || facts(error).name !== 'NotFoundException') return undefined
+  if (keyRegion === undefined || name !== 'NotFoundException') return undefined
   const clientRegion = await region()
   if (clientRegion === keyRegion) return undefined
   return [
@@ -159,27 +143,10 @@ async function wrongRegion(error: unknown, { keyId, region }: FailedCall): Promi
   ]
 }
 
-function facts(error: unknown): { name: string; message: string; code: string; status: number } {
-  // Not `instanceof Error`: test runners have several realms, each with an Error of its own.
-  const { name, message, code, $metadata } = (error ?? {}) as {
-    name?: unknown
-    message?: unknown
-    code?: unknown
-    $metadata?: { httpStatusCode?: number }
-  }
-  const text = (value: unknown): string => (typeof value === 'string' ? value : '')
-  return {
-    name: text(name),
-    message: text(message),
-    code: text(code),
-    status: $metadata?.httpStatusCode ?? 0,
-  }
-}
-
 /** System error codes of sockets, names and certificates; the SDK may have wrapped the error that had the code. */
 const NETWORK =
   /\b(ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENET(UNREACH|DOWN)|EPIPE|EPROTO|HPE_\w+|ERR_(TLS|SSL)\w*|UND_ERR_\w+|CERT_\w+|SELF_SIGNED\w*|DEPTH_ZERO\w*|UNABLE_TO_\w+)\b|socket hang up/
 
-function isNetworkError({ message, code, status }: ReturnType<typeof facts>): boolean {
+function isNetworkError({ message, code, status }: Facts): boolean {
   return status === 0 && (NETWORK.test(code) || NETWORK.test(message))
 }

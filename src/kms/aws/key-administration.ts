@@ -15,8 +15,8 @@ import {
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
-import pLimit from 'p-limit'
 import { AccessDeniedError, KeyNotFoundError, KmsRequestError } from '../../errors'
+import { FairQueue } from '../fair-queue'
 import { toKmsEncryptionError } from './error-mapping'
 import { isSymmetricEncryptionKey, type KeyInfo, keyInfo, type Rotation, undescribedKey } from './key-info'
 
@@ -34,8 +34,8 @@ export class KeyAdministration {
   /** All keys of the account and region with their aliases, state and rotation; customer managed keys first. */
   async list(): Promise<KeyInfo[]> {
     const [entries, aliases] = await Promise.all([this.#entries(), this.aliases()])
-    const limit = pLimit(PARALLEL)
-    const keys = await Promise.all(entries.map((entry) => limit(() => this.#described(entry, aliases))))
+    const queue = new FairQueue(PARALLEL)
+    const keys = await Promise.all(entries.map((entry) => queue.run(() => this.#described(entry, aliases))))
     const rank = ({ manager, aliases: [alias] }: KeyInfo): string =>
       `${manager === 'AWS' ? 1 : 0}${alias === undefined ? 1 : 0}${alias ?? ''}`
     return keys.sort((a, b) => (rank(a) < rank(b) ? -1 : 1))

@@ -33,7 +33,7 @@ const answers: [exception: string, code: string][] = [
   ['KMSInvalidStateException', 'KMS_KEY_UNUSABLE'],
   ['InvalidKeyUsageException', 'KMS_KEY_UNUSABLE'],
   ['UnsupportedOperationException', 'KMS_KEY_UNUSABLE'],
-  ['KeyUnavailableException', 'KMS_KEY_UNUSABLE'],
+  ['KeyUnavailableException', 'KMS_KEY_UNAVAILABLE'],
   ['InvalidCiphertextException', 'CIPHERTEXT_WRONG_CONTEXT'],
   ['AccessDeniedException', 'KMS_ACCESS_DENIED'],
   ['NotAuthorized', 'KMS_ACCESS_DENIED'],

@@ -1,0 +1,73 @@
+import {
+  KeyDisabledError,
+  KeyPendingDeletionError,
+  KeyUnavailableError,
+  KeyUnusableError,
+} from '../../errors'
+import { type Explanation, theKey } from './failed-call'
+
+export const UNUSABLE: Explanation = [
+  KeyUnusableError,
+  (call) =>
+    `${theKey(call)} cannot be used for ${call.operation}. It must be an enabled symmetric encryption key (KeySpec SYMMETRIC_DEFAULT, KeyUsage ENCRYPT_DECRYPT).`,
+]
+
+export const DISABLED: Explanation = [
+  KeyDisabledError,
+  (call) => `${theKey(call)} is disabled. Enable it: typeorm-kms keys enable KEY.`,
+]
+
+export const UNAVAILABLE_KEY: Explanation = [
+  KeyUnavailableError,
+  (call) =>
+    `${theKey(call)} is not available at the moment: it is being created or updated, or the custom key store that it lives in is not connected (aws kms describe-custom-key-stores shows its ConnectionState). The operation can be repeated.`,
+]
+
+const PENDING_DELETION: Explanation = [
+  KeyPendingDeletionError,
+  (call) =>
+    `${theKey(call)} is scheduled for deletion. Keep it: typeorm-kms keys cancel-deletion KEY, then typeorm-kms keys enable KEY.`,
+]
+
+const PENDING_IMPORT: Explanation = [
+  KeyUnusableError,
+  (call) =>
+    `${theKey(call)} has no key material: its import is pending, or what was imported has expired or was deleted. Import the same key material (again): aws kms import-key-material.`,
+]
+
+/** By what KMS says of the state of the key; each also as the name of the state, e.g. `PendingImport`. */
+const BY_MESSAGE: readonly [RegExp, Explanation][] = [
+  [/\bpending ?import\b/i, PENDING_IMPORT],
+  [/\bpending ?(replica ?)?deletion\b/i, PENDING_DELETION],
+  [/\b(unavailable|not available|updating|creating|custom key store|external key)\b/i, UNAVAILABLE_KEY],
+  [/\bdisabled\b/i, DISABLED],
+]
+
+/**
+ * What `KMSInvalidStateException` means, which stands for all states of a key but Enabled.
+ *
+ * Source: AWS KMS Developer Guide, "Key states of AWS KMS keys".
+ */
+export function keyStateExplanation(message: string): Explanation {
+  // Names of keys say nothing of their state.
+  const text = message.replaceAll(/\b(arn:|alias\/)\S+/g, '')
+  if (/\bnot pending/i.test(text)) return UNUSABLE
+  return BY_MESSAGE.find(([state]) => state.test(text))?.[1] ?? UNUSABLE
+}
+
+/** What the exceptions of custom key stores mean: `CloudHsmCluster…`, `CustomKeyStore…`, `Xks…`. */
+export function keyStoreExplanation(name: string): Explanation | undefined {
+  const [, family] = /^(CloudHsm|CustomKeyStore|Xks)/.exec(name) ?? []
+  if (family === undefined) return undefined
+  const remedy = {
+    CloudHsm:
+      'Look at its AWS CloudHSM cluster: it needs active HSMs, and the certificate and security group that the key store was made with.',
+    CustomKeyStore: 'It must be connected.',
+    Xks: 'Look at the external key store proxy and the key behind it: its URI, credentials and network, and its own log.',
+  }[family]
+  return [
+    KeyUnavailableError,
+    (call) =>
+      `the custom key store of ${theKey(call)} cannot be used (${name}). ${remedy ?? ''} Then connect it: aws kms connect-custom-key-store. The operation can be repeated.`,
+  ]
+}

@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { KmsUnavailableError } from '../../../src/errors'
+import { Patience } from '../../../src/kms/patience'
+
+const TIMEOUT = 100
+/** As long as the time-out, where that is short. */
+const PAUSE = TIMEOUT
+
+const hang = (): Promise<never> => new Promise(() => undefined)
+const answer = (patience: Patience) => () => {
+  patience.answered()
+  return Promise.resolve('answer')
+}
+
+/** What became of a call, and after how many milliseconds. */
+async function outcome(call: Promise<unknown>): Promise<{ said: string; took: number }> {
+  const began = performance.now()
+  const said = await call.then(String, (error: unknown) => {
+    expect(error).toBeInstanceOf(KmsUnavailableError)
+    const { message } = error as Error
+    return message.includes('was not sent')
+      ? 'at once'
+      : message.includes('within 100 ms')
+        ? 'time-out'
+        : message
+  })
+  return { said, took: performance.now() - began }
+}
+
+/** A patience that has just waited for a whole time-out in vain. */
+async function tried(): Promise<Patience> {
+  const patience = new Patience(TIMEOUT)
+  expect((await outcome(patience.limit('Decrypt', hang))).said).toBe('time-out')
+  return patience
+}
+
+describe('A key service that hangs', () => {
+  it('costs one time-out, and the signal of the call is aborted', async () => {
+    const patience = new Patience(TIMEOUT)
+    let aborted: AbortSignal | undefined
+    const { said, took } = await outcome(
+      patience.limit('Decrypt', (signal) => {
+        aborted = signal
+        return hang()
+      }),
+    )
+    expect(said).toBe('time-out')
+    expect(took).toBeGreaterThan(TIMEOUT - 5)
+    expect(aborted?.aborted).toBe(true)
+  })
+
+  it('then fails all calls at once', async () => {
+    const patience = await tried()
+    for (let i = 0; i < 20; i++) {
+      const { said, took } = await outcome(patience.limit('Decrypt', hang))
+      expect(said).toBe('at once')
+      expect(took).toBeLessThan(TIMEOUT / 2)
+    }
+  })
+
+  it('is tried again by one call after a pause, while the others fail at once', async () => {
+    const patience = await tried()
+    await delay(PAUSE + 10)
+    const calls = await Promise.all(
+      Array.from({ length: 10 }, () => outcome(patience.limit('Decrypt', hang))),
+    )
+    expect(calls.map(({ said }) => said)).toEqual(['time-out', ...Array.from({ length: 9 }, () => 'at once')])
+    expect((await outcome(patience.limit('Decrypt', hang))).said).toBe('at once')
+  })
+
+  it('is in use again as soon as it answers one', async () => {
+    const patience = await tried()
+    await delay(PAUSE + 10)
+    const first = outcome(patience.limit('Decrypt', answer(patience)))
+    expect((await first).said).toBe('answer')
+    const calls = Array.from({ length: 10 }, () => outcome(patience.limit('Decrypt', answer(patience))))
+    expect((await Promise.all(calls)).map(({ said }) => said)).toEqual(Array(10).fill('answer'))
+  })
+
+  it('is in use again when a call is answered that had been given up', async () => {
+    const patience = await tried()
+    patience.answered()
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+})
+
+describe('The others are not made to fail', () => {
+  it('by a call that hangs while others are answered', async () => {
+    const patience = new Patience(TIMEOUT)
+    const hanging = outcome(patience.limit('Decrypt', hang))
+    await delay(20)
+    await patience.limit('Decrypt', answer(patience))
+    expect((await hanging).said).toBe('time-out')
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
+  it('by a call that fails soon: a refused connection costs nobody time', async () => {
+    const patience = new Patience(TIMEOUT)
+    const refused = new KmsUnavailableError('refused')
+    for (let i = 0; i < 3; i++) {
+      await expect(patience.limit('Decrypt', () => Promise.reject(refused))).rejects.toBe(refused)
+    }
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
+  it('by the one that tries again and is refused soon', async () => {
+    const patience = await tried()
+    await delay(PAUSE + 10)
+    const refused = new KmsUnavailableError('refused')
+    await expect(patience.limit('Decrypt', () => Promise.reject(refused))).rejects.toBe(refused)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+})
+
+it('A call that fails after seconds without an answer counts like a time-out', async () => {
+  const patience = new Patience(60_000)
+  const slow = async (): Promise<never> => {
+    await delay(1_020)
+    throw new KmsUnavailableError('three connections in vain')
+  }
+  expect((await outcome(patience.limit('Decrypt', slow))).said).toBe('three connections in vain')
+  expect((await outcome(patience.limit('Decrypt', slow))).said).toBe('at once')
+})
