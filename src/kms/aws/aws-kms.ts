@@ -19,7 +19,7 @@ import {
   type GeneratedDataKey,
   type KeyService,
 } from '../key-service'
-import { Patience } from '../patience'
+import { type Attempt, Patience } from '../patience'
 import { blobOf, bytesOf, dataKeyOf, textOf, zeroFillPlaintext } from './answers'
 import { CallLog, type KmsCallCounts } from './call-log'
 import { defaultClient, DEFAULT_TIMEOUT } from './client'
@@ -179,23 +179,23 @@ export class AwsKms implements KeyService {
       if (this.#closed)
         throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
       const call = { operation, keyId, waited: performance.now() - asked }
-      return this.#patience.limit(operation, (signal) => this.#send(call, send, signal))
+      return this.#patience.limit(operation, (attempt) => this.#send(call, send, attempt))
     }, caller)
   }
 
   async #send<Output extends object>(
     call: Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>,
     send: Send<Output>,
-    abortSignal: AbortSignal,
+    attempt: Attempt,
   ): Promise<Output> {
     const { client } = this
     const ended = this.log.start(call)
     try {
-      const answer = await send(client, { abortSignal })
+      const answer = await send(client, { abortSignal: attempt.signal })
       this.#patience.answered()
       // The caller was told KMS_UNAVAILABLE by now, and nobody else will see to the plaintext.
-      if (abortSignal.aborted) zeroFillPlaintext(answer)
-      ended(abortSignal.aborted ? 'KMS_UNAVAILABLE' : 'ok', answer)
+      if (attempt.isGivenUp) zeroFillPlaintext(answer)
+      ended(attempt.isGivenUp ? 'KMS_UNAVAILABLE' : 'ok', answer)
       return answer
     } catch (cause) {
       const error = await toKmsEncryptionError(cause, { ...call, region: () => client.config.region() })
