@@ -1,14 +1,19 @@
 import { channels, type ValueEvent } from '../diagnostics'
-import { PlaintextFoundError } from '../errors'
-import { type KeyService } from '../kms/key-service'
-import { type DataKey } from './data-key'
-import { DataKeyCache, type DataKeyLimits } from './data-key-cache'
-import { DirectMode, isBareCiphertextBlob } from './direct'
-import { endOfDataKey, isCiphertext, Suite, suiteOf } from './format'
+import { type Caller, type KeyService } from '../kms/key-service'
+import { asCiphertext, type CiphertextBytes } from './bytes'
+import { type Ciphertext, parse, type Parsed } from './ciphertext'
+import { type DataKey } from './data-keys/data-key'
+import { DataKeyCache, type DataKeyLimits } from './data-keys/data-key-cache'
+import { notACiphertext } from './not-a-ciphertext'
+import { Opening, type OpeningOptions, type Outcome, type ToOpen } from './opening'
+import { Refusals } from './refusals'
 import { type Scope, type Tally } from './scope'
+import { Direct } from './suites/direct'
+import { Envelope } from './suites/envelope'
+import { StoredKeys } from './suites/stored-key'
+import { type Mode, type Opener, type Suite, type Suites } from './suites/suite'
 
-/** How values are encrypted. */
-export type Mode = 'envelope' | 'direct'
+export { type Mode } from './suites/suite'
 
 /** How one value is to be encrypted; taken per value, so that it may depend on the row. */
 export interface Recipe {
@@ -24,7 +29,9 @@ export interface Recipe {
  */
 export class Cipher {
   readonly dataKeys: DataKeyCache
-  readonly #direct: DirectMode
+  readonly #refusals = new Refusals()
+  readonly #direct: Direct
+  readonly #suites: Suites
   readonly counts = { encrypted: 0, decrypted: 0 }
   readonly #tallies = new Map<string, Tally>()
 
@@ -32,8 +39,14 @@ export class Cipher {
     readonly kms: KeyService,
     limits: DataKeyLimits,
   ) {
-    this.dataKeys = new DataKeyCache(kms, limits)
-    this.#direct = new DirectMode(kms)
+    this.dataKeys = new DataKeyCache(kms, limits, this.#refusals)
+    this.#direct = new Direct(kms, this.#refusals)
+    this.#suites = {
+      envelope: new Envelope(this.dataKeys),
+      direct: this.#direct,
+      'direct-empty': this.#direct,
+      'stored-key': new StoredKeys(),
+    }
   }
 
   /** Sees to it that the next values can be encrypted at once; `undefined` if they can be. */
@@ -42,7 +55,7 @@ export class Cipher {
     return this.dataKeys.generate(keyId, scope)
   }
 
-  encryptNow(plaintext: string | Uint8Array, { mode, keyId, scope }: Recipe): Buffer | undefined {
+  encryptNow(plaintext: string | Uint8Array, { mode, keyId, scope }: Recipe): CiphertextBytes | undefined {
     if (mode === 'direct') return undefined
     const key = this.dataKeys.forSealing(keyId, scope)
     if (!key) return undefined
@@ -51,11 +64,11 @@ export class Cipher {
     return key.seal(plaintext, scope.aad)
   }
 
-  async encrypt(plaintext: string | Uint8Array, recipe: Recipe): Promise<Buffer> {
+  async encrypt(plaintext: string | Uint8Array, recipe: Recipe): Promise<CiphertextBytes> {
     if (recipe.mode === 'direct') {
       const ciphertext = await this.#direct.encrypt(plaintext, recipe.keyId, recipe.scope)
       this.#count('encrypt', 'direct', recipe.scope)
-      return ciphertext
+      return asCiphertext(ciphertext)
     }
     for (;;) {
       // Many may have waited for this data key, and used it up before it is this value's turn.
@@ -72,29 +85,19 @@ export class Cipher {
    * True if KMS must be asked to decrypt it; false also for what will not decrypt at all. A forgery can have it say
    * no, and is then found out when it is opened.
    */
-  needsKms(ciphertext: Buffer, scope: Scope): boolean {
-    if (!isCiphertext(ciphertext)) return isBareCiphertextBlob(ciphertext)
-    try {
-      if (suiteOf(ciphertext) !== Suite.Envelope) return true
-      return !this.dataKeys.has(ciphertext, endOfDataKey(ciphertext), scope)
-    } catch {
-      return false // It is malformed: decrypting it will say how.
-    }
+  needsKms(stored: Buffer | Parsed, scope: Scope): boolean {
+    const parsed = parsedOf(stored)
+    if (parsed.kind === 'ciphertext') return this.#suiteOf(parsed).needsKms(parsed, scope)
+    return parsed.kind === 'bare'
   }
 
-  decryptNow(ciphertext: Buffer, scope: Scope): Buffer | undefined {
-    if (!isCiphertext(ciphertext)) {
-      if (isBareCiphertextBlob(ciphertext)) return undefined
-      throw new PlaintextFoundError(
-        'the column holds a value that is not encrypted. Encrypt the existing rows, or set acceptPlaintext: true while they are being migrated.',
-      )
-    }
-    if (suiteOf(ciphertext) !== Suite.Envelope) return undefined
-    const end = endOfDataKey(ciphertext)
-    const key = this.dataKeys.forOpening(ciphertext, end, scope)
-    if (!key) return undefined
-    const plaintext = key.open(ciphertext, end, scope.aad)
-    this.#count('decrypt', 'envelope', scope)
+  decryptNow(stored: Buffer | Parsed, scope: Scope): Buffer | undefined {
+    const parsed = parsedOf(stored)
+    if (parsed.kind === 'bare') return undefined
+    if (parsed.kind !== 'ciphertext') throw notACiphertext(parsed)
+    const suite = this.#suiteOf(parsed)
+    const plaintext = suite.openNow(parsed, scope)
+    if (plaintext) this.#count('decrypt', suite.mode, scope)
     return plaintext
   }
 
@@ -106,19 +109,41 @@ export class Cipher {
     return plaintext
   }
 
-  async decrypt(ciphertext: Buffer, scope: Scope): Promise<Buffer> {
-    const plaintext = this.decryptNow(ciphertext, scope)
-    if (plaintext) return plaintext
-    if (!isCiphertext(ciphertext) || suiteOf(ciphertext) !== Suite.Envelope) {
-      const opened = await this.#direct.decrypt(ciphertext, scope)
-      this.#count('decrypt', 'direct', scope)
-      return opened
+  async decrypt(stored: Buffer | Parsed, scope: Scope): Promise<Buffer> {
+    const parsed = parsedOf(stored)
+    return this.decryptNow(parsed, scope) ?? (await this.load(parsed, scope))(parsed, scope)
+  }
+
+  /** Opens the values of a page together; see `Opening`. */
+  openAll(values: readonly ToOpen[], options?: OpeningOptions): Promise<Outcome[]> {
+    return new Opening(this, options).open(values)
+  }
+
+  /**
+   * Asks KMS for what opens a ciphertext. The answer opens all stored values for which `callOf` is the same.
+   */
+  async load(
+    parsed: Parsed,
+    scope: Scope,
+    caller?: Caller,
+  ): Promise<(stored: Parsed, scope: Scope) => Buffer> {
+    if (parsed.kind === 'bare') {
+      const plaintext = await this.#direct.openBare(parsed.bytes, scope, caller)
+      return () => this.#opened(plaintext, 'direct', scope)
     }
-    const end = endOfDataKey(ciphertext)
-    const key = await this.dataKeys.load(ciphertext, end, scope)
-    const opened = key.open(ciphertext, end, scope.aad)
-    this.#count('decrypt', 'envelope', scope)
-    return opened
+    if (parsed.kind !== 'ciphertext') throw notACiphertext(parsed)
+    const suite = this.#suiteOf(parsed)
+    const opener: Opener = await suite.load(parsed, scope, caller)
+    return (each, under) => {
+      if (each.kind !== 'ciphertext') throw new TypeError('Not a value for which this call was made')
+      return this.#opened(opener.open(each, under), suite.mode, under)
+    }
+  }
+
+  /** Names the call to KMS that opens a value; `undefined` for what no call opens. */
+  callOf(parsed: Parsed, scope: Scope): string | undefined {
+    if (parsed.kind === 'ciphertext') return `${parsed.suite} ${this.#suiteOf(parsed).callOf(parsed, scope)}`
+    return parsed.kind === 'bare' ? `bare ${scope.directKey} ${parsed.bytes.toString('latin1')}` : undefined
   }
 
   /** Where the values of a column are counted: one place for all its scopes, in all DataSources. */
@@ -136,6 +161,16 @@ export class Cipher {
 
   close(): void {
     this.dataKeys.close()
+    this.#refusals.clear()
+  }
+
+  #suiteOf(ciphertext: Ciphertext): Suite {
+    return this.#suites[ciphertext.suite]
+  }
+
+  #opened(plaintext: Buffer, mode: Mode, scope: Scope): Buffer {
+    this.#count('decrypt', mode, scope)
+    return plaintext
   }
 
   #count(action: ValueEvent['action'], mode: Mode, { tally }: Scope): void {
@@ -147,4 +182,8 @@ export class Cipher {
     const { entity, property } = tally
     channels.value.publish({ action, mode, entity, property } satisfies ValueEvent)
   }
+}
+
+function parsedOf(stored: Buffer | Parsed): Parsed {
+  return Buffer.isBuffer(stored) ? parse(stored) : stored
 }

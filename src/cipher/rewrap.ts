@@ -1,7 +1,7 @@
 import { type KeyService } from '../kms/key-service'
-import { contextOf } from './direct'
-import { dataKeyId } from './data-key'
-import { envelopePrefix, header, HEADER_LENGTH, keyTag, Suite, suiteOf } from './format'
+import { type DirectCiphertext, type EnvelopeCiphertext } from './ciphertext'
+import { envelopePrefix } from './format'
+import { contextOf, directHeader } from './suites/direct'
 import { type Scope } from './scope'
 
 type ReEncrypt = NonNullable<KeyService['reEncrypt']>
@@ -23,35 +23,30 @@ export class Rewrap {
     this.#keyId = keyId
   }
 
-  /** An envelope ciphertext whose encrypted data key ends at `end`, with that under the new key. */
-  async envelope(ciphertext: Buffer, end: number, scope: Scope): Promise<Buffer> {
-    const id = scope.contextKey + dataKeyId(ciphertext, end)
+  /** An envelope ciphertext with its data key under the new KMS key. */
+  async envelope(ciphertext: EnvelopeCiphertext, scope: Scope): Promise<Buffer> {
+    const id = scope.contextKey + ciphertext.dataKeyId
     let prefix = this.#prefixes.get(id)
     if (!prefix) {
       if (this.#prefixes.size >= MAX_REMEMBERED) this.#prefixes.clear()
-      prefix = this.#newPrefix(Buffer.from(ciphertext.subarray(HEADER_LENGTH + 2, end)), scope)
+      prefix = this.#newPrefix(Buffer.from(ciphertext.encryptedDataKey), scope)
       this.#prefixes.set(id, prefix)
       prefix.catch(() => this.#prefixes.delete(id))
     }
-    return Buffer.concat([await prefix, ciphertext.subarray(end)])
+    return Buffer.concat([await prefix, ciphertext.rest])
   }
 
   /** A direct ciphertext under the new key, moved from one scope to another. */
-  async direct(ciphertext: Buffer, from: Scope, to: Scope): Promise<Buffer> {
-    const suite = suiteOf(ciphertext)
-    const moved = await this.#reEncrypt(
-      ciphertext.subarray(HEADER_LENGTH),
-      contextOf(suite, from),
-      this.#keyId,
-      contextOf(suite, to),
-    )
-    return Buffer.concat([header(suite, keyTag(moved.keyReference)), moved.ciphertext])
+  async direct(ciphertext: DirectCiphertext, from: Scope, to: Scope): Promise<Buffer> {
+    const { suite, blob } = ciphertext
+    const moved = await this.#reEncrypt(blob, contextOf(suite, from), this.#keyId, contextOf(suite, to))
+    return Buffer.concat([directHeader(suite, moved.keyReference), moved.ciphertext])
   }
 
   /** A bare `CiphertextBlob` as a direct ciphertext under the new key. */
   async bare(blob: Buffer, from: Scope['context'], to: Scope): Promise<Buffer> {
     const moved = await this.#reEncrypt(blob, from, this.#keyId, to.directContext)
-    return Buffer.concat([header(Suite.Direct, keyTag(moved.keyReference)), moved.ciphertext])
+    return Buffer.concat([directHeader('direct', moved.keyReference), moved.ciphertext])
   }
 
   async #newPrefix(encryptedDataKey: Buffer, { context }: Scope): Promise<Buffer> {

@@ -18,8 +18,10 @@ export class Scope {
   readonly contextKey: string
   /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
   readonly aad: Buffer
-  /** `EncryptionContext` of a direct ciphertext. */
+  /** `EncryptionContext` of a direct ciphertext: context and binding. */
   readonly directContext: EncryptionContext
+  /** Identifies context and binding together. */
+  readonly directKey: string
 
   constructor(
     /** `EncryptionContext` of the data keys. */
@@ -30,9 +32,8 @@ export class Scope {
   ) {
     this.contextKey = serialiseContext(context).toString('latin1')
     this.directContext = { ...context, ...binding }
-    this.aad = Buffer.concat([
-      Uint8Array.of(MAGIC, VERSION, Suite.Envelope),
-      serialiseContext(this.directContext),
-    ])
+    const pairs = serialiseContext(this.directContext)
+    this.directKey = pairs.toString('latin1')
+    this.aad = Buffer.concat([Uint8Array.of(MAGIC, VERSION, Suite.Envelope), pairs])
   }
 }

@@ -1,4 +1,4 @@
-import { recognise } from '../cipher/recognise'
+import { parse } from '../cipher/ciphertext'
 import { DriverValueError, type ErrorDetails } from '../errors'
 
 /** A stored value: bytes, or text where the column holds base64 or plaintext. */
@@ -74,7 +74,7 @@ function isMangled(value: unknown): boolean {
   if (typeof value !== 'string') return false
   if (value.startsWith('\u{fffd}\u{1}') || value.startsWith('\u{c1}\u{1}')) return true
   const hex = /^(?:\\x|0x)?(c101(?:[0-9a-f]{2})+)$/i.exec(value)?.[1]
-  return hex !== undefined && recognise(Buffer.from(hex, 'hex')).kind === 'ciphertext'
+  return hex !== undefined && parse(Buffer.from(hex, 'hex')).kind === 'ciphertext'
 }
 
 function textOf(value: unknown): string {

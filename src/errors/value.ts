@@ -20,9 +20,19 @@ export class PlaintextFoundError extends ValueError {
   readonly code = 'PLAINTEXT_FOUND'
 }
 
-/** The column holds a ciphertext that is cut off or in a format that this version does not know. */
+/** The column holds bytes that begin like a ciphertext, and are none that can be opened: cut off, or damaged. */
 export class MalformedCiphertextError extends ValueError {
   readonly code = 'CIPHERTEXT_MALFORMED'
+}
+
+/** The column holds a ciphertext of a kind that a newer release writes. It is never taken for plaintext. */
+export class NewerCiphertextError extends ValueError {
+  readonly code = 'CIPHERTEXT_NEWER'
+}
+
+/** KMS refused so many other values of the same page that it was not asked for this one. */
+export class NotTriedError extends ValueError {
+  readonly code = 'CIPHERTEXT_NOT_TRIED'
 }
 
 /** The ciphertext was altered, or belongs to another column. */

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { recognise } from '../cipher/recognise'
+import { parse } from '../cipher/ciphertext'
 import { NotRepresentableError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'
@@ -40,15 +40,15 @@ export class Decrypt implements Conversion {
     return this.#columnNow
   }
 
-  /** True if a value would be taken for a ciphertext; of one whose blob looks like nothing known, its key tells. */
+  /** True if a value would be taken for a ciphertext. */
   #isCiphertext(plaintext: Buffer, outer: Buffer): boolean {
-    if (recognise(plaintext).kind === 'bare') return true
+    if (parse(plaintext).kind === 'bare') return true
     const bytes = this.#column.opener.bytesOf(plaintext)
-    const recognised = recognise(bytes)
-    if (recognised.kind !== 'ciphertext') return false
+    const { kind } = parse(bytes)
+    if (kind !== 'ciphertext') return kind === 'newer'
     const known = new KnownKeys()
     known.add(outer)
-    return recognised.certain || known.carries(bytes)
+    return known.carries(bytes)
   }
 
   #asBytes(plaintext: Buffer): Buffer {

@@ -1,4 +1,4 @@
-import { MAX_DIRECT_BYTES } from '../cipher/direct'
+import { MAX_DIRECT_BYTES } from '../cipher/suites/direct'
 import { InvalidValueError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'

@@ -1,5 +1,6 @@
 import { type Recipe } from '../cipher/cipher'
-import { HEADER_LENGTH, keyTag, Suite } from '../cipher/format'
+import { HEADER_LENGTH, keyTag } from '../cipher/format'
+import { type DirectCiphertext, type EnvelopeCiphertext, type Parsed } from '../cipher/ciphertext'
 import { Rewrap } from '../cipher/rewrap'
 import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
@@ -20,6 +21,7 @@ export interface RotateSettings {
 }
 
 type Ciphertext = Extract<StoredValue, { kind: 'ciphertext' }>
+type DirectValue = DirectCiphertext | Extract<Parsed, { kind: 'bare' }>
 
 /**
  * Values move to a KMS key and to the column's current mode, context, names and storage. Where only the key
@@ -72,15 +74,36 @@ export class Rotate implements Conversion {
   }
 
   async #rotated(value: Ciphertext): Promise<Buffer> {
-    const { bytes, recognised } = value
-    const direct = recognised.kind === 'bare' || recognised.suite !== Suite.Envelope
-    if (direct && this.#recipe.mode === 'direct' && this.#rewrap) return this.#moveDirect(value, this.#rewrap)
-    const isMode = recognised.kind === 'ciphertext' && direct === (this.#recipe.mode === 'direct')
+    const { bytes, parsed } = value
+    if (parsed.kind === 'bare') return this.#rotatedDirect(parsed)
+    switch (parsed.suite) {
+      case 'envelope':
+        return this.#rotatedEnvelope(parsed)
+      case 'direct':
+      case 'direct-empty':
+        return this.#rotatedDirect(parsed)
+      case 'stored-key':
+        return this.#sealAnew(bytes)
+    }
+  }
+
+  async #rotatedEnvelope(ciphertext: EnvelopeCiphertext): Promise<Buffer> {
+    const { bytes } = ciphertext
     const current = this.#recipe.scope
-    if (!isMode || (await this.#scopeOf(bytes)) !== current) return this.#sealAnew(bytes)
+    if (this.#recipe.mode !== 'envelope' || (await this.#scopeOf(bytes)) !== current)
+      return this.#sealAnew(bytes)
     if (this.#tag && !this.#everything && tagOf(bytes).equals(this.#tag)) return bytes
     if (!this.#rewrap) return this.#sealAnew(bytes)
-    return this.#kept(bytes, await this.#rewrap.envelope(bytes, recognised.end, current))
+    return this.#kept(bytes, await this.#rewrap.envelope(ciphertext, current))
+  }
+
+  async #rotatedDirect(direct: DirectValue): Promise<Buffer> {
+    const { bytes } = direct
+    if (this.#recipe.mode !== 'direct') return this.#sealAnew(bytes)
+    if (this.#rewrap) return this.#moveDirect(direct, this.#rewrap)
+    if (direct.kind === 'bare' || (await this.#scopeOf(bytes)) !== this.#recipe.scope)
+      return this.#sealAnew(bytes)
+    return this.#tag && !this.#everything && tagOf(bytes).equals(this.#tag) ? bytes : this.#sealAnew(bytes)
   }
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
@@ -92,17 +115,18 @@ export class Rotate implements Conversion {
   }
 
   /** A direct value tells its context only to KMS: the current one is tried first, then the previous ones. */
-  async #moveDirect({ bytes, recognised }: Ciphertext, rewrap: Rewrap): Promise<Buffer> {
+  async #moveDirect(direct: DirectValue, rewrap: Rewrap): Promise<Buffer> {
+    const { bytes } = direct
     const { scopes } = this.#column.recipe
     const current = this.#recipe.scope
-    const bare = recognised.kind === 'bare'
-    if (!bare && scopes.length === 1 && this.#tag && tagOf(bytes).equals(this.#tag)) return bytes
+    if (direct.kind !== 'bare' && scopes.length === 1 && this.#tag && tagOf(bytes).equals(this.#tag))
+      return bytes
     const attempts = scopes.map((scope) => async () => {
-      if (bare) return rewrap.bare(bytes, scope.directContext, current)
-      const moved = await rewrap.direct(bytes, scope, current)
+      if (direct.kind === 'bare') return rewrap.bare(bytes, scope.directContext, current)
+      const moved = await rewrap.direct(direct, scope, current)
       return scope === current ? this.#kept(bytes, moved) : moved
     })
-    if (bare) attempts.push(() => rewrap.bare(bytes, {}, current))
+    if (direct.kind === 'bare') attempts.push(() => rewrap.bare(bytes, {}, current))
     return firstOf(attempts)
   }
 

@@ -1,16 +1,17 @@
 import { type Recipe } from '../cipher/cipher'
+import { parse, type Parsed } from '../cipher/ciphertext'
 import { HEADER_LENGTH, isCiphertext, VERSION } from '../cipher/format'
-import { type Recognised, recognise } from '../cipher/recognise'
-import { MalformedCiphertextError, SelfCheckError, TamperedCiphertextError } from '../errors'
+import { notACiphertext } from '../cipher/not-a-ciphertext'
+import { SelfCheckError, TamperedCiphertextError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
-import { canLookLikeCiphertext, isDoubtful, type Stored } from '../orm/read/value-opener'
+import { canLookLikeCiphertext, type Stored } from '../orm/read/value-opener'
 import { asBuffer } from '../dialects/rows/is-same'
 
 /** A stored value, told apart. */
 export type StoredValue =
   | { kind: 'plaintext'; bytes: Buffer }
-  | { kind: 'ciphertext'; bytes: Buffer; recognised: Extract<Recognised, { kind: 'ciphertext' | 'bare' }> }
+  | { kind: 'ciphertext'; bytes: Buffer; parsed: Extract<Parsed, { kind: 'ciphertext' | 'bare' }> }
 
 /** Tags of KMS keys that are known to be in use: whatever carries one of them is taken for no plaintext. */
 export class KnownKeys {
@@ -30,15 +31,12 @@ function tagOf(ciphertext: Buffer): string {
   return ciphertext.toString('latin1', 3, HEADER_LENGTH)
 }
 
-/** Suites that later releases will write; the shortest of them takes so many bytes. */
-const LATER = { first: 4, last: 127, length: 55 }
-
 /**
  * Tells plaintext from ciphertext. Text cannot begin like a ciphertext. Bytes can, and base64 can: what opens is a
  * ciphertext, and what does not is one, too, if KMS knows its data key, if it carries the tag of a key that is in use,
  * or if a later release may have written it. So no ciphertext is ever encrypted once more.
  *
- * @throws MalformedCiphertextError, TamperedCiphertextError for a ciphertext that does not open.
+ * @throws MalformedCiphertextError, NewerCiphertextError, TamperedCiphertextError for a ciphertext that does not open.
  */
 export async function readStored(
   column: BoundColumn,
@@ -46,41 +44,36 @@ export async function readStored(
   known = new KnownKeys(),
 ): Promise<StoredValue> {
   const bytes = column.opener.bytesOf(stored)
-  const recognised = recognise(bytes)
+  const parsed = parse(bytes)
   const plaintext = (): StoredValue => ({ kind: 'plaintext', bytes: asBuffer(stored) })
-  switch (recognised.kind) {
+  switch (parsed.kind) {
     case 'plaintext':
       return plaintext()
     case 'malformed':
-      if (canLookLikeCiphertext(column.scheme, stored, bytes) && !known.carries(bytes) && !isLater(bytes))
-        return plaintext()
-      throw new MalformedCiphertextError(
-        'the stored ciphertext is cut off or of an unknown version. Restore the row from a backup; nothing was changed.',
-      )
+      if (canLookLikeCiphertext(column.scheme, stored, bytes) && !known.carries(bytes)) return plaintext()
+      throw notACiphertext(parsed)
+    case 'newer':
+      throw notACiphertext(parsed)
     case 'bare':
-      return { kind: 'ciphertext', bytes, recognised }
-    case 'ciphertext':
-      if (isDoubtful(column.scheme, stored, bytes) && !(await opens(column, bytes, known))) return plaintext()
+      return { kind: 'ciphertext', bytes, parsed }
+    case 'ciphertext': {
+      const isDoubtful = canLookLikeCiphertext(column.scheme, stored, bytes) && !known.carries(bytes)
+      if (isDoubtful && !(await opens(column, bytes))) return plaintext()
       known.add(bytes)
-      return { kind: 'ciphertext', bytes, recognised }
+      return { kind: 'ciphertext', bytes, parsed }
+    }
   }
 }
 
-async function opens(column: BoundColumn, bytes: Buffer, known: KnownKeys): Promise<boolean> {
+async function opens(column: BoundColumn, bytes: Buffer): Promise<boolean> {
   try {
     await column.opener.openWithScope(bytes, column.recipe.scopes)
     return true
   } catch (error) {
     // KMS has opened the data key of what was tampered with.
-    if (!isNoCiphertext(error) || error instanceof TamperedCiphertextError || known.carries(bytes))
-      throw error
+    if (!isNoCiphertext(error) || error instanceof TamperedCiphertextError) throw error
     return false
   }
-}
-
-function isLater(bytes: Buffer): boolean {
-  const suite = bytes[2] ?? 0
-  return bytes[1] === VERSION && suite >= LATER.first && suite <= LATER.last && bytes.length >= LATER.length
 }
 
 /** Encrypts, and decrypts again what came of it: only what is proven to open is ever stored. */

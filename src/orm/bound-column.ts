@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
-import { checkDirectSize } from '../cipher/direct'
+import { checkDirectSize } from '../cipher/suites/direct'
 import { type Scope } from '../cipher/scope'
 import { type Delivery, storedFromDriver } from '../column/driver-value'
 import { type OnUndecryptable } from '../column/options'

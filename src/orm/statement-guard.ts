@@ -1,5 +1,5 @@
 import { type DataSource } from 'typeorm'
-import { isBareCiphertextBlob } from '../cipher/direct'
+import { isBareCiphertextBlob } from '../kms/aws/blob-outline'
 import { isCiphertext } from '../cipher/format'
 import { type KmsEncryptionError, RawSqlRefusedError, SearchRefusedError } from '../errors'
 import { type BoundColumn } from './bound-column'

@@ -202,7 +202,7 @@ describeDatabases('bad input is named, and loses nothing', (db) => {
 
     it.each([
       ['the format version', 1, 'CIPHERTEXT_MALFORMED'],
-      ['the suite', 2, 'CIPHERTEXT_MALFORMED'],
+      ['the suite', 2, 'CIPHERTEXT_NEWER'],
       ['the key tag', 4, 'CIPHERTEXT_TAMPERED'],
       ['the length of the data key', 8, 'CIPHERTEXT_MALFORMED'],
       ['the data key', 100, 'CIPHERTEXT_WRONG_CONTEXT'],

@@ -20,6 +20,8 @@ const classes = Object.entries(errors).filter(([name]) => name !== 'KmsEncryptio
 /** Applications compare these: add to the table, never change it. */
 const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = {
   CIPHERTEXT_MALFORMED: 'value',
+  CIPHERTEXT_NEWER: 'value',
+  CIPHERTEXT_NOT_TRIED: 'value',
   CIPHERTEXT_TAMPERED: 'value',
   CIPHERTEXT_WRONG_CONTEXT: 'value',
   CLOSED: 'usage',

@@ -1,13 +1,11 @@
 import { type Cipher } from '../../cipher/cipher'
-import { type DataKey } from '../../cipher/data-key'
-import { isBareCiphertextBlob } from '../../cipher/direct'
-import { isCiphertext } from '../../cipher/format'
-import { fromBase64Bytes, recognise } from '../../cipher/recognise'
+import { fromBase64Bytes, parse } from '../../cipher/ciphertext'
+import { type DataKey } from '../../cipher/data-keys/data-key'
 import { type Scope } from '../../cipher/scope'
 import { type Stored } from '../../column/driver-value'
 import { type Scheme } from '../../column/scheme'
 import { PlaintextFoundError } from '../../errors'
-import { isNoCiphertext, isOfOtherScope } from '../../errors/kinds'
+import { isOfOtherScope } from '../../errors/kinds'
 import { type Scopes } from '../recipe'
 
 export { type Stored } from '../../column/driver-value'
@@ -61,15 +59,16 @@ export class ValueOpener {
       }
     }
     if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)
-    if (!this.takesBareBlobs && !isCiphertext(bytes) && isBareCiphertextBlob(bytes)) {
+    const parsed = parse(bytes)
+    if (!this.takesBareBlobs && parsed.kind === 'bare') {
       throw new PlaintextFoundError(
         "the column holds a CiphertextBlob of KMS that another program stored; those are read in mode 'direct' only. Set mode: 'direct', or previous: [{ mode: 'direct' }].",
       )
     }
-    if (scopes.length === 1) return this.#openInScopeNow(stored, bytes, scopes[0])
+    if (scopes.length === 1) return this.#cipher.decryptNow(parsed, scopes[0])
     for (const scope of scopes) {
       try {
-        const plaintext = this.#cipher.decryptNow(bytes, scope)
+        const plaintext = this.#cipher.decryptNow(parsed, scope)
         if (plaintext) return plaintext
       } catch (error) {
         if (!isOfOtherScope(error)) throw error
@@ -80,14 +79,7 @@ export class ValueOpener {
 
   /** The plaintext. Throws the failure under the current scope if no scope opens it. */
   async open(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Promise<Buffer> {
-    const plaintext = this.openNow(stored, scopes, bytes)
-    if (plaintext) return plaintext
-    try {
-      return (await this.openWithScope(bytes, scopes)).plaintext
-    } catch (error) {
-      if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
-      throw error
-    }
+    return this.openNow(stored, scopes, bytes) ?? (await this.openWithScope(bytes, scopes)).plaintext
   }
 
   /** The plaintext of a ciphertext, and the scope that opened it. */
@@ -107,31 +99,11 @@ export class ValueOpener {
   /** True for a value that the column accepts as it is, because it cannot be a ciphertext. */
   isPlaintext(stored: Stored, bytes: Buffer): boolean {
     if (!this.#scheme.options.acceptPlaintext) return false
-    const { kind } = recognise(bytes)
+    const { kind } = parse(bytes)
     return (
       kind === 'plaintext' || (kind === 'malformed' && canLookLikeCiphertext(this.#scheme, stored, bytes))
     )
   }
-
-  #openInScopeNow(stored: Stored, bytes: Buffer, scope: Scope): Buffer | undefined {
-    try {
-      return this.#cipher.decryptNow(bytes, scope)
-    } catch (error) {
-      if (this.#mayBePlaintext(stored, bytes) && isNoCiphertext(error)) return Buffer.from(stored)
-      throw error
-    }
-  }
-
-  #mayBePlaintext(stored: Stored, bytes: Buffer): boolean {
-    return Boolean(this.#scheme.options.acceptPlaintext) && isDoubtful(this.#scheme, stored, bytes)
-  }
-}
-
-/** True for a whole ciphertext by its outline whose sealed part does not look like KMS's work, where plaintext can. */
-export function isDoubtful(scheme: Scheme, stored: Stored, bytes: Buffer): boolean {
-  const recognised = recognise(bytes)
-  const certain = recognised.kind === 'ciphertext' && recognised.certain
-  return !certain && canLookLikeCiphertext(scheme, stored, bytes)
 }
 
 /** 0xC1 occurs in no UTF-8; only bytes, and texts that are base64, can look like a ciphertext and be none. */

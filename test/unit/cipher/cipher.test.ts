@@ -1,5 +1,5 @@
 import { Cipher, type Recipe } from '../../../src/cipher/cipher'
-import { type DataKeyLimits } from '../../../src/cipher/data-key-cache'
+import { type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
 import { Scope } from '../../../src/cipher/scope'
 import { ClosedError, PlaintextFoundError, ThrottledError } from '../../../src/errors'
 import { MemoryKms } from './memory-kms'

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type EncryptionContext } from '../../../src/cipher/context'
-import { type DataKey } from '../../../src/cipher/data-key'
-import { DataKeyCache, type DataKeyLimits } from '../../../src/cipher/data-key-cache'
-import { endOfDataKey } from '../../../src/cipher/format'
+import { type DataKey } from '../../../src/cipher/data-keys/data-key'
+import { DataKeyCache, type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
 import { Scope } from '../../../src/cipher/scope'
 import { ClosedError, ThrottledError } from '../../../src/errors'
 import { arnOf, MemoryKms } from './memory-kms'
+import { envelopeOf } from './parsed'
 
 const KEY = 'alias/test'
 const USERS = new Scope({ table: 'user' }, { column: 'token' })
@@ -27,9 +27,9 @@ afterEach(() => {
 })
 
 const load = (cache: DataKeyCache, sealed: Buffer, scope = USERS): Promise<DataKey> =>
-  cache.load(sealed, endOfDataKey(sealed), scope)
+  cache.load(envelopeOf(sealed), scope)
 const cached = (cache: DataKeyCache, sealed: Buffer, scope = USERS): DataKey | undefined =>
-  cache.forOpening(sealed, endOfDataKey(sealed), scope)
+  cache.forOpening(envelopeOf(sealed), scope)
 
 describe('A data key for sealing', () => {
   test('is made once for all who ask at the same time', async () => {
@@ -61,8 +61,8 @@ describe('A data key for sealing', () => {
     expect(cache.forSealing(KEY, USERS)).toBe(users)
     expect(cache.forSealing(KEY, ORDERS)).toBe(orders)
     expect(cache.forSealing('alias/other', USERS)).toBe(other)
-    expect(users.keyArn).toBe(arnOf(KEY))
-    expect(other.keyArn).toBe(arnOf('alias/other'))
+    expect(users.keyReference).toBe(arnOf(KEY))
+    expect(other.keyReference).toBe(arnOf('alias/other'))
   })
 
   test('is not found under a context and a key whose texts run together the same way', async () => {
@@ -93,7 +93,7 @@ describe('A data key for sealing', () => {
     const { kms, cache } = setUp({ maxValues: 1 })
     const sealed = (await cache.generate(KEY, USERS)).seal('1', USERS.aad)
     await cache.generate(KEY, USERS)
-    expect(cached(cache, sealed)?.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('1')
+    expect(cached(cache, sealed)?.open(envelopeOf(sealed), USERS.aad).toString()).toBe('1')
     expect(kms.count('decrypt')).toBe(0)
   })
 
@@ -127,7 +127,7 @@ describe('A data key for opening', () => {
     expect(new Set(keys).size).toBe(1)
     expect(kms.count('decrypt')).toBe(1)
     expect(cached(reader, sealed)).toBe(keys[0])
-    expect(cached(reader, sealed)?.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('x')
+    expect(cached(reader, sealed)?.open(envelopeOf(sealed), USERS.aad).toString()).toBe('x')
   })
 
   test('is the one that the same process made, with no call to KMS', async () => {
@@ -212,7 +212,7 @@ describe('The memory of the cache', () => {
     const start = performance.now()
     while (performance.now() - start < 35);
     const key = await load(cache, sealed)
-    expect(key.open(sealed, endOfDataKey(sealed), USERS.aad).toString()).toBe('x')
+    expect(key.open(envelopeOf(sealed), USERS.aad).toString()).toBe('x')
     await turn()
     expect(kms.handedOut[0]).toEqual(ZEROS)
   })
@@ -246,7 +246,7 @@ describe('Eviction while others wait', () => {
       Array.from({ length: 50 }, async (_, index) => {
         const [bytes, scope] = index % 2 === 0 ? ([sealed, USERS] as const) : ([foreign, ORDERS] as const)
         const key = await load(cache, bytes, scope)
-        return key.open(bytes, endOfDataKey(bytes), scope.aad).toString()
+        return key.open(envelopeOf(bytes), scope.aad).toString()
       }),
     )
     expect(opened).toEqual(Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? 'x' : 'y')))

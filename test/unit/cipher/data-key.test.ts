@@ -1,16 +1,22 @@
 import { createDecipheriv, randomBytes } from 'node:crypto'
-import { DataKey, dataKeyId, shareDataKey, tagMatches } from '../../../src/cipher/data-key'
-import { endOfDataKey, header, keyTag } from '../../../src/cipher/format'
+import { EnvelopeCiphertext } from '../../../src/cipher/ciphertext'
+import { DataKey, tagMatches } from '../../../src/cipher/data-keys/data-key'
+import { header, keyTag } from '../../../src/cipher/format'
 import { ClosedError, TamperedCiphertextError } from '../../../src/errors'
+import { asEncryptedDataKey } from '../../../src/kms/bytes'
+import { envelopeOf } from './parsed'
 
 const ARN = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 const OTHER_ARN = 'arn:aws:kms:us-east-1:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321'
 const AAD = Buffer.from('aad')
-const encryptedDataKey = randomBytes(184)
+const scope = { context: {}, contextKey: 'context' }
+const encryptedDataKey = asEncryptedDataKey(randomBytes(184))
+/** A ciphertext of suite 1 whose encrypted data key has 184 bytes, whole or not. */
+const envelope = (bytes: Buffer): EnvelopeCiphertext => new EnvelopeCiphertext(bytes, 193)
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 function makeKey({ bytes = randomBytes(32), arn = ARN } = {}): { key: DataKey; bytes: Buffer } {
-  return { bytes, key: new DataKey(bytes, encryptedDataKey, arn, 'context') }
+  return { bytes, key: new DataKey(bytes, encryptedDataKey, arn, scope) }
 }
 
 describe('A sealed value', () => {
@@ -58,26 +64,26 @@ describe('Opening', () => {
     const { key } = makeKey()
     for (const plaintext of [Buffer.alloc(0), Buffer.from([0xc1, 1, 1]), randomBytes(100_000)]) {
       const sealed = key.seal(plaintext, AAD)
-      expect(key.open(sealed, endOfDataKey(sealed), AAD).equals(plaintext)).toBe(true)
+      expect(key.open(envelope(sealed), AAD).equals(plaintext)).toBe(true)
     }
   })
 
   test('refuses another AAD', () => {
     const { key } = makeKey()
     const sealed = key.seal('x', AAD)
-    expect(() => key.open(sealed, 193, Buffer.from('other'))).toThrow(TamperedCiphertextError)
+    expect(() => key.open(envelope(sealed), Buffer.from('other'))).toThrow(TamperedCiphertextError)
   })
 
   test('refuses another data key', () => {
     const sealed = makeKey().key.seal('x', AAD)
-    expect(() => makeKey().key.open(sealed, 193, AAD)).toThrow(TamperedCiphertextError)
+    expect(() => makeKey().key.open(envelope(sealed), AAD)).toThrow(TamperedCiphertextError)
   })
 
   test('refuses the key tag of another KMS key, though the tag is not in the AAD', () => {
     const { key } = makeKey()
     const sealed = key.seal('x', AAD)
     keyTag(OTHER_ARN).copy(sealed, 3)
-    expect(() => key.open(sealed, 193, AAD)).toThrow(TamperedCiphertextError)
+    expect(() => key.open(envelope(sealed), AAD)).toThrow(TamperedCiphertextError)
   })
 
   test('takes the key tag of another Region’s replica of a multi-Region key', () => {
@@ -85,7 +91,7 @@ describe('Opening', () => {
     const bytes = randomBytes(32)
     const sealed = makeKey({ bytes: Buffer.from(bytes), arn: arn('us-east-1') }).key.seal('x', AAD)
     const replica = makeKey({ bytes, arn: arn('eu-west-1') }).key
-    expect(replica.open(sealed, 193, AAD).toString()).toBe('x')
+    expect(replica.open(envelope(sealed), AAD).toString()).toBe('x')
     expect(tagMatches(sealed, arn('us-east-1'))).toBe(true)
     expect(tagMatches(sealed, OTHER_ARN)).toBe(false)
   })
@@ -94,7 +100,7 @@ describe('Opening', () => {
     const { key } = makeKey()
     const sealed = key.seal('x'.repeat(40), AAD)
     for (let length = sealed.length - 1; length >= 193 + 28; length--) {
-      expect(() => key.open(sealed.subarray(0, length), 193, AAD)).toThrow(TamperedCiphertextError)
+      expect(() => key.open(envelope(sealed.subarray(0, length)), AAD)).toThrow(TamperedCiphertextError)
     }
   })
 })
@@ -103,9 +109,10 @@ describe('A destroyed data key', () => {
   test('is zero-filled at the end of the turn, and stays usable until then by those who hold it', async () => {
     const { key, bytes } = makeKey()
     key.destroy()
-    expect(key.isFresh(1_000)).toBe(false)
+    expect(key.seals(1_000)).toBe(false)
+    expect(key.opensStill(1_000)).toBe(false)
     const sealed = key.seal('x', AAD)
-    expect(key.open(sealed, 193, AAD).toString()).toBe('x')
+    expect(key.open(envelope(sealed), AAD).toString()).toBe('x')
     await turn()
     expect(bytes.equals(Buffer.alloc(32))).toBe(true)
   })
@@ -116,7 +123,7 @@ describe('A destroyed data key', () => {
     key.destroy()
     await turn()
     expect(() => key.seal('x', AAD)).toThrow(ClosedError)
-    expect(() => key.open(sealed, 193, AAD)).toThrow(ClosedError)
+    expect(() => key.open(envelope(sealed), AAD)).toThrow(ClosedError)
   })
 })
 
@@ -124,42 +131,34 @@ describe('The identity of a data key', () => {
   test('is its encrypted form with its length, whatever the key tag', () => {
     const { key } = makeKey()
     const sealed = key.seal('x', AAD)
-    expect(dataKeyId(sealed)).toBe(key.id)
-    expect(key.opens(sealed, 193)).toBe(true)
+    expect(envelopeOf(sealed).dataKeyId).toBe(key.id)
+    expect(key.opens(envelope(sealed))).toBe(true)
     keyTag(OTHER_ARN).copy(sealed, 3)
-    expect(dataKeyId(sealed)).toBe(key.id)
+    expect(envelopeOf(sealed).dataKeyId).toBe(key.id)
   })
 
   test('differs for another encrypted form, of the same length or not', () => {
     const { key } = makeKey()
     for (const other of [randomBytes(184), randomBytes(185), encryptedDataKey.subarray(0, 183)]) {
-      const sealed = new DataKey(randomBytes(32), other, ARN, 'context').seal('x', AAD)
-      expect(dataKeyId(sealed)).not.toBe(key.id)
-      expect(key.opens(sealed, endOfDataKey(sealed))).toBe(false)
+      const sealed = new DataKey(randomBytes(32), asEncryptedDataKey(other), ARN, scope).seal('x', AAD)
+      expect(envelopeOf(sealed).dataKeyId).not.toBe(key.id)
+      expect(key.opens(envelopeOf(sealed))).toBe(false)
     }
   })
 })
 
-describe('Two ciphertexts share a data key', () => {
+describe('A ciphertext carries a data key', () => {
   const { key } = makeKey()
   const sealed = key.seal('x', AAD)
 
-  test('if both carry it whole, under the same key tag', () => {
-    expect(shareDataKey(sealed, key.seal('other', AAD))).toBe(true)
+  test('if it carries it whole, under the same key tag', () => {
+    expect(key.isCarriedBy(key.seal('other', AAD))).toBe(true)
     for (const place of [0, 1, 2, 3, 6, 7, 8, 9, 100, 192]) {
       const other = Buffer.from(sealed)
       other[place]! ^= 1
-      expect(shareDataKey(sealed, other)).toBe(false)
+      expect(key.isCarriedBy(other)).toBe(false)
     }
-    expect(shareDataKey(sealed, sealed.subarray(0, 193 + 12 + 15))).toBe(false)
-  })
-
-  test('not if the first is no envelope ciphertext', () => {
-    const blob = Buffer.from(sealed)
-    blob[0] = 0x01
-    expect(shareDataKey(blob, blob)).toBe(false)
-    const direct = Buffer.concat([header(2, keyTag(ARN)), randomBytes(200)])
-    expect(shareDataKey(direct, direct)).toBe(false)
+    expect(key.isCarriedBy(sealed.subarray(0, 193 + 12 + 15))).toBe(false)
   })
 })
 

@@ -1,17 +1,32 @@
 import { type EncryptionContext } from '../../../src/cipher/context'
-import { DirectMode, isBareCiphertextBlob, MAX_DIRECT_BYTES } from '../../../src/cipher/direct'
 import { header, keyTag } from '../../../src/cipher/format'
+import { Refusals } from '../../../src/cipher/refusals'
 import { Scope } from '../../../src/cipher/scope'
+import { Direct, MAX_DIRECT_BYTES } from '../../../src/cipher/suites/direct'
 import { TamperedCiphertextError, ThrottledError, ValueTooLargeError } from '../../../src/errors'
+import { isBareCiphertextBlob } from '../../../src/kms/aws/blob-outline'
 import { arnOf, MemoryKms } from './memory-kms'
+import { directOf } from './parsed'
 
 const KEY = 'alias/test'
 const scope = new Scope({ table: 'user' }, { column: 'token' })
 const CONTEXT = { table: 'user', column: 'token' }
 
-function setUp(): { kms: MemoryKms; mode: DirectMode } {
+interface Mode {
+  encrypt: (plaintext: string | Uint8Array, keyId: string, scope: Scope) => Promise<Buffer>
+  /** With the header of this library, or without. */
+  decrypt: (ciphertext: Buffer, scope: Scope) => Promise<Buffer>
+}
+
+function setUp(): { kms: MemoryKms; mode: Mode } {
   const kms = new MemoryKms()
-  return { kms, mode: new DirectMode(kms) }
+  const direct = new Direct(kms, new Refusals())
+  const decrypt = async (bytes: Buffer, scope: Scope): Promise<Buffer> => {
+    if (bytes[0] !== 0xc1) return direct.openBare(bytes, scope)
+    const ciphertext = directOf(bytes)
+    return (await direct.load(ciphertext, scope)).open(ciphertext, scope)
+  }
+  return { kms, mode: { encrypt: direct.encrypt.bind(direct), decrypt } }
 }
 
 describe('Direct encryption', () => {

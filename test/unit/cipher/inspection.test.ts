@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { Cipher } from '../../../src/cipher/cipher'
-import { DataKey } from '../../../src/cipher/data-key'
-import { DataKeyCache } from '../../../src/cipher/data-key-cache'
-import { DirectMode } from '../../../src/cipher/direct'
+import { DataKey } from '../../../src/cipher/data-keys/data-key'
+import { DataKeyCache } from '../../../src/cipher/data-keys/data-key-cache'
+import { Refusals } from '../../../src/cipher/refusals'
 import { Scope } from '../../../src/cipher/scope'
+import { Direct } from '../../../src/cipher/suites/direct'
 import { KmsEncryptionError } from '../../../src/errors'
 import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
@@ -11,6 +12,7 @@ import { type Decrypted, type KeyService } from '../../../src/kms/key-service'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
 import { createKey } from '../kms/keys'
+import { envelopeOf } from './parsed'
 import { formsOfMarker, newMarker } from '../../support/markers'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
@@ -63,7 +65,7 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
   const keyText = newMarker().padEnd(32, 'k').slice(0, 32)
   const plaintext = newMarker()
   const keyArn = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
-  const encrypted = Buffer.alloc(184, 1)
+  const encrypted = asEncryptedDataKey(Buffer.alloc(184, 1))
 
   /** Its keys are the marker. */
   class MarkedKms implements KeyService {
@@ -79,7 +81,7 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
   }
 
   test('a data key', () => {
-    const key = new DataKey(Buffer.from(keyText), encrypted, keyArn, scope.contextKey)
+    const key = new DataKey(Buffer.from(keyText), encrypted, keyArn, scope)
     key.seal(plaintext, scope.aad)
     for (const secret of [keyText, plaintext]) expect(formsIn(key, secret)).toEqual([])
     expect(inspect(key)).toBe(`DataKey { keyArn: '${keyArn}', uses: 1 }`)
@@ -88,7 +90,7 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
   test('a cache of data keys', async () => {
     const cache = new DataKeyCache(new MarkedKms(), limits)
     const key = await cache.generate('x', scope)
-    cache.forOpening(key.seal(plaintext, scope.aad), 193, scope)
+    cache.forOpening(envelopeOf(key.seal(plaintext, scope.aad)), scope)
     for (const secret of [keyText, plaintext]) expect(formsIn(cache, secret)).toEqual([])
     expect(inspect(cache)).toBe('DataKeyCache { keys: 1 }')
     cache.close()
@@ -101,7 +103,7 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
       await cipher.decrypt(ciphertext, scope)
       expect(formsOfMarker(ciphertext, plaintext)).toEqual([])
     }
-    for (const object of [cipher, new DirectMode(new MarkedKms()), scope]) {
+    for (const object of [cipher, new Direct(new MarkedKms(), new Refusals()), scope]) {
       for (const secret of [keyText, plaintext]) expect(formsIn(object, secret)).toEqual([])
     }
     cipher.close()

@@ -1,11 +1,12 @@
 import { Cipher } from '../../../src/cipher/cipher'
-import { endOfDataKey, keyTag } from '../../../src/cipher/format'
+import { keyTag } from '../../../src/cipher/format'
 import { Rewrap } from '../../../src/cipher/rewrap'
 import { Scope } from '../../../src/cipher/scope'
 import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
 import { createKey } from '../kms/keys'
+import { directOf, envelopeOf } from './parsed'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
 const limits = { maxAge: 60_000, maxValues: 1_000, maxKeys: 10 }
@@ -41,11 +42,11 @@ afterAll(() => {
 describe('Moving an envelope ciphertext to another KMS key', () => {
   test('changes the key tag and the encrypted data key, and not the sealed value', async () => {
     const before = await cipher.encrypt('secret', { mode: 'envelope', keyId: from, scope })
-    const end = endOfDataKey(before)
-    const after = await rewrap().envelope(before, end, scope)
+    const end = envelopeOf(before).prefixLength
+    const after = await rewrap().envelope(envelopeOf(before), scope)
     expect(after.subarray(3, 7)).toEqual(keyTag(to))
     expect(after.subarray(9, end)).not.toEqual(before.subarray(9, end))
-    expect(after.subarray(endOfDataKey(after))).toEqual(before.subarray(end))
+    expect(envelopeOf(after).rest).toEqual(before.subarray(end))
     expect(await read(after)).toBe('secret')
     expect(await read(before)).toBe('secret')
   })
@@ -56,7 +57,7 @@ describe('Moving an envelope ciphertext to another KMS key', () => {
     )
     local.calls.reset()
     const mover = rewrap()
-    const moved = await Promise.all(values.map((value) => mover.envelope(value, endOfDataKey(value), scope)))
+    const moved = await Promise.all(values.map((value) => mover.envelope(envelopeOf(value), scope)))
     expect(local.calls.map(({ operation }) => operation)).toEqual(['ReEncrypt'])
     expect(await Promise.all(moved.map((value) => read(value)))).toEqual(['a', 'b', 'c'])
   })
@@ -65,15 +66,15 @@ describe('Moving an envelope ciphertext to another KMS key', () => {
     const value = await cipher.encrypt('secret', { mode: 'envelope', keyId: from, scope })
     const mover = rewrap()
     const wrong = new Scope({ table: 'order' }, { column: 'token' })
-    await expect(mover.envelope(value, endOfDataKey(value), wrong)).rejects.toMatchObject({
+    await expect(mover.envelope(envelopeOf(value), wrong)).rejects.toMatchObject({
       code: 'CIPHERTEXT_WRONG_CONTEXT',
     })
     local.misbehave({ fail: () => 'KMSInternalException' })
-    await expect(mover.envelope(value, endOfDataKey(value), scope)).rejects.toMatchObject({
+    await expect(mover.envelope(envelopeOf(value), scope)).rejects.toMatchObject({
       code: 'KMS_UNAVAILABLE',
     })
     local.misbehave({})
-    expect(await read(await mover.envelope(value, endOfDataKey(value), scope))).toBe('secret')
+    expect(await read(await mover.envelope(envelopeOf(value), scope))).toBe('secret')
   })
 })
 
@@ -81,7 +82,7 @@ describe('Moving a direct ciphertext to another KMS key', () => {
   test.each([['secret'], ['']])('keeps the value %p and can give it another context', async (text) => {
     const renamed = new Scope({ table: 'user' }, { column: 'renamed' })
     const before = await cipher.encrypt(text, { mode: 'direct', keyId: from, scope })
-    const after = await rewrap().direct(before, scope, renamed)
+    const after = await rewrap().direct(directOf(before), scope, renamed)
     expect(after.subarray(0, 7)).toEqual(Buffer.concat([before.subarray(0, 3), keyTag(to)]))
     expect(await read(after, renamed)).toBe(text)
     await expect(read(after)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })

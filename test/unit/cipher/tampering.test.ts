@@ -38,7 +38,8 @@ async function refusal(bytes: Buffer, cipher: Cipher): Promise<string> {
   }
 }
 
-const CODES = /^(PLAINTEXT_FOUND|CIPHERTEXT_MALFORMED|CIPHERTEXT_TAMPERED|CIPHERTEXT_WRONG_CONTEXT)$/
+const CODES =
+  /^(PLAINTEXT_FOUND|CIPHERTEXT_MALFORMED|CIPHERTEXT_NEWER|CIPHERTEXT_TAMPERED|CIPHERTEXT_WRONG_CONTEXT)$/
 
 async function expectRefusals(variants: Iterable<Buffer>, ciphers: () => readonly Cipher[]): Promise<void> {
   const found = new Map<string, number>()

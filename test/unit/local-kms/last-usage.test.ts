@@ -5,7 +5,7 @@ import {
   GenerateDataKeyCommand,
   GetKeyLastUsageCommand,
 } from '@aws-sdk/client-kms'
-import { isKmsBlob } from '../../../src/cipher/direct'
+import { isKmsBlob } from '../../../src/kms/aws/blob-outline'
 import { LocalKms } from '../../../src/local-kms'
 
 describe('An embedded KMS', () => {

@@ -1,13 +1,6 @@
-import { isBareCiphertextBlob } from '../../../cipher/direct'
-import {
-  endOfDataKey,
-  HEADER_LENGTH,
-  isCiphertext,
-  IV_LENGTH,
-  Suite,
-  suiteOf,
-  TAG_LENGTH,
-} from '../../../cipher/format'
+import { type Ciphertext, parse } from '../../../cipher/ciphertext'
+import { HEADER_LENGTH, PREFIX_LENGTH, Suite, VERSION } from '../../../cipher/format'
+import { notACiphertext } from '../../../cipher/not-a-ciphertext'
 
 /** What a ciphertext says of itself, to anybody. */
 export interface Anatomy {
@@ -29,33 +22,44 @@ export interface Anatomy {
   empty?: true
 }
 
-/** Takes a ciphertext apart. Throws `MalformedCiphertextError`; returns `undefined` for what is none. */
+/** Takes a ciphertext apart. Throws `MalformedCiphertextError` or `NewerCiphertextError`; `undefined` for what is none. */
 export function anatomyOf(bytes: Buffer): Anatomy | undefined {
   const total = bytes.length
-  if (!isCiphertext(bytes)) {
-    if (!isBareCiphertextBlob(bytes)) return undefined
-    return { format: 'CiphertextBlob', mode: 'direct', sizes: { total, header: 0, ciphertextBlob: total } }
+  const parsed = parse(bytes)
+  switch (parsed.kind) {
+    case 'plaintext':
+      return undefined
+    case 'malformed':
+    case 'newer':
+      throw notACiphertext(parsed)
+    case 'bare':
+      return { format: 'CiphertextBlob', mode: 'direct', sizes: { total, header: 0, ciphertextBlob: total } }
+    case 'ciphertext':
+      return { format: 'typeorm-kms-encrypted', version: VERSION, ...partsOf(parsed) }
   }
-  const suite = suiteOf(bytes)
-  const common = {
-    format: 'typeorm-kms-encrypted',
-    version: bytes[1]!,
-    suite,
-    keyTag: bytes.toString('hex', 3, HEADER_LENGTH),
-  } as const
-  if (suite !== Suite.Envelope) {
-    const sizes = { total, header: HEADER_LENGTH, ciphertextBlob: total - HEADER_LENGTH }
-    return { ...common, mode: 'direct', sizes, ...(suite === Suite.DirectEmpty ? { empty: true } : {}) }
-  }
-  const end = endOfDataKey(bytes)
-  return {
-    ...common,
-    mode: 'envelope',
-    sizes: {
-      total,
-      header: HEADER_LENGTH,
-      encryptedDataKey: end - HEADER_LENGTH - 2,
-      plaintext: total - end - IV_LENGTH - TAG_LENGTH,
-    },
+}
+
+function partsOf(ciphertext: Ciphertext): Pick<Anatomy, 'suite' | 'mode' | 'keyTag' | 'sizes' | 'empty'> {
+  const total = ciphertext.bytes.length
+  switch (ciphertext.suite) {
+    case 'envelope': {
+      const encryptedDataKey = ciphertext.encryptedDataKey.length
+      const sizes = { total, header: HEADER_LENGTH, encryptedDataKey, plaintext: ciphertext.valueLength }
+      return { suite: Suite.Envelope, mode: 'envelope', keyTag: ciphertext.keyTag.toString('hex'), sizes }
+    }
+    case 'direct':
+    case 'direct-empty': {
+      const sizes = { total, header: HEADER_LENGTH, ciphertextBlob: ciphertext.blob.length }
+      const common = { mode: 'direct', keyTag: ciphertext.keyTag.toString('hex'), sizes } as const
+      return ciphertext.suite === 'direct-empty'
+        ? { suite: Suite.DirectEmpty, ...common, empty: true }
+        : { suite: Suite.Direct, ...common }
+    }
+    case 'stored-key':
+      return {
+        suite: Suite.StoredKey,
+        mode: 'envelope',
+        sizes: { total, header: PREFIX_LENGTH, plaintext: ciphertext.valueLength },
+      }
   }
 }

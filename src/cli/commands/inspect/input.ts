@@ -1,5 +1,5 @@
 import { type Readable } from 'node:stream'
-import { isKmsBlob } from '../../../cipher/direct'
+import { isKmsBlob } from '../../../kms/aws/blob-outline'
 import { isCiphertext } from '../../../cipher/format'
 import { UsageError } from '../../command'
 

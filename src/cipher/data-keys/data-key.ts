@@ -1,23 +1,18 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { inspect } from 'node:util'
-import { ClosedError, TamperedCiphertextError } from '../errors'
-import {
-  endOfDataKey,
-  envelopePrefix,
-  HEADER_LENGTH,
-  isCiphertext,
-  IV_LENGTH,
-  keyTag,
-  Suite,
-  suiteOf,
-  TAG_LENGTH,
-} from './format'
+import { ClosedError, TamperedCiphertextError } from '../../errors'
+import { type EncryptedDataKey } from '../../kms/bytes'
+import { type KeyReference } from '../../kms/key-service'
+import { asCiphertext, type CiphertextBytes } from '../bytes'
+import { type EnvelopeCiphertext } from '../ciphertext'
+import { envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, PREFIX_LENGTH, TAG_LENGTH } from '../format'
+import { type Scope } from '../scope'
+import { nextIv } from './iv'
 
 const ALGORITHM = 'aes-256-gcm'
 const OPTIONS = { authTagLength: TAG_LENGTH }
-const KEY_LENGTH = 32
-/** Where the key tag stands in the header. */
-const KEY_TAG_OFFSET = 3
+/** Bytes of a data key. */
+export const KEY_LENGTH = 32
 
 /**
  * A plaintext data key in memory, with its encrypted form. Seals and opens values with AES-256-GCM (NIST SP
@@ -34,7 +29,14 @@ export class DataKey {
   readonly #tag: number
   /** The last bytes of the encrypted data key, as a number. */
   readonly #tail: number
+  /** `contextKey` of the scopes that may use it. */
+  readonly contextKey: string
   readonly #createdAt = performance.now()
+  /** When KMS last opened it. */
+  #openedByKms = this.#createdAt
+  /** When it was last asked for, by `performance.now()`. */
+  sealedAt = 0
+  openedAt = 0
   #destroyed = false
   #zeroFilled = false
 
@@ -42,31 +44,50 @@ export class DataKey {
   constructor(
     /** The 32 bytes of the plaintext key; taken over and zero-filled by `destroy()`. */
     key: Buffer,
-    encryptedDataKey: Uint8Array,
-    readonly keyArn: string,
-    /** `contextKey` of the scopes that may use it. */
-    readonly contextKey: string,
+    readonly encrypted: EncryptedDataKey,
+    readonly keyReference: KeyReference,
+    /** One of the scopes that may use it: all those with this context. */
+    readonly scope: Pick<Scope, 'context' | 'contextKey'>,
   ) {
     if (key.length !== KEY_LENGTH) {
       key.fill(0)
       throw tampered()
     }
     this.#key = key
-    this.#prefix = envelopePrefix(keyArn, encryptedDataKey)
-    this.#tag = this.#prefix.readUInt32BE(KEY_TAG_OFFSET)
+    this.contextKey = scope.contextKey
+    this.#prefix = envelopePrefix(keyReference, encrypted)
+    this.#tag = this.#prefix.readUInt32BE(PREFIX_LENGTH)
     this.#tail = this.#prefix.readUInt32BE(this.#prefix.length - 4)
-    this.id = dataKeyId(this.#prefix, this.#prefix.length)
+    this.id = this.#prefix.toString('latin1', HEADER_LENGTH)
   }
 
-  /** True while it may be used: not destroyed and no older than `maxAge` milliseconds. */
-  isFresh(maxAge: number): boolean {
-    return !this.#destroyed && performance.now() - this.#createdAt <= maxAge
+  get isDestroyed(): boolean {
+    return this.#destroyed
   }
 
-  /** True if an envelope ciphertext, whose encrypted data key ends at `end`, carries this data key. */
-  opens(ciphertext: Buffer, end: number): boolean {
+  /** True while it may seal: not destroyed, and made no longer ago than `maxAge` milliseconds. */
+  seals(maxAge: number): boolean {
+    const now = performance.now()
+    this.sealedAt = now
+    return !this.#destroyed && now - this.#createdAt <= maxAge
+  }
+
+  /** True while it may open: not destroyed, and opened by KMS no longer ago than `maxAge` milliseconds. */
+  opensStill(maxAge: number): boolean {
+    const now = performance.now()
+    this.openedAt = now
+    return !this.#destroyed && now - this.#openedByKms <= maxAge
+  }
+
+  /** KMS has opened it again. */
+  renew(): void {
+    this.#openedByKms = performance.now()
+  }
+
+  /** True if an envelope ciphertext carries this data key. */
+  opens({ bytes, prefixLength: end }: EnvelopeCiphertext): boolean {
     const prefix = this.#prefix
-    return prefix.length === end && ciphertext.compare(prefix, HEADER_LENGTH, end, HEADER_LENGTH, end) === 0
+    return prefix.length === end && bytes.compare(prefix, HEADER_LENGTH, end, HEADER_LENGTH, end) === 0
   }
 
   /** True for an envelope ciphertext of this version that carries this data key, under the KMS key that opened it. */
@@ -83,13 +104,13 @@ export class DataKey {
     const end = this.#prefix.length
     return (
       ciphertext.length >= end + IV_LENGTH + TAG_LENGTH &&
-      ciphertext.readUInt32BE(KEY_TAG_OFFSET) === this.#tag &&
+      ciphertext.readUInt32BE(PREFIX_LENGTH) === this.#tag &&
       ciphertext.readUInt32BE(end - 4) === this.#tail
     )
   }
 
   /** Seals a value; text is sealed as UTF-8. */
-  seal(plaintext: string | Uint8Array, aad: Buffer): Buffer {
+  seal(plaintext: string | Uint8Array, aad: Buffer): CiphertextBytes {
     this.uses++
     const iv = nextIv()
     const cipher = createCipheriv(ALGORITHM, this.#material, iv).setAAD(aad)
@@ -102,15 +123,15 @@ export class DataKey {
     ciphertext.set(iv, start)
     ciphertext.set(body, start + IV_LENGTH)
     ciphertext.set(cipher.getAuthTag(), start + IV_LENGTH + body.length)
-    return ciphertext
+    return asCiphertext(ciphertext)
   }
 
-  /** Opens an envelope ciphertext whose encrypted data key ends at `end`. */
-  open(ciphertext: Buffer, end: number, aad: Buffer): Buffer {
+  /** Opens an envelope ciphertext. */
+  open({ bytes, prefixLength }: EnvelopeCiphertext, aad: Buffer): Buffer {
     // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
-    if (ciphertext.readUInt32BE(KEY_TAG_OFFSET) !== this.#tag && !tagMatches(ciphertext, this.keyArn))
+    if (bytes.readUInt32BE(PREFIX_LENGTH) !== this.#tag && !tagMatches(bytes, this.keyReference))
       throw tampered()
-    return this.#open(ciphertext, end, aad)
+    return this.#open(bytes, prefixLength, aad)
   }
 
   /** Opens a ciphertext that carries this data key (`isCarriedBy`). */
@@ -150,20 +171,8 @@ export class DataKey {
   }
 
   [inspect.custom](): string {
-    return `DataKey { keyArn: '${this.keyArn}', uses: ${this.uses} }`
+    return `DataKey { keyArn: '${this.keyReference}', uses: ${this.uses} }`
   }
-}
-
-/** True if what follows is a whole envelope ciphertext with the same data key and key tag as a first, whole one. */
-export function shareDataKey(first: Buffer, next: Buffer): boolean {
-  if (!isCiphertext(first) || suiteOf(first) !== Suite.Envelope) return false
-  const end = endOfDataKey(first)
-  return next.length >= end + IV_LENGTH + TAG_LENGTH && first.compare(next, 0, end, 0, end) === 0
-}
-
-/** Identifies the data key that an envelope ciphertext carries. */
-export function dataKeyId(ciphertext: Buffer, end = endOfDataKey(ciphertext)): string {
-  return ciphertext.toString('latin1', HEADER_LENGTH, end)
 }
 
 /**
@@ -172,7 +181,7 @@ export function dataKeyId(ciphertext: Buffer, end = endOfDataKey(ciphertext)): s
  */
 export function tagMatches(ciphertext: Buffer, keyArn: string): boolean {
   return (
-    ciphertext.compare(tagOf(keyArn), 0, 4, KEY_TAG_OFFSET, HEADER_LENGTH) === 0 ||
+    ciphertext.compare(tagOf(keyArn), 0, 4, PREFIX_LENGTH, HEADER_LENGTH) === 0 ||
     keyArn.includes(':key/mrk-')
   )
 }
@@ -190,16 +199,4 @@ export function tampered(cause?: unknown): TamperedCiphertextError {
     'the stored ciphertext was altered, or was copied here from another column. Restore the row from a backup.',
     { cause },
   )
-}
-
-/** IVs are drawn from a pool, because asking the system for 12 bytes at a time costs more than encrypting does. */
-const pool = Buffer.alloc(IV_LENGTH * 512)
-let next = pool.length
-
-function nextIv(): Buffer {
-  if (next === pool.length) {
-    randomFillSync(pool)
-    next = 0
-  }
-  return pool.subarray(next, (next += IV_LENGTH))
 }
