@@ -197,11 +197,11 @@ describe('The memory of the cache', () => {
   })
 
   test('is zero-filled when a key expires, with no one asking for it', async () => {
-    const { kms, cache } = setUp({ maxAge: 30 })
+    const { kms, cache } = setUp({ maxAge: 200 })
     const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
     cached(cache, sealed)
     expect(kms.handedOut[0]).not.toEqual(ZEROS)
-    await sleep(80)
+    await sleep(450)
     expect(cache.size).toBe(0)
     expect(kms.handedOut).toEqual([ZEROS])
   })
