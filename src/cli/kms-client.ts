@@ -1,5 +1,9 @@
-import { KMSClient } from '@aws-sdk/client-kms'
+import { type KMSClient } from '@aws-sdk/client-kms'
+import { defaultClient } from '../kms/aws/client'
 import { type Arguments, type CommandOptions, UsageError } from './command'
+
+/** Milliseconds for two attempts of one call: nobody else waits for a tool. */
+const TIMEOUT = 15_000
 
 /** How the tool reaches KMS; what is not given comes from the AWS default chain. */
 export const KMS_OPTIONS = {
@@ -19,8 +23,7 @@ export async function withKmsClient<T>(args: Arguments, use: (client: KMSClient)
   }
   // The default chain reads it when it looks for credentials and region.
   if (profile !== undefined) process.env.AWS_PROFILE = profile
-  const client = new KMSClient({
-    requestHandler: { connectionTimeout: 3_000, requestTimeout: 10_000 },
+  const client = defaultClient(TIMEOUT, {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
   })

@@ -12,7 +12,7 @@ class Line {
  * before all who have something under way, and those have turns. So a page of a thousand values, each with a call of
  * its own, delays another read by one call at most.
  *
- * No library of the size of p-limit has callers; see docs/decisions/0007.
+ * No library of the size of p-limit has callers; see docs/decisions/0011-waiting-for-kms.md.
  */
 export class FairQueue {
   readonly #lines = new Map<Caller, Line>()

@@ -22,7 +22,7 @@ type Call<T> = (attempt: Attempt) => Promise<T>
  * only, since others may wait with it, each holding a connection to the database; the call itself has its whole time,
  * and when it is answered all is as before. Whoever answers is waited for, however slow and however long the queue.
  *
- * No circuit breaker of npm fits; see docs/decisions/0007-waiting-for-kms.md.
+ * No circuit breaker of npm fits; see docs/decisions/0011-waiting-for-kms.md.
  */
 export class Patience {
   readonly #timeout: number

@@ -1,6 +1,6 @@
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms'
 
-/** Milliseconds for one call with its retries, where the application does not say; see docs/decisions/0007. */
+/** Milliseconds for one call with its retries, where the application does not say; see docs/decisions/0011-waiting-for-kms.md. */
 export const DEFAULT_TIMEOUT = 5_000
 
 /**
