@@ -1,10 +1,8 @@
 import { InvalidOptionError } from '../errors'
 import { type EncryptionContext } from '../kms/encryption-context'
+import { isReservedName } from './reserved-names'
 
 export { type EncryptionContext }
-
-/** Names that the library gives to the pairs of the binding, so that a user's context must not use them. */
-const RESERVED = /^(column|empty|row\..*)$/
 
 /**
  * Serialises pairs for use as AAD: pair count, then each key and value as UTF-8 with its length before it, all
@@ -39,7 +37,7 @@ export function checkContext(
   let bytes = 0
   for (const [key, value] of pairs) {
     if (typeof value !== 'string') refuse(`must hold strings only; "${key}" is not one`)
-    if (RESERVED.test(key))
+    if (isReservedName(key))
       refuse(`must not use "${key}": the library binds values to their column under that name`)
     if (key === '' || !key.isWellFormed() || !value.isWellFormed())
       refuse('must hold well-formed, non-empty names')

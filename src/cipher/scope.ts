@@ -20,6 +20,8 @@ export class Scope {
   readonly aad: Buffer
   /** `EncryptionContext` of a direct ciphertext: context and binding. */
   readonly directContext: EncryptionContext
+  /** Context and binding, serialised: what every AAD ends with. */
+  readonly pairs: Buffer
   /** Identifies context and binding together. */
   readonly directKey: string
 
@@ -32,8 +34,8 @@ export class Scope {
   ) {
     this.contextKey = serialiseContext(context).toString('latin1')
     this.directContext = { ...context, ...binding }
-    const pairs = serialiseContext(this.directContext)
-    this.directKey = pairs.toString('latin1')
-    this.aad = Buffer.concat([Uint8Array.of(MAGIC, VERSION, Suite.Envelope), pairs])
+    this.pairs = serialiseContext(this.directContext)
+    this.directKey = this.pairs.toString('latin1')
+    this.aad = Buffer.concat([Uint8Array.of(MAGIC, VERSION, Suite.Envelope), this.pairs])
   }
 }

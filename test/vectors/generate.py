@@ -10,13 +10,18 @@ Needs the package `cryptography`.
 """
 
 import hashlib
+import hmac
 import json
 import struct
 import sys
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ENVELOPE, DIRECT, DIRECT_EMPTY = 1, 2, 3
+STORED_KEY = 4
 
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 OTHER_KEY = "arn:aws:kms:eu-central-1:444455556666:key/0987dcba-09fe-87dc-65ba-ab0987654321"
@@ -97,6 +102,119 @@ def direct(name, plaintext, *, type=None, value=None, context=None, binding=None
         "ciphertextBlob": blob.hex(),
         "ciphertext": (header(suite, key) + blob).hex(),
     }
+
+
+def derive(root, info, length, salt=b""):
+    return HKDF(algorithm=hashes.SHA256(), length=length, salt=salt, info=info).derive(root)
+
+
+def stored_key_id(root):
+    return derive(root, b"typeorm-kms-encrypted/1/id", 16)
+
+
+def seal_key(root, salt):
+    return derive(root, b"typeorm-kms-encrypted/1/seal", 32, salt)
+
+
+def stored(name, plaintext, *, type="string", value=None, context=None, binding=None, root=None, salt=None):
+    context = {"table": "user"} if context is None else context
+    binding = {"column": "privateKey"} if binding is None else binding
+    root = fixed_bytes("root of " + name, 32) if root is None else root
+    salt = fixed_bytes("salt of " + name, 8) if salt is None else salt
+    iv = fixed_bytes("iv of " + name, 12)
+    header_4 = bytes([0xC1, 0x01, STORED_KEY]) + stored_key_id(root) + salt
+    aad = header_4 + serialise_context({**context, **binding})
+    return {
+        "name": name,
+        "suite": STORED_KEY,
+        "context": context,
+        "binding": binding,
+        # The EncryptionContext under which KMS opens the root.
+        "rootContext": {**context, "data-key": "value"},
+        "type": type,
+        "value": plaintext.decode() if value is None else value,
+        "plaintext": plaintext.hex(),
+        "root": root.hex(),
+        "dataKeyId": stored_key_id(root).hex(),
+        "salt": salt.hex(),
+        "sealKey": seal_key(root, salt).hex(),
+        "iv": iv.hex(),
+        "aad": aad.hex(),
+        "ciphertext": (header_4 + iv + AESGCM(seal_key(root, salt)).encrypt(iv, plaintext, aad)).hex(),
+    }
+
+
+def blind_index(name, value, *, table="user", column="email", index="email_index", key_per=None, root=None):
+    root = fixed_bytes("index root of " + name, 32) if root is None else root
+    pairs = serialise_context({**(key_per or {}), "table": table, "column": column, "index": index})
+    key = derive(root, b"typeorm-kms-encrypted/1/index" + hashlib.sha256(pairs).digest(), 32)
+    return {
+        "name": name,
+        "root": root.hex(),
+        # The EncryptionContext under which KMS opens the root of a column with the default context.
+        "rootContext": {"table": table, **(key_per or {}), "data-key": "index"},
+        "table": table,
+        "column": column,
+        "index": index,
+        "keyPer": key_per or {},
+        "normalized": value.hex(),
+        "key": key.hex(),
+        "value": hmac.new(key, value, hashlib.sha256).digest()[:16].hex(),
+    }
+
+
+def multiply(a, b):
+    """In the field of GHASH (NIST SP 800-38D, 6.3)."""
+    product = 0
+    for bit in range(128):
+        if b >> (127 - bit) & 1:
+            product ^= a
+        a = a >> 1 ^ (0xE1 << 120 if a & 1 else 0)
+    return product
+
+
+def power(a, n):
+    result = 1 << 127
+    for _ in range(n):
+        result = multiply(result, a)
+    return result
+
+
+def aes_block(key, block):
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    return int.from_bytes(encryptor.update(block) + encryptor.finalize(), "big")
+
+
+def opens_under_two_keys(first, second, iv, aad):
+    """A value of 32 bytes, sealed, that AES-GCM opens under both keys: the second block is solved for."""
+    def blocks(data):
+        padded = data + bytes(-len(data) % 16)
+        return [int.from_bytes(padded[i:i + 16], "big") for i in range(0, len(padded), 16)]
+
+    block = fixed_bytes("the first block of two", 16)
+    lengths = struct.pack(">QQ", len(aad) * 8, 32 * 8)
+    known, factor = 0, 0
+    for key in (first, second):
+        h = aes_block(key, bytes(16))
+        hashed = 0
+        for each in [*blocks(aad), *blocks(block), 0, *blocks(lengths)]:
+            hashed = multiply(hashed ^ each, h)
+        known ^= hashed ^ aes_block(key, iv + b"\0\0\0\1")
+        factor ^= power(h, 2)
+    # x * factor = known: x = known * factor ** (2 ** 128 - 2).
+    inverse, square = 1 << 127, factor
+    for _ in range(127):
+        square = multiply(square, square)
+        inverse = multiply(inverse, square)
+    body = block + multiply(known, inverse).to_bytes(16, "big")
+    h = aes_block(first, bytes(16))
+    hashed = 0
+    for each in [*blocks(aad), *blocks(body), *blocks(lengths)]:
+        hashed = multiply(hashed ^ each, h)
+    sealed = body + (hashed ^ aes_block(first, iv + b"\0\0\0\1")).to_bytes(16, "big")
+    for key in (first, second):
+        assert len(AESGCM(key).decrypt(iv, sealed, aad)) == 32
+    return sealed
 
 
 PEM = (
@@ -181,6 +299,91 @@ DIRECTS = [
            key=MULTI_REGION, opened_by=REPLICA),
 ]
 
+KEYED = {"table": "account", "tenant": "t-42"}
+ROWS = {"column": "iban", "row.id": "42", "row.owner": "6f9619ff-8b86-d011-b42d-00c04fc964ff"}
+
+# Bound to their rows, and with data keys of their tenants.
+ENVELOPES += [
+    *(make(f"{mode}: {name}", data, type="string", value=data.decode(), context=context, binding=binding)
+      for mode, make in (("envelope", envelope), ("direct", direct))
+      for name, data, context, binding in [
+          ("bound to a row by two pairs", b"secret", {"table": "account"}, ROWS),
+          ("an empty value, bound to a row", b"", {"table": "account"}, ROWS),
+          ("bound to a row by names and values that are not ASCII", b"secret", {"table": "account"},
+           {"column": "iban", "row.straße_\U0001f511": "Grüße, 日本", "row.\ufb00": "", "row.a": "x" * 1024}),
+          ("a data key per tenant", b"secret", KEYED, {"column": "iban"}),
+          ("a data key per tenant, an empty value bound to a row", b"", KEYED, ROWS),
+      ]),
+]
+
+STORED = [
+    stored("stored key: a string", b"secret"),
+    stored("stored key: an empty string", b""),
+    stored("stored key: a buffer of 4096 bytes", BYTES_4096, type="buffer", value=BYTES_4096.hex()),
+    stored("stored key: non-ASCII names", b"secret", context={"table": "straße_日本"}, binding={"column": "schlüssel"}),
+    stored("stored key: pairs are sorted by the UTF-8 bytes of their keys", b"secret", context=UNSORTED,
+           binding={"column": "c"}),
+    stored("stored key: bound to a row", b"secret", context={"table": "account"}, binding=ROWS),
+    stored("stored key: an empty value, bound to a row", b"", context={"table": "account"}, binding=ROWS),
+    stored("stored key: a data key per tenant", b"secret", context=KEYED, binding={"column": "iban"}),
+    stored("stored key: a data key per tenant, bound to a row", b"secret", context=KEYED, binding=ROWS),
+    stored("stored key: the same root with another salt", b"secret",
+           root=fixed_bytes("root of stored key: a string", 32)),
+]
+
+
+def stored_invalid(name, change=None, base=STORED[0], **differences):
+    data = bytearray.fromhex(base["ciphertext"])
+    if change:
+        data = change(data) or data
+    facts = {key: base[key] for key in ("suite", "context", "binding", "rootContext", "root")}
+    return {"name": name, **facts, **differences, "ciphertext": bytes(data).hex()}
+
+
+def flip(at):
+    def change(data):
+        data[at] ^= 1
+
+    return change
+
+
+def two_roots():
+    """A value that opens under two roots, as whoever may choose roots can make one; it names the first."""
+    first, second = fixed_bytes("the first of two roots", 32), fixed_bytes("the second of two roots", 32)
+    salt, iv = fixed_bytes("salt of two roots", 8), fixed_bytes("iv of two roots", 12)
+    context, binding = {"table": "user"}, {"column": "privateKey"}
+    header_4 = bytes([0xC1, 0x01, STORED_KEY]) + stored_key_id(first) + salt
+    aad = header_4 + serialise_context({**context, **binding})
+    sealed = opens_under_two_keys(seal_key(first, salt), seal_key(second, salt), iv, aad)
+    return {
+        "name": "a second root, which would open the value as well",
+        "suite": STORED_KEY,
+        "context": context,
+        "binding": binding,
+        "rootContext": {**context, "data-key": "value"},
+        "root": second.hex(),
+        "rootThatItNames": first.hex(),
+        "ciphertext": (header_4 + iv + sealed).hex(),
+    }
+
+
+INDEX_ROOT = fixed_bytes("one index root", 32)
+INDEXES = [
+    blind_index("blind index: a string", b"ada@example.com", root=INDEX_ROOT),
+    blind_index("blind index: another value", b"bob@example.com", root=INDEX_ROOT),
+    blind_index("blind index: the empty value", b"", root=INDEX_ROOT),
+    blind_index("blind index: another column", b"ada@example.com", column="name", root=INDEX_ROOT),
+    blind_index("blind index: another table", b"ada@example.com", table="customer", root=INDEX_ROOT),
+    blind_index("blind index: another index of the column", b"ada@example.com", index="email_lower", root=INDEX_ROOT),
+    blind_index("blind index: another root", b"ada@example.com"),
+    blind_index("blind index: a tenant", b"ada@example.com", key_per={"tenant": "t-42"}, root=INDEX_ROOT),
+    blind_index("blind index: another tenant", b"ada@example.com", key_per={"tenant": "t-43"}, root=INDEX_ROOT),
+    blind_index("blind index: a tenant of 1024 bytes and a region", b"ada@example.com",
+                key_per={"tenant": "x" * 1024, "\ufb00": "Grüße"}, root=INDEX_ROOT),
+    blind_index("blind index: non-ASCII names and value", "Grüße, \U0001f511".encode(), table="straße",
+                column="schlüssel", index="schlüssel_index", root=INDEX_ROOT),
+]
+
 BASE = envelope("envelope: the number 0", b"0", type="number", value=0)
 BASE_DIRECT = direct("direct: the number 0", b"0", type="number", value=0)
 
@@ -229,6 +432,26 @@ INVALID = [
 ]
 
 
+STORED_INVALID = [
+    stored_invalid("another root", root=fixed_bytes("another root", 32).hex()),
+    stored_invalid("another id", flip(3)),
+    stored_invalid("another salt", flip(19)),
+    stored_invalid("another IV", flip(27)),
+    stored_invalid("another value", flip(39)),
+    stored_invalid("another authentication tag", flip(-1)),
+    stored_invalid("one byte less", lambda data: data[:-1]),
+    stored_invalid("one byte more", lambda data: data + b"\0"),
+    stored_invalid("54 bytes", lambda data: data[:54]),
+    stored_invalid("another column", binding={"column": "publicKey"}),
+    stored_invalid("another table", context={"table": "order"}),
+    stored_invalid("another row", base=STORED[5], binding={**ROWS, "row.id": "43"}),
+    stored_invalid("another tenant", base=STORED[7], context={**KEYED, "tenant": "t-43"}),
+    stored_invalid("a root of 16 bytes", root=fixed_bytes("root of stored key: a string", 16).hex()),
+    stored_invalid("suite 5, which a newer release may write", put(2, 5)),
+    two_roots(),
+]
+
+
 def main():
     document = {
         "description": "Known answers for version 1 of the ciphertext format; see docs/ciphertext-format.md. "
@@ -237,6 +460,11 @@ def main():
         "encryptedDataKey under context to dataKey, for suites 2 and 3 it opens ciphertextBlob under "
         "encryptionContext to kmsPlaintext, and says that it used openedByKeyArn. A value is given as JSON; a "
         "buffer in hex; a bigint, a date, and a number that is not plain JSON as text.",
+        "descriptionOfStoredKeys": "Suite 4 and the blind index, which no release writes yet. KMS opens the encrypted "
+        "form of a root under rootContext; a root belongs to the id that its row in the key table has. Under "
+        "`storedKeys.invalid` every ciphertext must be refused with the root that is given.",
+        "storedKeys": {"valid": STORED, "invalid": STORED_INVALID},
+        "blindIndexes": INDEXES,
         "valid": ENVELOPES + DIRECTS,
         "invalid": INVALID,
     }

@@ -98,7 +98,7 @@ describe('The context option', () => {
   test('is taken: any other pairs of texts', () => {
     const taken: EncryptionContext[] = [
       { table: 'user' },
-      { Column: 'x', columns: 'y', row: 'z', rows: '', 'Row.id': '1', ' column': ' ' },
+      { Column: 'x', columns: 'y', rowid: 'z', rows: '', 'Row.id': '1', ' column': ' ' },
       { 日本: '\u{1f511}' },
       { tenant: 'x'.repeat(6994) },
       Object.assign(Object.create(null) as Record<string, string>, { table: 'user' }),

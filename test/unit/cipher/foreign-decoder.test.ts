@@ -7,25 +7,44 @@ import { type EncryptionContext } from '../../../src/cipher/context'
 import { Scope } from '../../../src/cipher/scope'
 import { MemoryKms } from './memory-kms'
 import { canRunPython } from './python'
-import { invalid, type InvalidVector, valid, type Vector } from './vectors'
+import {
+  blindIndexes,
+  type BlindIndexVector,
+  invalid,
+  type InvalidVector,
+  type StoredKeyFacts,
+  storedKeys,
+  valid,
+  type Vector,
+} from './vectors'
 
 /** The decoder in docs/ciphertext-format.md, for readers of other languages, is run as it stands there. */
 const DOCUMENT = join(__dirname, '../../../docs/ciphertext-format.md')
 
 const HARNESS = `
 import json, sys
-from decoder import Refused, decrypt, deserialise
+from decoder import Refused, blind_index, decrypt, deserialise
 
 def answer(case):
+    if "index" in case:
+        root, value = bytes.fromhex(case["root"]), bytes.fromhex(case["normalized"])
+        return blind_index(root, case["table"], case["column"], case["index"], case["keyPer"], value).hex()
+
     def kms_decrypt(blob, encryption_context):
         for known in case["kms"]:
             if known["blob"] == blob.hex() and known["context"] == encryption_context:
                 return bytes.fromhex(known["plaintext"]), known["keyArn"]
         raise Refused("KMS refuses")
 
+    def find_root(data_key_id, encryption_context):
+        if encryption_context != case["root"]["context"]:
+            raise Refused("KMS refuses")
+        return bytes.fromhex(case["root"]["bytes"])
+
     stored = case["stored"] if case["text"] else bytes.fromhex(case["stored"])
     try:
-        plaintext = decrypt(stored, case["context"], case["binding"], kms_decrypt)
+        roots = [find_root] if "root" in case else []
+        plaintext = decrypt(stored, case["context"], case["binding"], kms_decrypt, *roots)
     except Refused:
         return {"refused": True}
     return {"plaintext": plaintext.hex(), "value": repr(deserialise(case["type"], plaintext))}
@@ -41,6 +60,8 @@ interface Case {
   binding: EncryptionContext
   /** What KMS opens. */
   kms: { blob: string; context: EncryptionContext; plaintext: string; keyArn: string }[]
+  /** What stands in the key table, and the context under which KMS opens it. */
+  root?: { bytes: string; context: EncryptionContext }
 }
 
 type Answer = { refused: true } | { plaintext: string; value: string }
@@ -61,7 +82,7 @@ describeWithPython('The decoder in the documentation', () => {
     rmSync(folder, { recursive: true })
   })
 
-  function run(cases: readonly Case[]): Answer[] {
+  function run(cases: readonly (Case | BlindIndexVector)[]): Answer[] {
     const output = execFileSync('python3', ['-B', join(folder, 'harness.py')], {
       input: JSON.stringify(cases),
       maxBuffer: 2 ** 26,
@@ -114,6 +135,35 @@ describeWithPython('The decoder in the documentation', () => {
 
   test('refuses every invalid ciphertext of the vectors', () => {
     expect(run(invalid.map((vector) => caseOf(vector)))).toEqual(invalid.map(() => ({ refused: true })))
+  })
+
+  const caseOfStored = (
+    { ciphertext, context, binding, root, rootContext }: StoredKeyFacts,
+    type: string,
+  ) => ({
+    stored: ciphertext,
+    text: false,
+    type,
+    context,
+    binding,
+    kms: [],
+    root: { bytes: root, context: rootContext },
+  })
+
+  test('opens every known answer under a stored data key', () => {
+    const answers = run(storedKeys.valid.map((vector) => caseOfStored(vector, vector.type)))
+    expect(answers.map((answer) => ('plaintext' in answer ? answer.plaintext : 'refused'))).toEqual(
+      storedKeys.valid.map(({ plaintext }) => plaintext),
+    )
+  })
+
+  test('refuses what another root would open, and every other invalid one', () => {
+    const answers = run(storedKeys.invalid.map((vector) => caseOfStored(vector, 'buffer')))
+    expect(answers).toEqual(storedKeys.invalid.map(() => ({ refused: true })))
+  })
+
+  test('computes every blind index', () => {
+    expect(run(blindIndexes)).toEqual(blindIndexes.map(({ value }) => value))
   })
 
   test('opens what the library encrypts, as bytes and as base64', async () => {

@@ -37,13 +37,43 @@ export type DirectVector = DirectFacts & Answer
 export type Vector = EnvelopeVector | DirectVector
 export type InvalidVector = EnvelopeFacts | DirectFacts
 
+/** What the vectors say of a ciphertext of suite 4. */
+export interface StoredKeyFacts {
+  name: string
+  context: EncryptionContext
+  binding: EncryptionContext
+  rootContext: EncryptionContext
+  root: string
+  ciphertext: string
+  /** Of a ciphertext that two roots open: the one that it names. */
+  rootThatItNames?: string
+}
+
+export type StoredKeyVector = StoredKeyFacts &
+  Answer & { dataKeyId: string; salt: string; sealKey: string; iv: string; aad: string }
+
+export interface BlindIndexVector {
+  name: string
+  root: string
+  table: string
+  column: string
+  index: string
+  keyPer: EncryptionContext
+  normalized: string
+  key: string
+  value: string
+}
+
 export const VECTORS_FILE = join(__dirname, '../../vectors/v1.json')
 
 const document = JSON.parse(readFileSync(VECTORS_FILE, 'utf8')) as {
   valid: Vector[]
   invalid: InvalidVector[]
+  storedKeys: { valid: StoredKeyVector[]; invalid: StoredKeyFacts[] }
+  blindIndexes: BlindIndexVector[]
 }
 
+export const { storedKeys, blindIndexes } = document
 export const valid = document.valid
 export const invalid = document.invalid
 export const envelopes = valid.filter((vector) => vector.suite === 1)

@@ -1,6 +1,6 @@
-import { NewerCiphertextError } from '../../errors'
-import { type StoredKeyCiphertext } from '../ciphertext'
-import { type Opener, type Suite } from './suite'
+import { NewerCiphertextError } from '../../../errors'
+import { type StoredKeyCiphertext } from '../../ciphertext'
+import { type Opener, type Suite } from '../suite'
 
 /** Suite 4: the data key is in a table. This release reads no such table yet, and says so. */
 export class StoredKeys implements Suite<StoredKeyCiphertext> {

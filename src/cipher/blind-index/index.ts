@@ -1,0 +1,38 @@
+import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import { type EncryptionContext, serialiseContext } from '../context'
+import { tampered } from '../data-keys/data-key'
+import { ROOT_LENGTH } from '../suites/stored-key/seal'
+
+/** Bytes of an index value. */
+export const INDEX_LENGTH = 16
+
+const INFO = Buffer.from('typeorm-kms-encrypted/1/index')
+
+/** What one blind index belongs to: the names as they were when it was made. */
+export interface IndexPlace {
+  table: string
+  column: string
+  /** Name of the index. */
+  index: string
+  /** The pairs of `keyPer`, if the column has any. */
+  keyPer?: EncryptionContext
+}
+
+/**
+ * The key of a blind index, derived from the root of purpose `index`.
+ *
+ * Source: RFC 5869 (HKDF). The pairs stand in `info` by their SHA-256, since many implementations take no `info`
+ * beyond 1,024 bytes.
+ */
+export function blindIndexKey(root: Uint8Array, { table, column, index, keyPer = {} }: IndexPlace): Buffer {
+  if (root.length !== ROOT_LENGTH) throw tampered()
+  const pairs = createHash('sha256')
+    .update(serialiseContext({ ...keyPer, table, column, index }))
+    .digest()
+  return Buffer.from(hkdfSync('sha256', root, Buffer.alloc(0), Buffer.concat([INFO, pairs]), ROOT_LENGTH))
+}
+
+/** The index of a value: equal for equal values under one key. `value`: serialised, after `normalize`. */
+export function blindIndexValue(key: Uint8Array, value: string | Uint8Array): Buffer {
+  return createHmac('sha256', key).update(value).digest().subarray(0, INDEX_LENGTH)
+}

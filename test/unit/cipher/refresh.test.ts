@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cipher, type Recipe } from '../../../src/cipher/cipher'
+import { type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
+import { Scope } from '../../../src/cipher/scope'
+import { KmsUnavailableError } from '../../../src/errors'
+import { MemoryKms } from './memory-kms'
+
+const scope = new Scope({ table: 'user' }, { column: 'token' })
+const recipe: Recipe = { mode: 'envelope', keyId: 'alias/test', scope }
+const LATENCY = 50
+const ciphers: Cipher[] = []
+
+function setUp(limits: Partial<DataKeyLimits> = {}): { kms: MemoryKms; cipher: Cipher } {
+  const kms = new MemoryKms()
+  kms.beforeAnswer = () => sleep(LATENCY)
+  const cipher = new Cipher(kms, { maxAge: 1_000, maxValues: 1_000_000, maxKeys: 100, ...limits })
+  ciphers.push(cipher)
+  return { kms, cipher }
+}
+
+afterEach(() => {
+  for (const cipher of ciphers.splice(0)) cipher.close()
+})
+
+/** Writes and reads every few milliseconds. Returns how often one of them had to wait for KMS. */
+async function traffic(cipher: Cipher, stored: Buffer, milliseconds: number): Promise<number> {
+  let waits = 0
+  const end = performance.now() + milliseconds
+  while (performance.now() < end) {
+    if (!cipher.encryptNow('x', recipe)) {
+      waits++
+      await cipher.encrypt('x', recipe)
+    }
+    if (!cipher.decryptNow(stored, scope)) {
+      waits++
+      await cipher.decrypt(stored, scope)
+    }
+    await sleep(5)
+  }
+  return waits
+}
+
+jest.setTimeout(30_000)
+
+describe('Data keys in use', () => {
+  test('are fetched anew before they expire: nobody waits for KMS', async () => {
+    const { kms, cipher } = setUp()
+    const stored = await new Cipher(kms, { maxAge: 60_000, maxValues: 10, maxKeys: 1 }).encrypt('y', recipe)
+    await cipher.encrypt('x', recipe)
+    await cipher.decrypt(stored, scope)
+    expect(await traffic(cipher, stored, 3_500)).toBe(0)
+    // One call of each kind per life of a key, or a little more.
+    expect(kms.count('generateDataKey')).toBeGreaterThanOrEqual(4)
+    expect(kms.count('generateDataKey')).toBeLessThanOrEqual(8)
+    expect(kms.count('decrypt')).toBeGreaterThanOrEqual(4)
+    expect(kms.count('decrypt')).toBeLessThanOrEqual(12)
+    expect(cipher.dataKeys.refreshed).toBeGreaterThanOrEqual(6)
+  })
+
+  test('are replaced before they have sealed maxValues', async () => {
+    const { kms, cipher } = setUp({ maxValues: 1_000, maxAge: 60_000 })
+    await cipher.encrypt('x', recipe)
+    let waits = 0
+    for (let n = 0; n < 3_000; n++) {
+      if (!cipher.encryptNow('x', recipe)) {
+        waits++
+        await cipher.encrypt('x', recipe)
+      }
+      // KMS answers in time for the last tenth of each key.
+      if (n % 10 === 0) await sleep(12)
+    }
+    expect(waits).toBe(0)
+    expect(kms.count('generateDataKey')).toBeGreaterThanOrEqual(3)
+    expect(kms.count('generateDataKey')).toBeLessThanOrEqual(5)
+  })
+})
+
+describe('Data keys that nobody uses', () => {
+  test('are not fetched anew, and leave', async () => {
+    const { kms, cipher } = setUp({ maxAge: 300 })
+    const stored = await cipher.encrypt('x', recipe)
+    await cipher.decrypt(stored, scope)
+    await sleep(900)
+    expect(kms.calls).toHaveLength(1)
+    expect(cipher.dataKeys.size).toBe(0)
+  })
+
+  test('are not fetched anew after close()', async () => {
+    const { kms, cipher } = setUp({ maxAge: 300 })
+    const stored = await cipher.encrypt('x', recipe)
+    await traffic(cipher, stored, 150)
+    cipher.close()
+    await sleep(400)
+    expect(kms.calls).toHaveLength(1)
+  })
+})
+
+describe('A refresh that fails', () => {
+  test('harms nothing: the key is used until it expires, and KMS is asked twice at most', async () => {
+    const { kms, cipher } = setUp()
+    const stored = await cipher.encrypt('x', recipe)
+    const before = kms.calls.length
+    kms.beforeAnswer = async () => {
+      await sleep(5)
+      throw new KmsUnavailableError('down')
+    }
+    let waits = 0
+    const end = performance.now() + 850
+    while (performance.now() < end) {
+      if (!cipher.encryptNow('x', recipe) || !cipher.decryptNow(stored, scope)) waits++
+      await sleep(5)
+    }
+    expect(waits).toBe(0)
+    await sleep(100)
+    // Sealing and opening, each at most twice.
+    expect(kms.calls.length - before).toBeGreaterThanOrEqual(2)
+    expect(kms.calls.length - before).toBeLessThanOrEqual(4)
+    kms.beforeAnswer = () => undefined
+    await sleep(200)
+    expect((await cipher.decrypt(stored, scope)).toString()).toBe('x')
+  })
+
+  test('by a key that KMS no longer opens does not lengthen its life', async () => {
+    const { kms, cipher } = setUp({ maxAge: 400 })
+    const stored = await cipher.encrypt('x', recipe)
+    kms.beforeAnswer = () => {
+      throw new KmsUnavailableError('down')
+    }
+    const end = performance.now() + 600
+    while (performance.now() < end) {
+      cipher.encryptNow('x', recipe)
+      try {
+        cipher.decryptNow(stored, scope)
+      } catch {
+        // Nothing here opens it any more.
+      }
+      await sleep(5)
+    }
+    expect(cipher.encryptNow('x', recipe)).toBeUndefined()
+    expect(cipher.decryptNow(stored, scope)).toBeUndefined()
+  })
+})
