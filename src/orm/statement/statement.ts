@@ -41,8 +41,8 @@ export interface Statement {
    * last.
    */
   readonly results: readonly ResultColumn[]
-  /** What an INSERT or REPLACE puts into its columns. */
-  readonly insert: Insert | undefined
+  /** What INSERT or REPLACE puts into its columns. There are more than one only with common table expressions. */
+  readonly inserts: readonly Insert[]
   /** SET of an UPDATE or INSERT, ON CONFLICT … DO UPDATE SET, ON DUPLICATE KEY UPDATE. */
   readonly assignments: readonly Assignment[]
   /** Comparisons of encrypted columns, in WHERE, ON, HAVING and anywhere else. */
@@ -83,6 +83,7 @@ export interface Insert {
   readonly table: CatalogueTable | undefined
   /** The written column list; empty where there is none. */
   readonly columns: readonly InsertedColumn[]
+  readonly hasColumnList: boolean
   /** The rows of VALUES, in their order, those alike taken together. None for INSERT … SELECT and DEFAULT VALUES. */
   readonly runs: readonly RowRun[]
   /** True for INSERT … SELECT and the like. */

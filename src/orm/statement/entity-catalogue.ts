@@ -1,0 +1,62 @@
+import { type DataSource } from 'typeorm'
+import { type BoundColumn } from '../bound-column'
+import { boundColumn } from '../bound-columns'
+import { type ColumnMetadata } from '../typeorm-types'
+import { type Catalogue, type CatalogueColumn, type CatalogueTable } from './statement'
+
+/** A column of the catalogue that is encrypted leads to what declares it: several entities may be over one table. */
+export interface EntityColumn extends CatalogueColumn {
+  /** Empty if the column is not encrypted. */
+  readonly bound: readonly BoundColumn[]
+}
+
+/** The declarations behind an encrypted column of an `entityCatalogue`. */
+export function boundColumnsOf(column: CatalogueColumn): readonly BoundColumn[] {
+  return (column as Partial<EntityColumn>).bound ?? []
+}
+
+interface Gathered extends CatalogueTable {
+  readonly columns: EntityColumn[]
+  readonly byName: Map<string, number>
+}
+
+/** The tables of a DataSource's entities, views and junctions. Its driver must be connected. */
+export function entityCatalogue({ driver, entityMetadatas }: DataSource): Catalogue {
+  const tables = new Map<string, Gathered>()
+  for (const { tablePath, columns } of entityMetadatas) {
+    let table = tables.get(tablePath)
+    // TypeORM, too, takes each dot for one between names.
+    if (!table)
+      tables.set(tablePath, (table = { path: tablePath.split('.'), columns: [], byName: new Map() }))
+    for (const column of columns) gather(table, column)
+  }
+  return { tables: [...tables.values()], defaults: defaultsOf(driver) }
+}
+
+/** What a bare name of a table may be qualified with. The drivers ask the database when they connect. */
+function defaultsOf(driver: DataSource['driver']): string[] {
+  const { database, schema, searchSchema } = driver as Partial<
+    Record<'database' | 'schema' | 'searchSchema', string>
+  >
+  if (driver.options.type === 'postgres') {
+    const own = [schema, searchSchema].filter((name) => name !== undefined)
+    return own.length > 0 ? own : ['public']
+  }
+  return ['main', ...(database ? [database] : [])]
+}
+
+function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {
+  if (metadata.isVirtualProperty) return
+  const bound = boundColumn(metadata)
+  const name = metadata.databaseName
+  const at = byName.get(name) ?? columns.length
+  const known = columns[at]
+  const declarations = [...(known?.bound ?? []), ...(bound ? [bound] : [])]
+  columns[at] = {
+    name,
+    isEncrypted: declarations.length > 0,
+    isPrimary: metadata.isPrimary || known?.isPrimary === true,
+    bound: declarations,
+  }
+  byName.set(name, at)
+}

@@ -1,0 +1,600 @@
+import { Cursor } from './cursor'
+import { type Name } from './names'
+import { type Clause, type NameUse, type Purpose, type Query, type Role, type Scope } from './scope'
+import { Kind } from './tokens'
+import * as words from './words'
+
+/** Where an expression stands. */
+export interface Context {
+  readonly scope: Scope
+  readonly clause: Clause
+  /** The function whose argument it is, and the aggregate around it, upper-case. */
+  readonly called?: string
+  readonly aggregate?: string
+}
+
+/** What an expression is, if it is one thing and nothing else. */
+export interface Expression {
+  readonly use?: NameUse
+  readonly query?: Query
+  readonly placeholders?: readonly number[]
+  readonly constant?: string
+  readonly number?: number
+  readonly start: number
+  readonly end: number
+}
+
+/** An operand, and what stood before it. */
+interface Operand extends Expression {
+  /** It begins a condition: nothing binds it to what is before. */
+  readonly isFirst: boolean
+}
+
+/** A comparison of a column with placeholders, before it is known what the column is. */
+export interface Compared {
+  readonly use: NameUse
+  readonly operator: string
+  readonly isNegated: boolean
+  readonly placeholders: readonly number[]
+  readonly start: number
+  readonly end: number
+}
+
+/** State of one expression: operands and operators take turns. */
+interface Reading {
+  context: Context
+  operands: number
+  last: Operand | undefined
+  /** Of the last operand and the one before, if they are compared. */
+  comparison: Compared | undefined
+  operator: string
+  isNegated: boolean
+  isFirst: boolean
+  openBetweens: number
+  openCases: number
+  hasInterval: boolean
+}
+
+/** Reads expressions: finds the names of columns in them, and what is done with each. */
+export abstract class ExpressionReader extends Cursor {
+  readonly uses: NameUse[] = []
+  readonly compared: Compared[] = []
+
+  /** Reads a query behind its opening parenthesis, up to the closing one. */
+  protected abstract subquery(scope: Scope | undefined, purpose: Purpose): Query
+
+  /** Reads up to a comma, a closing parenthesis, or a word that begins another clause. */
+  protected expression(context: Context): Expression {
+    const start = this.start
+    const reading: Reading = {
+      context,
+      operands: 0,
+      last: undefined,
+      comparison: undefined,
+      operator: '',
+      isNegated: false,
+      isFirst: true,
+      openBetweens: 0,
+      openCases: 0,
+      hasInterval: false,
+    }
+    const first = this.at
+    for (;;) {
+      const operand = this.#operand(reading)
+      if (operand) this.#took(reading, operand)
+      if (!this.#operator(reading)) break
+    }
+    this.#endComparison(reading)
+    if (this.at === first) this.fail()
+    const single = reading.operands === 1 && reading.last?.start === start ? reading.last : undefined
+    return single?.end === this.end ? single : { start, end: this.end }
+  }
+
+  /** `a, b` up to what cannot belong to it. */
+  protected expressions(context: Context): Expression[] {
+    const all: Expression[] = []
+    do all.push(this.expression(context))
+    while (this.takeSymbol(','))
+    return all
+  }
+
+  /** `a, b DESC NULLS LAST` */
+  protected orderedExpressions(context: Context): Expression[] {
+    const all: Expression[] = []
+    do {
+      all.push(this.expression(context))
+      this.takeWord('ASC', 'DESC')
+      if (this.takeWord('USING')) this.at++
+      if (this.takeWord('NULLS')) this.expectWord('FIRST', 'LAST')
+    } while (this.takeSymbol(','))
+    return all
+  }
+
+  protected addUse(
+    context: Context,
+    path: readonly Name[],
+    isStar: boolean,
+    start: number,
+    role: Role = 'operand',
+  ): NameUse {
+    const use: NameUse = {
+      scope: context.scope,
+      clause: context.clause,
+      path,
+      isStar,
+      start,
+      end: this.end,
+      called: context.called,
+      aggregate: context.aggregate,
+      role,
+      isCompared: false,
+      isWholeItem: false,
+      isCounted: false,
+      isUnplaced: false,
+      into: undefined,
+    }
+    this.uses.push(use)
+    return use
+  }
+
+  #took(reading: Reading, operand: Operand): void {
+    const { last, operator } = reading
+    reading.operands++
+    reading.last = operand
+    if (!last || !words.COMPARISONS.has(operator)) return
+    if (operand.use) operand.use.isCompared = true
+    if (operand.query) operand.query.purpose = 'compared'
+    if (last.use?.role === 'unchanged-test' && operand.use) operand.use.role = 'unchanged-test'
+    const { use } = last
+    const [column, values] = use ? [use, operand.placeholders] : [operand.use, last.placeholders]
+    if (!last.isFirst || !column || column.isStar || !values) return
+    const { isNegated } = reading
+    reading.comparison = {
+      use: column,
+      operator,
+      isNegated,
+      placeholders: values,
+      start: last.start,
+      end: operand.end,
+    }
+  }
+
+  #endComparison(reading: Reading): void {
+    if (reading.comparison) this.compared.push(reading.comparison)
+    reading.comparison = undefined
+  }
+
+  /** `undefined` where there is none: the expression ends there, or has an operator only. */
+  #operand(reading: Reading): Operand | undefined {
+    const { context } = reading
+    let { isFirst } = reading
+    for (;;) {
+      const start = this.start
+      const at = (rest: Partial<Expression>): Operand => ({ ...rest, start, end: this.end, isFirst })
+      const kind = this.kind()
+      if (kind === Kind.End) return undefined
+      if (kind === Kind.Placeholder) {
+        const number = this.tokens.number(this.at++)
+        return at({ placeholders: [number] })
+      }
+      if (kind === Kind.Number) {
+        const number = Number(this.tokens.written(this.at++))
+        return at({ number })
+      }
+      if (kind === Kind.Text && !(this.rules.hasTextNames && this.#isQualifier())) {
+        this.at++
+        return at({})
+      }
+      if (kind === Kind.Symbol) {
+        const symbol = this.symbol()
+        if (symbol === '(') return { ...this.#parenthesised(context), start, isFirst }
+        if (symbol === '*') {
+          this.at++
+          return at({ use: this.addUse(context, [], true, start) })
+        }
+        if (symbol === '[') {
+          this.#subscript(context)
+          return at({})
+        }
+        if (symbol === ')' || symbol === ',' || symbol === ']' || symbol === ';' || symbol === '.')
+          return undefined
+        // A sign, or another operator in front of its operand.
+        this.at++
+        isFirst = false
+        continue
+      }
+      if (kind === Kind.Word) {
+        const prefix = this.#prefix(reading)
+        if (prefix === 'operand') return at({})
+        if (prefix === 'prefix') {
+          isFirst = reading.isFirst
+          continue
+        }
+        const word = this.word()
+        if (words.CONSTANTS.has(word) && this.symbol(1) !== '.') {
+          this.at++
+          if (this.symbol() === '(') this.#call(context, word)
+          return at({ constant: word })
+        }
+      }
+      return { ...this.#named(context), start, isFirst }
+    }
+  }
+
+  #isQualifier(): boolean {
+    return this.symbol(1) === '.' && (this.isName(2) || this.symbol(2) === '*')
+  }
+
+  /** Takes a word of SQL that stands in front of an operand, if it is one there. */
+  #prefix(reading: Reading): 'prefix' | 'operand' | undefined {
+    const word = this.word()
+    if (word === 'CASE' && this.#hasOperandAt(1, true)) {
+      reading.openCases++
+      this.at++
+      if (this.takeWord('WHEN')) reading.isFirst = true
+      return 'prefix'
+    }
+    if (words.TYPES.has(word) && this.kind(1) === Kind.Text) {
+      this.at += 2
+      return 'operand'
+    }
+    if (word.startsWith('_') && this.kind(1) === Kind.Text && this.rules.hasVariables) {
+      this.at += 2
+      return 'operand'
+    }
+    if (!words.PREFIXES.has(word)) return undefined
+    if (word === 'ARRAY' && this.symbol(1) === '[') {
+      this.at++
+      return 'prefix'
+    }
+    if (!this.#hasOperandAt(1, false)) return undefined
+    const isCall = this.symbol(1) === '('
+    if (isCall && (word === 'ROW' || word === 'ARRAY' || word === 'INTERVAL')) {
+      reading.hasInterval ||= word === 'INTERVAL'
+      if (word === 'INTERVAL') return undefined
+    }
+    if (word === 'INTERVAL') reading.hasInterval = true
+    if (word === 'DISTINCT' || word === 'BINARY') reading.isFirst = false
+    if ((word === 'ANY' || word === 'SOME' || word === 'ALL') && isCall) reading.operator += ` ${word}`
+    if (word === 'EXISTS' && isCall) {
+      this.at += 2
+      if (!this.startsQuery()) this.fail()
+      this.nested(() => this.subquery(reading.context.scope, 'exists'))
+      return 'operand'
+    }
+    this.at++
+    return 'prefix'
+  }
+
+  /** True if an operand stands there, and so the word before is no name. */
+  #hasOperandAt(ahead: number, withWhen: boolean): boolean {
+    const kind = this.kind(ahead)
+    if (kind === Kind.Symbol) return '(-+[~'.includes(this.symbol(ahead))
+    if (kind !== Kind.Word) return kind !== Kind.End
+    const word = this.word(ahead)
+    if (word === 'WHEN') return withWhen
+    if (word === 'NOT' && !withWhen) return !words.OPERATORS.has(this.word(ahead + 1))
+    return !words.OPERATORS.has(word) && !words.CLAUSES.has(word)
+  }
+
+  /** True if a query begins here. */
+  protected startsQuery(): boolean {
+    let ahead = 0
+    while (this.symbol(ahead) === '(' && ahead < 200) ahead++
+    const word = this.word(ahead)
+    if (word === 'SELECT' || word === 'WITH') return true
+    if (word === 'VALUES') return this.symbol(ahead + 1) === '(' || this.word(ahead + 1) === 'ROW'
+    return word === 'TABLE' && this.kind(ahead + 1) !== Kind.Symbol && this.symbol(ahead + 2) === ')'
+  }
+
+  /** `(a)`, `(a, b)`, `(SELECT …)` */
+  #parenthesised(context: Context): Omit<Operand, 'start' | 'isFirst'> {
+    return this.nested(() => {
+      this.at++
+      if (this.startsQuery()) {
+        const query = this.subquery(context.scope, 'value')
+        return { query, end: this.end }
+      }
+      if (this.takeSymbol(')')) return { end: this.end }
+      const all = this.expressions(context)
+      this.expectSymbol(')')
+      const [first] = all
+      if (all.length === 1 && first) return { ...first, end: this.end }
+      const placeholders = all.every((each) => each.placeholders)
+        ? all.flatMap((each) => each.placeholders ?? [])
+        : undefined
+      return { ...(placeholders ? { placeholders } : {}), end: this.end }
+    })
+  }
+
+  #subscript(context: Context): void {
+    this.nested(() => {
+      this.at++
+      while (!this.takeSymbol(']')) {
+        if (this.isAtEnd) this.fail()
+        if (this.takeSymbol(',') || this.takeSymbol(':')) continue
+        this.expression(context)
+      }
+    })
+  }
+
+  /** A column, a function, or `t.*`. */
+  #named(context: Context): Omit<Operand, 'start' | 'isFirst'> {
+    const start = this.start
+    if (!this.isName()) this.fail()
+    const path = this.takePath()
+    if (this.symbol() === '.' && this.symbol(1) === '*') {
+      this.at += 2
+      return { use: this.addUse(context, path, true, start), end: this.end }
+    }
+    if (this.symbol() === '(') {
+      this.#call(context, path.at(-1)?.text.toUpperCase() ?? '')
+      return { end: this.end }
+    }
+    if (this.rules.hasTypedTexts && this.kind() === Kind.Text) return { end: this.end }
+    return { use: this.addUse(context, path, false, start), end: this.end }
+  }
+
+  /** The arguments of a function, with what may stand among them, and OVER, FILTER and WITHIN GROUP behind. */
+  #call(outer: Context, called: string): void {
+    const aggregate = outer.aggregate ?? (words.AGGREGATES.has(called) ? called : undefined)
+    const context: Context = { ...outer, called, ...(aggregate === undefined ? {} : { aggregate }) }
+    this.nested(() => {
+      this.at++
+      if (this.takeSymbol(')')) return
+      if (words.UNIT_FIRST.has(called) && this.kind() === Kind.Word && this.symbol(1) !== '.') {
+        this.at++
+        if (!this.takeSymbol(',')) this.expectWord('FROM')
+      }
+      if (this.startsQuery()) {
+        const query = this.subquery(outer.scope, 'value')
+        query.purpose = 'compared'
+        return
+      }
+      const isDistinct = this.word() === 'DISTINCT'
+      const first = this.expression(context)
+      if (called === 'COUNT' && !isDistinct && this.symbol() === ')' && first.use) first.use.isCounted = true
+      this.#arguments(context)
+    })
+    this.#behindCall(outer, called)
+  }
+
+  /** What follows the first argument, up to the parenthesis. */
+  #arguments(context: Context): void {
+    for (;;) {
+      if (this.takeSymbol(')')) return
+      if (this.symbol() === ',' && context.called === 'CONVERT') this.#skipType()
+      else if (this.takeSymbol(',')) this.expression(context)
+      else if (this.takeWord('FROM', 'FOR', 'PLACING', 'IN', 'SEPARATOR', 'LIMIT', 'OFFSET'))
+        this.expression(context)
+      else if (this.takeWords('ORDER', 'BY')) this.orderedExpressions({ ...context, clause: 'order' })
+      else if (this.takeWord('USING')) this.at++
+      else if (this.word() === 'AS' || this.word() === 'RETURNING') this.#skipType()
+      else if (this.takeWord('WITH', 'WITHOUT', 'ON', 'DEFAULT', 'NULLS', 'COLUMNS', 'PATH')) this.#skipType()
+      else this.fail()
+    }
+  }
+
+  /** A type in CAST, which no column can be part of: up to the end of the argument. */
+  #skipType(): void {
+    this.at++
+    while (this.symbol() !== ')' && this.symbol() !== ',') {
+      if (this.isAtEnd) this.fail()
+      if (this.symbol() === '(') this.skipParentheses()
+      else this.at++
+    }
+  }
+
+  #behindCall(context: Context, called: string): void {
+    for (;;) {
+      if (this.word() === 'FILTER' && this.symbol(1) === '(' && this.word(2) === 'WHERE') {
+        this.at += 3
+        this.nested(() => this.expression({ ...context, clause: 'where' }))
+        this.expectSymbol(')')
+      } else if (this.takeWords('WITHIN', 'GROUP')) {
+        this.expectSymbol('(')
+        if (!this.takeWords('ORDER', 'BY')) this.fail()
+        this.orderedExpressions({ ...context, clause: 'order', called })
+        this.expectSymbol(')')
+      } else if (this.takeWords('IGNORE', 'NULLS') || this.takeWords('RESPECT', 'NULLS')) continue
+      else if (this.word() === 'AGAINST' && this.symbol(1) === '(') {
+        this.at += 2
+        this.expression({ ...context, called })
+        while (!this.takeSymbol(')')) {
+          if (this.isAtEnd) this.fail()
+          this.at++
+        }
+      } else if (this.word() === 'OVER' && (this.symbol(1) === '(' || this.isName(1))) {
+        this.at++
+        if (this.symbol() === '(') this.window(context.scope)
+        else this.at++
+      } else return
+    }
+  }
+
+  /** `(name PARTITION BY … ORDER BY … ROWS …)` */
+  protected window(scope: Scope): void {
+    this.expectSymbol('(')
+    const context: Context = { scope, clause: 'window' }
+    this.nested(() => {
+      if (this.isName() && !['PARTITION', 'ORDER', 'ROWS', 'RANGE', 'GROUPS'].includes(this.word())) this.at++
+      if (this.takeWords('PARTITION', 'BY')) this.expressions(context)
+      if (this.takeWords('ORDER', 'BY')) this.orderedExpressions({ scope, clause: 'order' })
+      while (!this.takeSymbol(')')) {
+        // A frame: numbers and words.
+        if (this.isAtEnd || this.kind() === Kind.Name) this.fail()
+        if (this.symbol() === '(') this.skipParentheses()
+        else this.at++
+      }
+    })
+  }
+
+  /** Takes what stands behind an operand. Returns true if another operand follows. */
+  #operator(reading: Reading): boolean {
+    const { context } = reading
+    for (;;) {
+      const kind = this.kind()
+      if (kind === Kind.End) return false
+      if (kind === Kind.Symbol) {
+        const symbol = this.symbol()
+        if (symbol === ')' || symbol === ',' || symbol === ']' || symbol === ';') return false
+        if (symbol === '::') this.#cast(reading)
+        else if (symbol === '[') {
+          this.#subscript(context)
+          reading.last = undefined
+        } else if (symbol === '.') {
+          // A field of a row in parentheses.
+          this.at++
+          if (!this.takeSymbol('*')) this.takeName()
+          reading.last = undefined
+        } else if (symbol === '(') {
+          this.nested(() => this.#parenthesised(context))
+          reading.last = undefined
+        } else {
+          this.at++
+          this.#tookOperator(reading, symbol, false)
+          return true
+        }
+        continue
+      }
+      // Texts behind each other are one; behind a name, in MySQL, a text is its alias.
+      if (kind === Kind.Text) {
+        if (reading.last?.use && context.clause === 'select' && context.called === undefined) return false
+        this.at++
+        reading.last = undefined
+        continue
+      }
+      if (kind !== Kind.Word) {
+        if (kind === Kind.Name) return this.#strayName(reading)
+        this.fail()
+      }
+      const word = this.word()
+      if (reading.openCases > 0 && this.#caseWord(reading, word)) {
+        if (word === 'END') continue
+        return true
+      }
+      if (word === 'COLLATE') {
+        this.at++
+        this.takePath()
+        reading.last = undefined
+      } else if (word === 'IS' || word === 'ISNULL' || word === 'NOTNULL') {
+        if (this.#is(reading)) return true
+      } else if (word === 'NOT' && words.OPERATORS.has(this.word(1))) {
+        this.at++
+        reading.isNegated = true
+      } else if (word === 'IN' && context.called === 'POSITION') return false
+      else if (words.OPERATORS.has(word) && word !== 'NOT') {
+        this.at++
+        if (word === 'SIMILAR') this.takeWord('TO')
+        else if (word === 'SOUNDS') this.takeWord('LIKE')
+        else if (word === 'MEMBER') this.takeWord('OF')
+        else if (word === 'AT') {
+          if (!this.takeWords('TIME', 'ZONE') && this.takeWord('LOCAL')) continue
+        } else if (word === 'BETWEEN') this.takeWord('SYMMETRIC', 'ASYMMETRIC')
+        this.#tookOperator(reading, word, reading.isNegated)
+        return true
+      } else if (words.CLAUSES.has(word)) return false
+      else if (word === 'OPERATOR' && this.symbol(1) === '(') {
+        this.at++
+        this.skipParentheses()
+        this.#tookOperator(reading, '=', false)
+        return true
+      } else if (reading.hasInterval) {
+        this.at++
+        reading.last = undefined
+      } else return this.#strayName(reading)
+    }
+  }
+
+  /** A name that follows an operand: an alias where there may be one; else nothing that the reader knows. */
+  #strayName(reading: Reading): boolean {
+    const { context } = reading
+    const mayBeAlias = context.clause === 'select' || context.clause === 'returning'
+    if (mayBeAlias && context.called === undefined && this.symbol(1) !== '.') return false
+    const start = this.start
+    const path = this.takePath()
+    this.addUse(context, path, false, start).isUnplaced = true
+    reading.last = undefined
+    return this.#operator(reading)
+  }
+
+  #caseWord(reading: Reading, word: string): boolean {
+    if (word !== 'WHEN' && word !== 'THEN' && word !== 'ELSE' && word !== 'END') return false
+    this.#endComparison(reading)
+    this.at++
+    reading.operator = ''
+    reading.isNegated = false
+    reading.isFirst = true
+    reading.operands++
+    reading.last = undefined
+    if (word === 'END') reading.openCases--
+    return true
+  }
+
+  /** IS NULL and its kin. Returns true if an operand follows. */
+  #is(reading: Reading): boolean {
+    const { last } = reading
+    const isWord = this.word() === 'IS'
+    this.at++
+    const isNegated = isWord && this.takeWord('NOT')
+    if (!isWord || this.takeWord('NULL')) {
+      if (last?.use?.role === 'operand' && last.isFirst && !last.use.isStar) last.use.role = 'null-test'
+      reading.operands++
+      return false
+    }
+    if (this.takeWord('TRUE', 'FALSE', 'UNKNOWN', 'NORMALIZED', 'JSON', 'DOCUMENT')) {
+      reading.operands++
+      reading.last = undefined
+      return false
+    }
+    const isDistinct = this.takeWords('DISTINCT', 'FROM')
+    if (isDistinct && last?.use && last.isFirst) this.#unchangedTest(last.use)
+    this.#tookOperator(reading, 'IS', isNegated)
+    return true
+  }
+
+  /** `t.c IS DISTINCT FROM EXCLUDED.c`: what TypeORM writes for an upsert that skips unchanged rows. */
+  #unchangedTest(use: NameUse): void {
+    const start = this.at
+    if (!this.isName()) return
+    const path = this.takePath()
+    this.at = start
+    const [table, name] = path
+    if (path.length !== 2 || table?.key.toLowerCase() !== 'excluded') return
+    if (name?.key === use.path.at(-1)?.key) use.role = 'unchanged-test'
+  }
+
+  #tookOperator(reading: Reading, operator: string, isNegated: boolean): void {
+    const { last } = reading
+    const isBetweens = operator === 'AND' && reading.openBetweens > 0
+    if (operator === 'BETWEEN') reading.openBetweens++
+    if (isBetweens) reading.openBetweens--
+    reading.isFirst = words.CONNECTIVES.has(operator) && !isBetweens
+    if (reading.isFirst) this.#endComparison(reading)
+    else reading.comparison = undefined
+    reading.operator = isBetweens ? 'BETWEEN' : operator
+    reading.isNegated = isNegated
+    if (last?.use?.role === 'unchanged-test' && operator !== 'IS' && !reading.isFirst)
+      last.use.role = 'operand'
+    if (last?.use && words.COMPARISONS.has(operator)) last.use.isCompared = true
+    if (last?.query && words.COMPARISONS.has(operator)) last.query.purpose = 'compared'
+  }
+
+  /** `::type(n)[]` */
+  #cast(reading: Reading): void {
+    this.at++
+    this.takePath()
+    this.takeWord('PRECISION', 'VARYING')
+    if (this.symbol() === '(') this.skipParentheses()
+    if ((this.word() === 'WITH' || this.word() === 'WITHOUT') && this.word(1) === 'TIME') this.at += 3
+    while (this.symbol() === '[') {
+      this.at++
+      if (this.kind() === Kind.Number) this.at++
+      this.expectSymbol(']')
+    }
+    reading.operands++
+    if (reading.last?.placeholders && !reading.last.use) {
+      reading.last = { ...reading.last, end: this.end }
+    } else reading.last = undefined
+  }
+}

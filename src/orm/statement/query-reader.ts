@@ -1,0 +1,407 @@
+import { type Context, type Expression, ExpressionReader } from './expression'
+import { type Name, type TableIndex } from './names'
+import { type Item, type ListItem, type Purpose, Query, Scope, type ScopeTable } from './scope'
+import { type LexicalRules } from '../../dialects/lexical-rules'
+import { Kind, type Tokens } from './tokens'
+import * as words from './words'
+
+/** Reads SELECT, and what may stand in its place: VALUES, set operations, common table expressions. */
+export abstract class QueryReader extends ExpressionReader {
+  readonly scopes: Scope[] = []
+
+  constructor(
+    tokens: Tokens,
+    rules: LexicalRules,
+    protected readonly index: TableIndex,
+  ) {
+    super(tokens, rules)
+  }
+
+  /** A statement inside of a common table expression. */
+  protected abstract nestedStatement(scope: Scope): Query
+
+  protected subquery(scope: Scope | undefined, purpose: Purpose): Query {
+    const query = this.query(scope)
+    query.purpose = purpose
+    this.expectSymbol(')')
+    return query
+  }
+
+  protected newScope(parent: Scope | undefined): Scope {
+    const scope = new Scope(parent, this.start)
+    this.scopes.push(scope)
+    return scope
+  }
+
+  /** `WITH` … `SELECT` … `UNION` … `ORDER BY` … `LIMIT` … */
+  protected query(parent: Scope | undefined): Query {
+    const query = new Query()
+    let outer = parent
+    if (this.word() === 'WITH') {
+      outer = this.newScope(parent)
+      this.ctes(outer)
+    }
+    this.#branch(query, outer)
+    while (words.SET_OPERATIONS.has(this.word())) {
+      const isUnion = this.word() === 'UNION'
+      this.at++
+      const isAll = this.takeWord('ALL')
+      if (!isAll) this.takeWord('DISTINCT')
+      if (!isAll || !isUnion) query.comparesRows = true
+      this.#branch(query, outer)
+    }
+    const [first] = query.branches
+    if (first) this.#tail(first)
+    return query
+  }
+
+  /** `WITH a AS (…), b (x, y) AS MATERIALIZED (…)` */
+  protected ctes(scope: Scope): void {
+    this.expectWord('WITH')
+    this.takeWord('RECURSIVE')
+    do {
+      const name = this.takeName()
+      const columnNames = this.symbol() === '(' ? this.takeNames() : []
+      this.expectWord('AS')
+      if (this.takeWord('NOT')) this.expectWord('MATERIALIZED')
+      else this.takeWord('MATERIALIZED')
+      this.expectSymbol('(')
+      // A recursive query names itself.
+      const placeholder = new Query()
+      scope.ctes.set(name.key, placeholder)
+      const query = this.nested(() => this.nestedStatement(scope))
+      this.expectSymbol(')')
+      placeholder.branches.push(...query.branches)
+      placeholder.comparesRows = query.comparesRows
+      placeholder.columnNames = columnNames
+      this.queryReplaced(query, placeholder)
+    } while (this.takeSymbol(','))
+  }
+
+  /** Queries whose rows or columns need a look. */
+  readonly queries: Query[] = []
+
+  protected queryReplaced(old: Query, replacement: Query): void {
+    const at = this.queries.indexOf(old)
+    if (at >= 0) this.queries[at] = replacement
+  }
+
+  #branch(query: Query, outer: Scope | undefined): void {
+    if (!this.queries.includes(query)) this.queries.push(query)
+    if (this.symbol() === '(') {
+      this.nested(() => {
+        this.at++
+        const inner = this.query(outer)
+        this.expectSymbol(')')
+        query.branches.push(...inner.branches)
+        query.comparesRows ||= inner.comparesRows
+      })
+      return
+    }
+    const scope = this.newScope(outer)
+    query.branches.push(scope)
+    if (this.takeWord('VALUES')) this.#values(scope)
+    else if (this.takeWord('TABLE')) {
+      scope.items.push({ name: undefined, use: this.#bareStar(scope), query: undefined })
+      this.#namedTable(scope)
+    } else this.#select(scope)
+  }
+
+  #bareStar(scope: Scope): ReturnType<ExpressionReader['addUse']> {
+    const use = this.addUse({ scope, clause: 'select' }, [], true, this.start)
+    use.role = 'item'
+    return use
+  }
+
+  #values(scope: Scope): void {
+    do {
+      this.takeWord('ROW')
+      this.expectSymbol('(')
+      if (!this.takeSymbol(')')) {
+        this.nested(() => this.expressions({ scope, clause: 'other' }))
+        this.expectSymbol(')')
+      }
+    } while (this.takeSymbol(','))
+  }
+
+  #select(scope: Scope): void {
+    this.expectWord('SELECT')
+    this.#modifiers(scope)
+    if (this.word() !== 'FROM') {
+      do this.item({ scope, clause: 'select' })
+      while (this.takeSymbol(','))
+    }
+    this.#into()
+    if (this.takeWord('FROM')) this.from(scope)
+    if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
+    if (this.takeWords('GROUP', 'BY')) this.#groupBy(scope)
+    if (this.takeWord('HAVING')) this.expression({ scope, clause: 'having' })
+    if (this.takeWord('WINDOW')) {
+      do {
+        this.takeName()
+        this.expectWord('AS')
+        this.window(scope)
+      } while (this.takeSymbol(','))
+    }
+  }
+
+  #modifiers(scope: Scope): void {
+    for (;;) {
+      const word = this.word()
+      // A column may be called so, too.
+      if (!['ALL', 'DISTINCT'].includes(word) && !words.SELECT_MODIFIERS.has(word)) return
+      const next = this.symbol(1)
+      if (next === ',' || next === '.' || next === '=' || this.word(1) === 'FROM' || this.word(1) === 'AS')
+        return
+      this.at++
+      if (word === 'DISTINCTROW') scope.isDistinct = true
+      if (word !== 'DISTINCT') continue
+      if (this.word() === 'ON' && this.symbol(1) === '(') {
+        this.at += 2
+        scope.distinctOn.push(...this.#listItems(scope, 'distinct-on', () => undefined))
+        this.expectSymbol(')')
+      } else scope.isDistinct = true
+    }
+  }
+
+  /** An item of SELECT or RETURNING, with its result name. */
+  protected item(context: Context): void {
+    const { scope } = context
+    const expression = this.expression(context)
+    const { use } = expression
+    let name: Name | undefined
+    if (this.takeWord('AS')) name = this.#resultName()
+    else if (this.kind() === Kind.Name || this.kind() === Kind.Text) name = this.#resultName()
+    else if (this.kind() === Kind.Word && !words.CLAUSES.has(this.word()) && this.word() !== '')
+      name = this.takeName()
+    if (use) use.role = 'item'
+    name ??= use && !use.isStar ? use.path.at(-1) : undefined
+    scope.items.push({ name, use, query: expression.query } satisfies Item)
+    if (expression.query && expression.query.purpose === 'value') expression.query.purpose = 'rows'
+  }
+
+  #resultName(): Name {
+    return this.kind() === Kind.Text ? this.nameAt(this.at++) : this.takeName()
+  }
+
+  /** `INTO @x`, `INTO OUTFILE 'x'` of MySQL, `INTO t` of PostgreSQL. */
+  #into(): void {
+    if (!this.takeWord('INTO')) return
+    while (!this.isAtEnd && this.word() !== 'FROM' && this.symbol() !== ')' && this.symbol() !== ';')
+      this.at++
+  }
+
+  #groupBy(scope: Scope): void {
+    if (!this.takeWord('ALL')) this.takeWord('DISTINCT')
+    scope.groups.push(
+      ...this.#listItems(scope, 'group', () => {
+        if (this.takeWords('WITH', 'ROLLUP')) return
+        this.takeWord('ASC', 'DESC')
+      }),
+    )
+  }
+
+  #listItems(scope: Scope, clause: Context['clause'], behind: () => void): ListItem[] {
+    const items: ListItem[] = []
+    do {
+      const expression = this.expression({ scope, clause })
+      items.push(listItem(expression))
+      behind()
+    } while (this.takeSymbol(','))
+    return items
+  }
+
+  #orderBy(scope: Scope): void {
+    const context: Context = { scope, clause: 'order' }
+    do {
+      const expression = this.expression(context)
+      scope.orders.push(listItem(expression))
+      this.takeWord('ASC', 'DESC')
+      if (this.takeWord('USING')) this.at++
+      if (this.takeWord('NULLS')) this.expectWord('FIRST', 'LAST')
+    } while (this.takeSymbol(','))
+    this.takeWords('WITH', 'ROLLUP')
+  }
+
+  /** What follows the branches of a query, and the writing statements of MySQL and SQLite. */
+  #tail(scope: Scope): void {
+    this.orderAndLimit(scope)
+    for (;;) {
+      if (this.takeWords('FETCH')) {
+        while (!this.takeWord('ONLY', 'TIES')) {
+          if (this.isAtEnd) this.fail()
+          this.at++
+        }
+      } else if (this.takeWord('FOR')) this.#locking()
+      else if (this.takeWords('LOCK', 'IN', 'SHARE', 'MODE')) continue
+      else if (this.word() === 'INTO') this.#into()
+      else return
+    }
+  }
+
+  protected orderAndLimit(scope: Scope): void {
+    const context: Context = { scope, clause: 'other' }
+    if (this.takeWords('ORDER', 'BY')) this.#orderBy(scope)
+    for (;;) {
+      if (this.takeWord('LIMIT')) {
+        if (this.takeWord('ALL')) continue
+        this.expression(context)
+        if (this.takeSymbol(',')) this.expression(context)
+      } else if (this.takeWord('OFFSET')) {
+        this.expression(context)
+        this.takeWord('ROW', 'ROWS')
+      } else return
+    }
+  }
+
+  #locking(): void {
+    if (this.takeWords('NO', 'KEY')) this.expectWord('UPDATE')
+    else if (this.takeWords('KEY')) this.expectWord('SHARE')
+    else this.expectWord('UPDATE', 'SHARE')
+    if (this.takeWord('OF')) {
+      do this.takePath()
+      while (this.takeSymbol(','))
+    }
+    while (this.takeWord('NOWAIT', 'SKIP', 'LOCKED')) continue
+    if (this.takeWord('WAIT')) this.at++
+  }
+
+  /** Tables and joins. */
+  protected from(scope: Scope): void {
+    this.#tableFactor(scope)
+    for (;;) {
+      if (this.takeSymbol(',')) {
+        this.#tableFactor(scope)
+        continue
+      }
+      const start = this.at
+      if (this.takeWord('NATURAL')) scope.hasNaturalJoin = true
+      this.takeWord('INNER', 'CROSS', 'LEFT', 'RIGHT', 'FULL')
+      this.takeWord('OUTER')
+      if (this.takeWord('STRAIGHT_JOIN') || this.takeWord('JOIN')) this.#tableFactor(scope)
+      else if (this.at !== start) this.fail()
+      else if (this.word() === 'ON' && ['CONFLICT', 'DUPLICATE'].includes(this.word(1))) return
+      else if (this.takeWord('ON')) this.expression({ scope, clause: 'where' })
+      else if (this.word() === 'USING' && this.symbol(1) === '(') this.#using(scope)
+      else return
+    }
+  }
+
+  #using(scope: Scope): void {
+    this.at += 2
+    do {
+      const { start } = this
+      const name = this.takeName()
+      this.addUse({ scope, clause: 'where' }, [name], false, start)
+    } while (this.takeSymbol(','))
+    this.expectSymbol(')')
+    if (this.takeWord('AS')) this.takeName()
+  }
+
+  #tableFactor(scope: Scope): void {
+    this.takeWord('ONLY')
+    const isLateral = this.word() === 'LATERAL' && this.kind(1) === Kind.Symbol
+    if (isLateral) this.at++
+    if (this.symbol() !== '(') {
+      this.#namedTable(scope)
+      return
+    }
+    this.nested(() => {
+      this.at++
+      if (this.startsQuery()) {
+        // Only a lateral query sees what stands beside it.
+        const query = this.subquery(isLateral ? scope : scope.parent, 'rows')
+        const { alias, columnNames } = this.#alias()
+        scope.tables.push({ alias, path: undefined, table: undefined, query, columnNames })
+        return
+      }
+      this.from(scope)
+      this.expectSymbol(')')
+      if (this.takeWord('AS')) this.takeName()
+    })
+  }
+
+  #namedTable(scope: Scope): void {
+    const path = this.takePath()
+    if (this.symbol() === '(' && path.at(-1)) {
+      // A function that gives rows.
+      this.at--
+      this.expression({ scope, clause: 'select' })
+      if (this.takeWord('WITH')) this.expectWord('ORDINALITY')
+      const { alias, columnNames } = this.#alias()
+      scope.tables.push({
+        alias: alias ?? path.at(-1),
+        path: undefined,
+        table: undefined,
+        query: undefined,
+        columnNames,
+      })
+      return
+    }
+    this.takeSymbol('*')
+    if (this.word() === 'PARTITION' && this.symbol(1) === '(') {
+      this.at++
+      this.takeNames()
+    }
+    if (this.takeWords('FOR', 'SYSTEM_TIME')) {
+      this.takeWords('AS', 'OF')
+      if (!this.takeWord('ALL')) {
+        this.takeWord('BETWEEN', 'FROM')
+        this.expression({ scope, clause: 'select' })
+        if (this.takeWord('TO')) this.expression({ scope, clause: 'select' })
+      }
+    }
+    const { alias, columnNames } = this.#alias()
+    this.#hints(scope)
+    scope.tables.push(this.tableFor(scope, path, alias, columnNames))
+  }
+
+  /** A table by its name: that of a common table expression, or of the catalogue, or one that is not known. */
+  protected tableFor(
+    scope: Scope,
+    path: readonly Name[],
+    alias: Name | undefined,
+    columnNames: readonly Name[] = [],
+  ): ScopeTable {
+    const [name] = path
+    const query = path.length === 1 && name ? scope.cte(name) : undefined
+    return { alias, path, table: query ? undefined : this.index.find(path), query, columnNames }
+  }
+
+  #alias(): { alias: Name | undefined; columnNames: readonly Name[] } {
+    if (!this.takeWord('AS')) {
+      const isAlias = this.kind() === Kind.Word ? !words.NO_ALIAS.has(this.word()) : this.isName()
+      if (!isAlias) return { alias: undefined, columnNames: [] }
+    }
+    // PostgreSQL's `AS (a int, b text)` for functions.
+    const alias = this.symbol() === '(' ? undefined : this.takeName()
+    if (this.symbol() !== '(') return { alias, columnNames: [] }
+    if (this.isName(1) && (this.symbol(2) === ',' || this.symbol(2) === ')')) {
+      return { alias, columnNames: this.takeNames() }
+    }
+    this.skipParentheses()
+    return { alias, columnNames: [] }
+  }
+
+  #hints(scope: Scope): void {
+    for (;;) {
+      if (this.takeWord('USE', 'FORCE', 'IGNORE')) {
+        this.expectWord('INDEX', 'KEY')
+        if (this.takeWord('FOR')) while (this.takeWord('JOIN', 'ORDER', 'GROUP', 'BY')) continue
+        this.takeNames()
+        while (this.takeSymbol(',')) this.takeNames()
+      } else if (this.takeWords('NOT', 'INDEXED')) continue
+      else if (this.takeWords('INDEXED', 'BY')) this.takeName()
+      else if (this.takeWord('TABLESAMPLE')) {
+        this.expression({ scope, clause: 'select' })
+        if (this.takeWord('REPEATABLE')) this.skipParentheses()
+      } else return
+    }
+  }
+}
+
+function listItem({ use, number, start, end }: Expression): ListItem {
+  if (use) use.isWholeItem = true
+  const isPosition = number !== undefined && Number.isInteger(number)
+  return { use, position: isPosition ? number : undefined, start, end }
+}

@@ -1,0 +1,283 @@
+import { type Name, type TableIndex } from './names'
+import { type CatalogueTable, type ColumnSource } from './statement'
+
+/** Where in a statement an expression stands. */
+export type Clause =
+  | 'select'
+  | 'returning'
+  | 'where'
+  | 'having'
+  | 'group'
+  | 'distinct-on'
+  | 'order'
+  | 'window'
+  | 'set'
+  | 'values'
+  | 'other'
+
+/** What is done with a column, as far as the place itself tells. */
+export type Role = 'operand' | 'item' | 'target' | 'null-test' | 'counted' | 'unchanged-test' | 'itself'
+
+/** A name, or a chain of names with dots between them, where a column can stand. */
+export interface NameUse {
+  readonly scope: Scope
+  readonly clause: Clause
+  /** The names; empty for a bare `*`. */
+  readonly path: readonly Name[]
+  /** `*` or `t.*`. */
+  readonly isStar: boolean
+  readonly start: number
+  readonly end: number
+  readonly called: string | undefined
+  readonly aggregate: string | undefined
+  role: Role
+  isCompared: boolean
+  /** Alone in an item of ORDER BY or GROUP BY: then it may be a result name first of all. */
+  isWholeItem: boolean
+  /** An argument of a plain COUNT, alone. */
+  isCounted: boolean
+  /** Where the reader has no rule for a name. */
+  isUnplaced: boolean
+  /** Assignments and inserted columns: what it goes into. */
+  into: Target | undefined
+}
+
+/** A column that something is put into. */
+export interface Target {
+  readonly use: NameUse
+  isStorable: boolean
+}
+
+/** An item of SELECT or RETURNING. */
+export interface Item {
+  /** The result name, if it is written or that of a column. */
+  readonly name: Name | undefined
+  /** If it is a column, or a star, and nothing else. */
+  readonly use: NameUse | undefined
+  /** If it is a subquery and nothing else. */
+  readonly query: Query | undefined
+}
+
+/** An item of GROUP BY, ORDER BY or DISTINCT ON. */
+export interface ListItem {
+  readonly use: NameUse | undefined
+  /** `ORDER BY 2` */
+  readonly position: number | undefined
+  readonly start: number
+  readonly end: number
+}
+
+/** A table in FROM, or the one that is written to. */
+export interface ScopeTable {
+  readonly alias: Name | undefined
+  readonly path: readonly Name[] | undefined
+  readonly table: CatalogueTable | undefined
+  readonly query: Query | undefined
+  /** Names that an alias gives to the columns. */
+  readonly columnNames: readonly Name[]
+  /** `EXCLUDED`: not found without its name. */
+  readonly isExcluded?: true
+}
+
+/** What a query is for: whether its columns are a result, or are compared. */
+export type Purpose = 'result' | 'rows' | 'exists' | 'value' | 'compared' | 'inserted'
+
+/** A SELECT, or what has RETURNING or its own tables. */
+export class Scope {
+  readonly tables: ScopeTable[] = []
+  readonly items: Item[] = []
+  readonly groups: ListItem[] = []
+  readonly orders: ListItem[] = []
+  readonly distinctOn: ListItem[] = []
+  readonly ctes = new Map<string, Query>()
+  isDistinct = false
+  hasNaturalJoin = false
+
+  constructor(
+    readonly parent: Scope | undefined,
+    readonly start: number,
+  ) {}
+
+  cte(name: Name): Query | undefined {
+    return this.ctes.get(name.key) ?? this.parent?.cte(name)
+  }
+}
+
+/** A query of one or more branches, or a statement with RETURNING in a common table expression. */
+export class Query {
+  readonly branches: Scope[] = []
+  /** True if a set operation compares the rows: all but UNION ALL. */
+  comparesRows = false
+  purpose: Purpose = 'rows'
+  columnNames: readonly Name[] = []
+  #columns: OutputColumn[] | undefined
+  #isBeingRead = false
+
+  /** What the columns are called and stand for. */
+  columns(index: TableIndex): readonly OutputColumn[] {
+    if (this.#columns) return this.#columns
+    // A recursive query stands for itself in its second branch, and is what its first one says.
+    if (this.#isBeingRead) return []
+    this.#isBeingRead = true
+    const [first = [], ...others] = this.branches.map((branch) => outputColumns(branch, index))
+    this.#isBeingRead = false
+    return (this.#columns = first.map(({ name, sources }, place) => ({
+      name: this.columnNames[place] ?? name,
+      sources: [...sources, ...others.flatMap((columns) => columns[place]?.sources ?? [])],
+    })))
+  }
+
+  /** True if a star stands for columns that are not known. */
+  isOpen(index: TableIndex): boolean {
+    if (this.#isBeingRead) return false
+    this.#isBeingRead = true
+    const open = this.branches.some(({ items, tables }) =>
+      items.some(({ use }) => {
+        if (!use?.isStar) return false
+        const table = tableOf(use)
+        if (use.path.length > 0) return !table || isUnknown(table, index)
+        return tables.some((each) => isUnknown(each, index))
+      }),
+    )
+    this.#isBeingRead = false
+    return open
+  }
+}
+
+export interface OutputColumn {
+  readonly name: Name | undefined
+  readonly sources: readonly ColumnSource[]
+}
+
+/** True if it is not known which columns a table has. */
+export function isUnknown({ table, query }: ScopeTable, index: TableIndex): boolean {
+  return !table && (!query || query.isOpen(index))
+}
+
+/** What an alias is called in the names of rows. */
+export function aliasText({ alias, path }: ScopeTable): string {
+  return alias?.text ?? path?.at(-1)?.text ?? ''
+}
+
+const known = new WeakMap<ScopeTable, OutputColumn[]>()
+
+/** All that is known of a table's columns. To be asked when the statement was read to its end. */
+export function columnsOfTable(table: ScopeTable, index: TableIndex): OutputColumn[] {
+  const columns = known.get(table) ?? readColumns(table, index)
+  known.set(table, columns)
+  return columns
+}
+
+function readColumns(table: ScopeTable, index: TableIndex): OutputColumn[] {
+  const row = aliasText(table)
+  const declared = table.table
+  if (declared) {
+    return declared.columns.map((column, place) => ({
+      name: table.columnNames[place] ?? { text: column.name, key: index.key(column.name) },
+      sources: [{ table: declared, column, row }],
+    }))
+  }
+  return (table.query?.columns(index) ?? []).map(({ name, sources }, place) => ({
+    name: table.columnNames[place] ?? name,
+    sources: sources.map((source) => ({ ...source, row: `${row}/${source.row}` })),
+  }))
+}
+
+/** The table of a scope that a qualifier stands for. An alias hides the table's own name. */
+export function tableOf(use: Pick<NameUse, 'scope' | 'path' | 'isStar'>): ScopeTable | undefined {
+  const qualifier = use.isStar ? use.path : use.path.slice(0, -1)
+  const last = qualifier.at(-1)
+  if (!last) return undefined
+  for (let scope: Scope | undefined = use.scope; scope; scope = scope.parent) {
+    const matching = scope.tables.filter(({ alias, path }) =>
+      alias ? qualifier.length === 1 && alias.key === last.key : endsWith(path, qualifier),
+    )
+    const found =
+      matching.find((table) => (table.alias ?? table.path?.at(-1))?.text === last.text) ?? matching[0]
+    if (found) return found
+  }
+  return undefined
+}
+
+/** `name` is matched by `name`, and so is `schema.name`; `other.name` is not. */
+function endsWith(path: readonly Name[] | undefined, qualifier: readonly Name[]): boolean {
+  if (!path) return false
+  for (let back = 1; back <= qualifier.length; back++) {
+    const written = path.at(-back)
+    if (written && written.key !== qualifier.at(-back)?.key) return false
+  }
+  return true
+}
+
+function outputColumns(scope: Scope, index: TableIndex): OutputColumn[] {
+  return scope.items.flatMap(({ name, use, query }) => {
+    if (use?.isStar) {
+      const table = tableOf(use)
+      const tables = use.path.length > 0 ? (table ? [table] : []) : scope.tables
+      return tables.filter(({ isExcluded }) => !isExcluded).flatMap((each) => columnsOfTable(each, index))
+    }
+    if (query) return [{ name, sources: subquerySources(query, index) }]
+    return [{ name, sources: use ? sourcesOf(use, index) : [] }]
+  })
+}
+
+/** Each value of a subquery comes from a row of its own. */
+function subquerySources(query: Query, index: TableIndex): ColumnSource[] {
+  const [first] = query.columns(index)
+  return (first?.sources ?? []).map((source) => ({
+    ...source,
+    row: `(${query.branches[0]?.start ?? 0})/${source.row}`,
+  }))
+}
+
+/** What a name stands for: nothing, if it is a column of a table that is not known. */
+export function sourcesOf(use: NameUse, index: TableIndex): readonly ColumnSource[] {
+  const name = use.path.at(-1)
+  if (!name || use.isStar) return []
+  if (use.path.length > 1) {
+    const table = tableOf(use)
+    return table ? columnOf(table, name, index) : []
+  }
+  if (use.clause === 'order' && use.isWholeItem) {
+    const items = aliased(use.scope, name, index)
+    if (items) return items
+  }
+  for (let scope: Scope | undefined = use.scope; scope; scope = scope.parent) {
+    const candidates = scope.tables.filter(({ isExcluded }) => !isExcluded)
+    const found = candidates
+      .map((table) => findColumn(table, name, index))
+      .filter((each) => each !== undefined)
+    const asResult =
+      use.role !== 'item' && use.role !== 'target' && (found.length === 0 || use.clause !== 'where')
+        ? aliased(scope, name, index)
+        : undefined
+    if (found.length > 0) return [...found.flatMap(({ sources }) => sources), ...(asResult ?? [])]
+    if (asResult) return asResult
+  }
+  return []
+}
+
+/** The items with this result name, if there are any. */
+function aliased(scope: Scope, name: Name, index: TableIndex): ColumnSource[] | undefined {
+  const items = scope.items.filter((item) => item.name?.key === name.key)
+  if (items.length === 0) return undefined
+  return items.flatMap(({ use, query }) => {
+    if (query) return subquerySources(query, index)
+    return use && use.path.at(-1) !== undefined ? sourcesOf({ ...use, role: 'item' }, index) : []
+  })
+}
+
+export function columnOf(table: ScopeTable, name: Name, index: TableIndex): readonly ColumnSource[] {
+  return findColumn(table, name, index)?.sources ?? []
+}
+
+/** The last of several with one name: at most one can be meant. */
+function findColumn(table: ScopeTable, name: Name, index: TableIndex): OutputColumn | undefined {
+  const declared = table.table
+  if (declared && table.columnNames.length === 0) {
+    const column = index.column(declared, name)
+    return column && { name, sources: [{ table: declared, column, row: aliasText(table) }] }
+  }
+  const all = columnsOfTable(table, index).filter((column) => column.name?.key === name.key)
+  return all.length > 0 ? { name, sources: all.flatMap(({ sources }) => sources) } : undefined
+}

@@ -1,0 +1,356 @@
+import { type Context } from './expression'
+import { type Name } from './names'
+import { QueryReader } from './query-reader'
+import { type NameUse, Query, type Scope, type ScopeTable, type Target } from './scope'
+import { type AssignedValue, type RowRun, type StatementKind } from './statement'
+import { Kind } from './tokens'
+
+/** An INSERT, before it is known what its columns are. */
+export interface ReadInsert {
+  readonly table: ScopeTable
+  readonly columns: readonly NameUse[]
+  readonly hasColumnList: boolean
+  readonly runs: RowRun[]
+  isFromQuery: boolean
+}
+
+/** An assignment, before it is known what its column is. */
+export interface ReadAssignment {
+  readonly use: NameUse
+  /** The column that it is set to, if it is one of the same name. */
+  readonly source: NameUse | undefined
+  readonly value: AssignedValue
+  readonly start: number
+  readonly end: number
+}
+
+const EXPRESSION: AssignedValue = { kind: 'expression' }
+
+/** Reads a whole statement. What it has no rule for ends it with `Unreadable`. */
+export class StatementReader extends QueryReader {
+  readonly inserts: ReadInsert[] = []
+  readonly assignments: ReadAssignment[] = []
+  /** What the rows of the statement are made of. */
+  result: Query | undefined
+  verb: StatementKind = 'other'
+
+  /** True if an alias by itself is a row of its table. */
+  get hasWholeRows(): boolean {
+    return this.rules.hasWholeRows
+  }
+
+  read(): void {
+    const outer = this.newScope(undefined)
+    this.#statement(outer)
+    while (this.takeSymbol(';')) continue
+    if (!this.isAtEnd) this.fail()
+  }
+
+  protected nestedStatement(scope: Scope): Query {
+    return this.startsQuery() || !this.#isWriting() ? this.query(scope) : this.#writing(scope)
+  }
+
+  #isWriting(): boolean {
+    return ['INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'WITH'].includes(this.word())
+  }
+
+  #statement(outer: Scope): void {
+    if (this.word() === 'WITH') this.ctes(outer)
+    const word = this.word()
+    if (this.#isWriting()) {
+      this.verb = word === 'REPLACE' || word === 'INSERT' ? 'insert' : word === 'UPDATE' ? 'update' : 'delete'
+      this.result = this.#writing(outer)
+    } else if (this.symbol() === '(' || ['SELECT', 'VALUES', 'TABLE'].includes(word)) {
+      this.verb = 'select'
+      this.result = this.query(outer)
+    } else this.fail()
+    this.result.purpose = 'result'
+  }
+
+  #writing(outer: Scope): Query {
+    const scope = this.newScope(outer)
+    if (this.word() === 'WITH') this.ctes(scope)
+    const query = new Query()
+    query.branches.push(scope)
+    if (this.takeWord('INSERT', 'REPLACE')) this.#insert(scope)
+    else if (this.takeWord('UPDATE')) this.#update(scope)
+    else if (this.takeWord('DELETE')) this.#delete(scope)
+    else this.fail()
+    if (this.takeWord('RETURNING')) {
+      if (this.word() === 'WITH' && this.symbol(1) === '(') {
+        this.at++
+        this.skipParentheses()
+      }
+      do this.item({ scope, clause: 'returning' })
+      while (this.takeSymbol(','))
+    }
+    return query
+  }
+
+  #conflictWord(): void {
+    if (this.takeWord('OR')) this.expectWord('ROLLBACK', 'ABORT', 'REPLACE', 'FAIL', 'IGNORE')
+  }
+
+  #insert(scope: Scope): void {
+    this.#conflictWord()
+    while (this.takeWord('LOW_PRIORITY', 'DELAYED', 'HIGH_PRIORITY', 'IGNORE')) continue
+    this.takeWord('INTO')
+    const table = this.#target(scope)
+    const hasColumnList = this.symbol() === '(' && !this.startsQuery()
+    const columns = hasColumnList ? this.#columnList(scope) : []
+    const insert: ReadInsert = { table, columns, hasColumnList, runs: [], isFromQuery: false }
+    this.inserts.push(insert)
+    if (this.takeWord('OVERRIDING')) {
+      this.expectWord('SYSTEM', 'USER')
+      this.expectWord('VALUE')
+    }
+    if (this.takeWord('VALUES', 'VALUE')) this.#rows(scope, insert)
+    else if (this.takeWord('SET')) this.#assignments({ scope, clause: 'set' })
+    else if (!this.takeWords('DEFAULT', 'VALUES')) {
+      insert.isFromQuery = true
+      const query = this.query(scope.parent)
+      query.purpose = 'inserted'
+    }
+    this.#insertedRow(scope, table)
+    while (this.word() === 'ON') this.#onConflict(scope, table)
+  }
+
+  /** The table that is written to, with its alias. */
+  #target(scope: Scope): ScopeTable {
+    this.takeWord('ONLY')
+    const path = this.takePath()
+    this.takeSymbol('*')
+    if (this.word() === 'PARTITION' && this.symbol(1) === '(') {
+      this.at++
+      this.takeNames()
+    }
+    const isAlias = this.takeWord('AS') || this.kind() === Kind.Name
+    const table = this.tableFor(scope, path, isAlias ? this.takeName() : undefined)
+    scope.tables.push(table)
+    return table
+  }
+
+  #columnList(scope: Scope): NameUse[] {
+    const columns: NameUse[] = []
+    this.expectSymbol('(')
+    while (!this.takeSymbol(')')) {
+      const { start } = this
+      columns.push(this.addUse({ scope, clause: 'values' }, this.takePath(), false, start, 'target'))
+      if (this.symbol() === '[') this.fail()
+      if (this.symbol() !== ')') this.expectSymbol(',')
+    }
+    return columns
+  }
+
+  #rows(scope: Scope, { runs, columns }: ReadInsert): void {
+    do {
+      this.takeWord('ROW')
+      const cells = this.#row(scope, columns)
+      const last = runs.at(-1)
+      const extended = last && extend(last, cells)
+      if (extended) runs[runs.length - 1] = extended
+      else runs.push({ rows: 1, cells, stride: 0 })
+    } while (this.takeSymbol(','))
+  }
+
+  #row(scope: Scope, columns: readonly NameUse[]): AssignedValue[] {
+    const cells: AssignedValue[] = []
+    this.expectSymbol('(')
+    while (!this.takeSymbol(')')) {
+      const use = columns[cells.length]
+      cells.push(this.#cell(scope, use))
+      if (this.symbol() !== ')') this.expectSymbol(',')
+    }
+    return cells
+  }
+
+  #cell(scope: Scope, use: NameUse | undefined): AssignedValue {
+    // Almost every cell is a placeholder.
+    if (this.kind() === Kind.Placeholder && (this.symbol(1) === ',' || this.symbol(1) === ')')) {
+      return { kind: 'placeholder', index: this.tokens.number(this.at++) }
+    }
+    return this.#value({ scope, clause: 'values' }, use)
+  }
+
+  /** What is put into a column. */
+  #value(context: Context, target: NameUse | undefined): AssignedValue {
+    const before = this.uses.length
+    const expression = this.expression(context)
+    const value = this.#valueOf(expression.placeholders, expression.constant, expression.use, target)
+    if (!target) return value
+    const into: Target = { use: target, isStorable: value.kind !== 'expression' }
+    target.into ??= into
+    if (!into.isStorable) target.into.isStorable = false
+    for (const use of this.uses.slice(before)) {
+      if (value.kind === 'itself') use.role = 'itself'
+      use.into = into
+    }
+    if (expression.query) expression.query.purpose = 'inserted'
+    return value
+  }
+
+  #valueOf(
+    placeholders: readonly number[] | undefined,
+    constant: string | undefined,
+    use: NameUse | undefined,
+    target: NameUse | undefined,
+  ): AssignedValue {
+    const [index] = placeholders ?? []
+    if (index !== undefined && placeholders?.length === 1) return { kind: 'placeholder', index }
+    if (constant === 'NULL') return { kind: 'null' }
+    if (constant === 'DEFAULT') return { kind: 'default' }
+    const isItself = use?.clause === 'set' && !use.isStar && use.path.at(-1)?.key === target?.path.at(-1)?.key
+    return isItself ? { kind: 'itself' } : EXPRESSION
+  }
+
+  /** `AS new (a, b)` of MySQL: the row that was to be inserted. */
+  #insertedRow(scope: Scope, table: ScopeTable): void {
+    if (!this.takeWord('AS')) return
+    const alias = this.takeName()
+    const columnNames = this.symbol() === '(' ? this.takeNames() : []
+    scope.tables.push({ ...table, alias, columnNames, isExcluded: true })
+  }
+
+  #onConflict(scope: Scope, table: ScopeTable): void {
+    if (this.takeWords('ON', 'DUPLICATE', 'KEY', 'UPDATE')) {
+      this.#assignments({ scope, clause: 'set' })
+      return
+    }
+    if (!this.takeWords('ON', 'CONFLICT')) this.fail()
+    if (this.takeWords('ON', 'CONSTRAINT')) this.takeName()
+    else if (this.symbol() === '(') {
+      this.at++
+      this.expressions({ scope, clause: 'where' })
+      this.expectSymbol(')')
+      if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
+    }
+    this.expectWord('DO')
+    if (this.takeWord('NOTHING')) return
+    this.expectWord('UPDATE')
+    this.expectWord('SET')
+    const excluded: Name = { text: 'excluded', key: 'excluded' }
+    scope.tables.push({ ...table, alias: excluded, columnNames: [], isExcluded: true })
+    this.#assignments({ scope, clause: 'set' })
+    if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
+  }
+
+  #assignments(context: Context): void {
+    do {
+      const { start } = this
+      if (this.symbol() === '(') this.#tuple(context)
+      else {
+        const use = this.addUse(context, this.takePath(), false, start, 'target')
+        if (this.symbol() === '[') {
+          // An element of an array, which no encrypted column is.
+          use.role = 'operand'
+          while (this.symbol() !== '=' && !this.isAtEnd) this.at++
+        }
+        if (!this.takeSymbol('=')) this.expectSymbol(':=')
+        this.#assign(use, start, this.#assigned(context, use))
+      }
+    } while (this.takeSymbol(','))
+  }
+
+  #assigned(context: Context, target: NameUse): AssignedValue {
+    // `VALUES(c)` of MySQL: what was to be inserted.
+    if (this.word() === 'VALUES' && this.symbol(1) === '(' && this.symbol(3) === ')') {
+      const name = this.isName(2) ? this.nameAt(this.at + 2) : undefined
+      const after = this.symbol(4)
+      const ends = after === '' || after === ',' || after === ')' || after === ';'
+      if (ends && name?.key === target.path.at(-1)?.key && !this.#hasOperandBehind(4)) {
+        this.at += 4
+        target.into = { use: target, isStorable: true }
+        return { kind: 'itself' }
+      }
+    }
+    return this.#value(context, target)
+  }
+
+  #hasOperandBehind(ahead: number): boolean {
+    const word = this.word(ahead)
+    return this.kind(ahead) === Kind.Word && word !== 'RETURNING' && word !== 'WHERE' && word !== 'ON'
+  }
+
+  /** `(a, b) = (…)`: TypeORM writes none. */
+  #tuple(context: Context): void {
+    const { start } = this
+    const uses: NameUse[] = []
+    this.at++
+    do {
+      const from = this.start
+      uses.push(this.addUse(context, this.takePath(), false, from, 'target'))
+    } while (this.takeSymbol(','))
+    this.expectSymbol(')')
+    this.expectSymbol('=')
+    this.takeWord('ROW')
+    const isRow = this.symbol() === '(' && !this.startsQuery()
+    if (!isRow) {
+      for (const use of uses) use.into = { use, isStorable: false }
+      this.expression(context)
+      for (const use of uses) this.#assign(use, start, EXPRESSION)
+      return
+    }
+    this.at++
+    for (const [place, use] of uses.entries()) {
+      if (place > 0) this.expectSymbol(',')
+      this.#assign(use, start, this.#value(context, use))
+    }
+    this.expectSymbol(')')
+  }
+
+  #assign(use: NameUse, start: number, value: AssignedValue): void {
+    const last = value.kind === 'itself' ? this.uses.at(-1) : undefined
+    this.assignments.push({ use, source: last === use ? undefined : last, value, start, end: this.end })
+  }
+
+  #update(scope: Scope): void {
+    this.#conflictWord()
+    while (this.takeWord('LOW_PRIORITY', 'IGNORE')) continue
+    this.from(scope)
+    this.expectWord('SET')
+    this.#assignments({ scope, clause: 'set' })
+    if (this.takeWord('FROM')) this.from(scope)
+    this.#restOfWriting(scope)
+  }
+
+  #delete(scope: Scope): void {
+    while (this.takeWord('LOW_PRIORITY', 'QUICK', 'IGNORE')) continue
+    if (this.word() !== 'FROM') {
+      // `DELETE a, b FROM …` of MySQL.
+      do {
+        this.takePath()
+        if (this.takeSymbol('.')) this.expectSymbol('*')
+      } while (this.takeSymbol(','))
+    }
+    this.expectWord('FROM')
+    this.from(scope)
+    if (this.takeWord('USING')) this.from(scope)
+    this.#restOfWriting(scope)
+  }
+
+  #restOfWriting(scope: Scope): void {
+    if (this.takeWord('WHERE')) {
+      if (this.takeWords('CURRENT', 'OF')) this.takeName()
+      else this.expression({ scope, clause: 'where' })
+    }
+    this.orderAndLimit(scope)
+  }
+}
+
+/** The run with one more row, if the row is like its first but for the numbers of placeholders. */
+function extend(run: RowRun, cells: readonly AssignedValue[]): RowRun | undefined {
+  if (run.cells.length !== cells.length) return undefined
+  let { stride } = run
+  let isStrideKnown = run.rows > 1
+  for (const [place, cell] of cells.entries()) {
+    const first = run.cells[place]
+    if (first?.kind !== cell.kind) return undefined
+    if (cell.kind !== 'placeholder' || first.kind !== 'placeholder') continue
+    if (cell.index < 0) return undefined
+    const distance = cell.index - first.index
+    if (!isStrideKnown) stride = distance
+    isStrideKnown = true
+    if (distance !== stride * run.rows) return undefined
+  }
+  return { rows: run.rows + 1, cells: run.cells, stride }
+}

@@ -1,0 +1,62 @@
+/*
+ * Words of SQL, by where they stand. None is reserved everywhere: `key`, `first`, `date` and `end` are ordinary names
+ * of columns. So a word is taken for one of SQL only where the grammar has a place for that and none for a name.
+ */
+
+const set = (words: string): ReadonlySet<string> => new Set(words.trim().split(/\s+/))
+
+/** Behind an operand: what follows belongs to the next clause. */
+export const CLAUSES = set(`
+  FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH FOR UNION INTERSECT EXCEPT MINUS WINDOW RETURNING ON USING
+  JOIN INNER LEFT RIGHT FULL CROSS NATURAL STRAIGHT_JOIN SET VALUES INTO LOCK PROCEDURE WITH DO QUALIFY AS
+  ASC DESC NULLS PARTITION ROWS RANGE GROUPS SEPARATOR PLACING DEFAULT WHEN THEN ELSE END
+`)
+
+/** Behind an operand, with another one behind them. */
+export const OPERATORS = set(`
+  AND OR XOR IS IN LIKE ILIKE GLOB REGEXP RLIKE MATCH BETWEEN ESCAPE DIV MOD SIMILAR SOUNDS MEMBER OVERLAPS AT NOT
+`)
+
+export const COMPARISONS = set(
+  '= == <> != < > <= >= <=> IN LIKE ILIKE GLOB REGEXP RLIKE MATCH BETWEEN SIMILAR SOUNDS MEMBER IS ~ ~* !~ !~* ~~ ~~* !~~ !~~* && @> <@ ? ?| ?& @@ ^@',
+)
+
+/** Between conditions: an operand behind them begins anew. */
+export const CONNECTIVES = set('AND OR XOR')
+
+/** In front of an operand. Where none follows, they are names. */
+export const PREFIXES = set(`
+  NOT EXISTS DISTINCT ALL ANY SOME BINARY ARRAY ROW INTERVAL PRIOR VARIADIC SYMMETRIC ASYMMETRIC
+  BOTH LEADING TRAILING UNIQUE
+`)
+
+/** Of these, only a text can be the operand. */
+export const TYPES = set('DATE TIME TIMESTAMP TIMESTAMPTZ DATETIME')
+
+/** Operands by themselves. */
+export const CONSTANTS = set('NULL TRUE FALSE DEFAULT CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP')
+
+export const AGGREGATES = set(`
+  SUM AVG MIN MAX TOTAL COUNT GROUP_CONCAT STRING_AGG ARRAY_AGG JSON_AGG JSONB_AGG JSON_OBJECT_AGG JSONB_OBJECT_AGG
+  JSON_ARRAYAGG JSON_OBJECTAGG JSON_GROUP_ARRAY JSON_GROUP_OBJECT BIT_AND BIT_OR BIT_XOR BOOL_AND BOOL_OR EVERY ANY_VALUE
+  STD STDDEV STDDEV_POP STDDEV_SAMP VAR_POP VAR_SAMP VARIANCE MODE MEDIAN PERCENTILE_CONT PERCENTILE_DISC CORR
+  FIRST_VALUE LAST_VALUE NTH_VALUE LAG LEAD
+`)
+
+/** Functions whose first argument is a unit. */
+export const UNIT_FIRST = set('EXTRACT TIMESTAMPDIFF TIMESTAMPADD GET_FORMAT')
+
+export const SET_OPERATIONS = set('UNION INTERSECT EXCEPT MINUS')
+
+/** Between SELECT and its items. */
+export const SELECT_MODIFIERS = set(`
+  HIGH_PRIORITY STRAIGHT_JOIN SQL_SMALL_RESULT SQL_BIG_RESULT SQL_BUFFER_RESULT SQL_NO_CACHE SQL_CACHE
+  SQL_CALC_FOUND_ROWS DISTINCTROW
+`)
+
+/** Behind a table: not its alias. */
+export const NO_ALIAS = set(`
+  JOIN INNER LEFT RIGHT FULL CROSS NATURAL STRAIGHT_JOIN ON USING WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH FOR
+  UNION INTERSECT EXCEPT MINUS WINDOW RETURNING SET VALUES VALUE SELECT DEFAULT LOCK PROCEDURE INTO USE FORCE IGNORE PARTITION
+  TABLESAMPLE INDEXED NOT WITH DO OVERRIDING QUALIFY AS
+`)
