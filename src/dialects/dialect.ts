@@ -1,5 +1,6 @@
 import { type ColumnType, type QueryRunner } from 'typeorm'
 import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
+import { type Language } from './lexical-rules'
 import { type ColumnRows } from './rows/column-rows'
 import { type KeyColumn } from './rows/key-order'
 
@@ -54,6 +55,11 @@ export interface Dialect {
   readonly hasSeveralConnections: boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
+
+  // --- Statements ---
+
+  /** How statements are read, as this connected driver of TypeORM sends them. */
+  language(driver: object): Language
 
   // --- Types ---
 

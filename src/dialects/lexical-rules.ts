@@ -48,8 +48,8 @@ export interface LexicalRules {
   readonly longestName: number
 }
 
-/** How the texts of one database are read. */
-export interface Dialect {
+/** How the statements of one database are read. */
+export interface Language {
   /** The ways in which the text may be read, the likeliest first: settings of a connection are not known. */
   readonly readings: (text: string) => readonly LexicalRules[]
   /** Where the driver itself replaces placeholders: their offsets, in the order of the parameters. */

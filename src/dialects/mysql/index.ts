@@ -1,6 +1,7 @@
 import { type Dialect } from '../dialect'
 import { bytesSql } from './bytes'
 import { readKeys } from './keys'
+import { type Format, mysqlLanguage } from './lexical-rules'
 import { MysqlRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { plaintextInHistory, triggers } from './table'
@@ -11,6 +12,8 @@ export const mysql: Dialect = {
   name: 'mysql',
   hasSeveralConnections: true,
   binaryColumnsHoldBytes: true,
+  // The package that TypeORM loaded.
+  language: (driver) => mysqlLanguage((driver as { mysql?: { format?: Format } }).mysql?.format),
   storedType,
   roomyType,
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),

@@ -1,4 +1,4 @@
-import { type Dialect, type LexicalRules, type Quote } from '../lexical-rules'
+import { type Language, type LexicalRules, type Quote } from '../lexical-rules'
 import { placeholdersEverywhere, placeholdersOutsideOfTexts } from './placeholders'
 
 interface Modes {
@@ -71,7 +71,7 @@ function readings(text: string): LexicalRules[] {
 export type Format = (sql: string, values: unknown[]) => string
 
 /** `format`: the driver's own, which is asked whether it finds placeholders inside of texts. */
-export function mysqlDialect(format?: Format): Dialect {
+export function mysqlLanguage(format?: Format): Language {
   const isEverywhere = format !== undefined && format("'?' ?", [1]) !== "'?' 1"
   return { readings, placeholders: isEverywhere ? placeholdersEverywhere : placeholdersOutsideOfTexts }
 }

@@ -1,6 +1,7 @@
 import { type ColumnLayout } from '../column-layout'
 import { type Dialect } from '../dialect'
 import { readKeys } from './keys'
+import { postgresLanguage } from './lexical-rules'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { hidesRows, triggers } from './table'
@@ -9,6 +10,7 @@ export const postgres: Dialect = {
   name: 'postgres',
   hasSeveralConnections: true,
   binaryColumnsHoldBytes: true,
+  language: () => postgresLanguage,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'bytea' }),
   roomyType: (storage) => (storage === 'text' ? 'text' : 'bytea'),
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),

@@ -1,4 +1,4 @@
-import { type Dialect, type LexicalRules, type Quote } from '../lexical-rules'
+import { type Language, type LexicalRules, type Quote } from '../lexical-rules'
 
 const text: Quote = { kind: 'text', close: "'", isDoubled: true, hasBackslashes: false }
 const escaped: Quote = { ...text, hasBackslashes: true }
@@ -36,6 +36,6 @@ const rules: LexicalRules = {
 /** With standard_conforming_strings off. */
 const withBackslashes: LexicalRules = { ...rules, quotes: { "'": escaped, '"': name } }
 
-export const postgresDialect: Dialect = {
+export const postgresLanguage: Language = {
   readings: (sql) => (sql.includes('\\') ? [rules, withBackslashes] : [rules]),
 }

@@ -3,6 +3,7 @@ import { type Dialect } from '../dialect'
 import { failureByCode, type FailureCodes } from '../failure'
 import { changeSettings } from '../session'
 import { readKeys } from './keys'
+import { sqliteLanguage } from './lexical-rules'
 import { SqliteRows } from './rows'
 import { TRIGGERS } from './table'
 
@@ -22,6 +23,7 @@ export const sqlite: Dialect = {
   name: 'sqlite',
   hasSeveralConnections: false,
   binaryColumnsHoldBytes: false,
+  language: () => sqliteLanguage,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
   roomyType: (storage) => (storage === 'text' ? 'text' : 'blob'),
   // A column of any type stores bytes.

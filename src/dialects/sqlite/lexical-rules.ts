@@ -1,4 +1,4 @@
-import { type Dialect, type LexicalRules, type Quote } from '../lexical-rules'
+import { type Language, type LexicalRules, type Quote } from '../lexical-rules'
 
 const text: Quote = { kind: 'text', close: "'", isDoubled: true, hasBackslashes: false }
 const name = (close: string, isDoubled = true): Quote => ({
@@ -31,4 +31,4 @@ const rules: LexicalRules = {
   longestName: Infinity,
 }
 
-export const sqliteDialect: Dialect = { readings: () => [rules] }
+export const sqliteLanguage: Language = { readings: () => [rules] }

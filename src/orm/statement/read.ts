@@ -1,4 +1,4 @@
-import { type Dialect, type LexicalRules } from '../../dialects/lexical-rules'
+import { type Language, type LexicalRules } from '../../dialects/lexical-rules'
 import { Unreadable } from './cursor'
 import { tokenise } from './lexer'
 import { TableIndex } from './names'
@@ -11,7 +11,7 @@ export class Reader {
   readonly #indexes = new Map<LexicalRules['caseOfNames'], TableIndex>()
 
   constructor(
-    private readonly dialect: Dialect,
+    private readonly language: Language,
     private readonly catalogue: Catalogue,
   ) {}
 
@@ -20,8 +20,8 @@ export class Reader {
    * settings of the server. If it can be read in none, there is one whose `unreadable` says why.
    */
   read(text: string): readonly [Statement, ...Statement[]] {
-    const placeholders = this.dialect.placeholders?.(text)
-    const all = this.dialect.readings(text).map((rules) => this.#readAs(text, rules, placeholders))
+    const placeholders = this.language.placeholders?.(text)
+    const all = this.language.readings(text).map((rules) => this.#readAs(text, rules, placeholders))
     const [first = unreadable('the database is not known'), ...others] = all.filter(
       (each) => each.unreadable === undefined,
     )
