@@ -1,21 +1,37 @@
 import { type DataSource } from 'typeorm'
 import { type ResultOpener } from './read/result-opener'
+import { type StatementGuard } from './statement-guard'
 
 type Cache = NonNullable<DataSource['queryResultCache']>
 
+/** What TypeORM writes between a statement and its parameters, and makes the cache's key of them. */
+const PARAMETERS = ' -- PARAMETERS: '
+
 /**
- * Makes a query result cache decrypt the rows that it gives before TypeORM makes entities of them, as the query
- * runner does with rows that come from the database: listeners must see plaintext. Only this one instance is
- * changed, and what it holds stays ciphertext.
+ * Makes a query result cache do what the query runner does with statements and rows. It is asked before the query
+ * runner, with the statement and its parameters in its key: what must not be sent must not get there. And the rows
+ * that it gives are decrypted before TypeORM makes entities of them: listeners must see plaintext. Only this one
+ * instance is changed, and what it holds stays ciphertext.
  */
-export function openCachedResults(cache: Cache, results: () => ResultOpener | undefined): void {
+export function guardCachedResults(
+  cache: Cache,
+  results: () => ResultOpener | undefined,
+  statements: () => StatementGuard | undefined,
+): void {
   const getFromCache = cache.getFromCache.bind(cache)
   cache.getFromCache = async (options, queryRunner) => {
+    statements()?.check(statementOf(options.query ?? ''), undefined)
     const saved = await getFromCache(options, queryRunner)
     if (!saved || cache.isExpired(saved)) return saved
-    const isOpened = await results()?.openCached(options.query ?? '', rowsOf(saved.result))
+    const isOpened = await results()?.openCached(statementOf(options.query ?? ''), rowsOf(saved.result))
     return isOpened === false ? undefined : saved
   }
+}
+
+/** Without the parameters. If it is not clear where they begin, they stay: each database reads them as a comment. */
+function statementOf(key: string): string {
+  const at = key.indexOf(PARAMETERS)
+  return at >= 0 && at === key.lastIndexOf(PARAMETERS) ? key.slice(0, at) : key
 }
 
 /** TypeORM itself tells of a result that is not JSON. */

@@ -9,13 +9,14 @@ import { dialectOf } from '../dialects'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
-import { openCachedResults } from './cached-results'
+import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
 import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { ResultColumns } from './read/result-columns'
 import { ResultOpener } from './read/result-opener'
 import { StatementGuard } from './statement-guard'
+import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
 import { searchRefusal } from './write/tokens'
@@ -85,11 +86,15 @@ export class DataSourceBinding {
       refuseIndexes(metadata)
     }
     this.#results = new ResultOpener(new ResultColumns(this.#dataSource), this.#opened)
-    this.#statements = new StatementGuard(this.#dataSource)
+    this.#statements = new StatementGuard(new Statements(this.#dataSource))
     const { subscribers, queryResultCache } = this.#dataSource
     if (queryResultCache && queryResultCache !== this.#cache) {
       this.#cache = queryResultCache
-      openCachedResults(queryResultCache, () => this.#results)
+      guardCachedResults(
+        queryResultCache,
+        () => this.#results,
+        () => this.#statements,
+      )
     }
     if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.unshift(new KmsEncryptionSubscriber())

@@ -63,6 +63,9 @@ export abstract class ExpressionReader extends Cursor {
   /** Reads a query behind its opening parenthesis, up to the closing one. */
   protected abstract subquery(scope: Scope | undefined, purpose: Purpose): Query
 
+  /** Reads what may follow a query in parentheses: set operations, ORDER BY and the like. */
+  protected abstract restOfQuery(query: Query, outer: Scope | undefined): void
+
   /** Reads up to a comma, a closing parenthesis, or a word that begins another clause. */
   protected expression(context: Context): Expression {
     const start = this.start
@@ -291,14 +294,17 @@ export abstract class ExpressionReader extends Cursor {
   #parenthesised(context: Context): Omit<Operand, 'start' | 'isFirst'> {
     return this.nested(() => {
       this.at++
-      if (this.startsQuery()) {
+      // `VALUES (c)` is a function in MySQL's assignments.
+      const isValues = this.word() === 'VALUES' && context.clause === 'set'
+      if (this.symbol() !== '(' && !isValues && this.startsQuery()) {
         const query = this.subquery(context.scope, 'value')
         return { query, end: this.end }
       }
       if (this.takeSymbol(')')) return { end: this.end }
       const all = this.expressions(context)
-      this.expectSymbol(')')
       const [first] = all
+      if (first?.query && all.length === 1) this.restOfQuery(first.query, context.scope)
+      this.expectSymbol(')')
       if (all.length === 1 && first) return { ...first, end: this.end }
       const placeholders = all.every((each) => each.placeholders)
         ? all.flatMap((each) => each.placeholders ?? [])
@@ -346,9 +352,8 @@ export abstract class ExpressionReader extends Cursor {
         this.at++
         if (!this.takeSymbol(',')) this.expectWord('FROM')
       }
-      if (this.startsQuery()) {
-        const query = this.subquery(outer.scope, 'value')
-        query.purpose = 'compared'
+      if (this.word() === 'SELECT' || this.word() === 'WITH') {
+        this.subquery(outer.scope, 'compared')
         return
       }
       const isDistinct = this.word() === 'DISTINCT'

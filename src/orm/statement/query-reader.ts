@@ -42,6 +42,11 @@ export abstract class QueryReader extends ExpressionReader {
       this.ctes(outer)
     }
     this.#branch(query, outer)
+    this.restOfQuery(query, outer)
+    return query
+  }
+
+  protected restOfQuery(query: Query, outer: Scope | undefined): void {
     while (words.SET_OPERATIONS.has(this.word())) {
       const isUnion = this.word() === 'UNION'
       this.at++
@@ -52,7 +57,6 @@ export abstract class QueryReader extends ExpressionReader {
     }
     const [first] = query.branches
     if (first) this.#tail(first)
-    return query
   }
 
   /** `WITH a AS (…), b (x, y) AS MATERIALIZED (…)` */

@@ -251,6 +251,8 @@ export function sourcesOf(use: NameUse, index: TableIndex): readonly ColumnSourc
       use.role !== 'item' && use.role !== 'target' && (found.length === 0 || use.clause !== 'where')
         ? aliased(scope, name, index)
         : undefined
+    // What is written to is a column of one table, the first that has it.
+    if (use.role === 'target') return found[0]?.sources ?? []
     if (found.length > 0) return [...found.flatMap(({ sources }) => sources), ...(asResult ?? [])]
     if (asResult) return asResult
   }

@@ -2,7 +2,7 @@ import { type DataSource } from 'typeorm'
 import { dialectOf } from '../../dialects'
 import { entityCatalogue } from './entity-catalogue'
 import { Reader } from './read'
-import { type Statement } from './statement'
+import { type CatalogueColumn, type CatalogueTable, type Statement } from './statement'
 
 /** The readings of a statement: one for each way in which its text can be read. */
 export type Readings = readonly [Statement, ...Statement[]]
@@ -17,6 +17,7 @@ const MAX_CHARACTERS = 2_000_000
  */
 export class Statements {
   readonly #reader: Reader
+  readonly #encrypted: readonly CatalogueTable[]
   readonly #names: RegExp | undefined
   readonly #known = new Map<string, Readings | undefined>()
   #characters = 0
@@ -25,9 +26,8 @@ export class Statements {
   constructor(dataSource: DataSource) {
     const catalogue = entityCatalogue(dataSource)
     this.#reader = new Reader(dialectOf(dataSource.options.type).language(dataSource.driver), catalogue)
-    const names = catalogue.tables
-      .filter(({ columns }) => columns.some(({ isEncrypted }) => isEncrypted))
-      .flatMap(({ path }) => path.slice(-1))
+    this.#encrypted = catalogue.tables.filter(({ columns }) => columns.some(({ isEncrypted }) => isEncrypted))
+    const names = this.#encrypted.flatMap(({ path }) => path.slice(-1))
     if (names.length > 0) this.#names = anyOf(names)
   }
 
@@ -43,6 +43,15 @@ export class Statements {
     const readings = this.#names?.test(text) ? this.#reader.read(text) : undefined
     this.#remember(text, readings)
     return readings
+  }
+
+  /** An encrypted column whose name is in the text, with that of its table; wherever they stand. */
+  namedIn(text: string): CatalogueColumn | undefined {
+    const lower = text.toLowerCase()
+    return this.#encrypted
+      .filter(({ path }) => lower.includes((path.at(-1) ?? '').toLowerCase()))
+      .flatMap(({ columns }) => columns)
+      .find(({ name, isEncrypted }) => isEncrypted && lower.includes(name.toLowerCase()))
   }
 
   #remember(text: string, readings: Readings | undefined): void {

@@ -79,15 +79,4 @@ describeDatabases('Beyond what is promised', (db) => {
     ])
     expect(logged).toContain('a raw parameter')
   })
-
-  test('a condition on what a subquery calls the column is not recognised: it is sent, and finds nothing', async () => {
-    const query = application.dataSource
-      .createQueryBuilder()
-      .select('inner_query.renamed')
-      .from((inner) => inner.select('vault.text', 'renamed').from(Vault, 'vault'), 'inner_query')
-    const condition =
-      db().name === 'postgres' ? 'inner_query.renamed = :value::bytea' : 'inner_query.renamed = :value'
-    expect(await query.where(condition, { value: 'a parameter in text' }).getRawMany()).toEqual([])
-    expect(logged).toContain('a parameter in text')
-  })
 })
