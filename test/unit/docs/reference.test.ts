@@ -105,7 +105,9 @@ describe('docs/cli.md', () => {
 
   test('has no flag that is none', () => {
     const flags = new Set([...commands.flatMap(({ options }) => Object.keys(options)), 'json', 'help'])
-    const named = new Set(Array.from(text.matchAll(/(?<![\w-])--([a-z][a-zA-Z-]+)/g), ([, flag = '']) => flag))
+    const named = new Set(
+      Array.from(text.matchAll(/(?<![\w-])--([a-z][a-zA-Z-]+)/g), ([, flag = '']) => flag),
+    )
     expect([...named].filter((flag) => !flags.has(flag))).toEqual([])
   })
 })
