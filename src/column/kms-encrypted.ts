@@ -1,4 +1,4 @@
-import { Column, type EntitySchemaColumnOptions } from 'typeorm'
+import { Column, type EntitySchemaColumnOptions, getMetadataArgsStorage } from 'typeorm'
 import { type KmsEncryptedOptions } from './options'
 import { type KmsEncryptedDecorator } from './property-type'
 import { Scheme } from './scheme'
@@ -30,7 +30,26 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
     const place = { entity: target.constructor.name, property: String(property) }
     const scheme = new Scheme(options, place, designTypeOf(target, property))
     Column(declaredColumn(scheme))(target, property)
+    putFirst(target.constructor, String(property))
   }
+}
+
+/**
+ * TypeORM keeps one column per property, the first that was declared: by this class or one that it extends. The
+ * encrypted one must win, so that no DataSource stores plaintext for it. Whether the two go together is checked when
+ * a DataSource is initialised.
+ */
+function putFirst(target: object, property: string): void {
+  const { columns } = getMetadataArgsStorage()
+  const own = columns.at(-1)
+  const first = columns.findIndex(
+    (other) =>
+      other !== own &&
+      other.propertyName === property &&
+      typeof other.target === 'function' &&
+      (other.target === target || Object.prototype.isPrototypeOf.call(other.target, target)),
+  )
+  if (own && first !== -1) columns.splice(first, 0, ...columns.splice(-1))
 }
 
 /**

@@ -11,6 +11,7 @@ import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
+import { checkDeclarations, refuseDuplicates } from './declarations'
 import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { ResultColumns } from './read/result-columns'
@@ -59,6 +60,11 @@ export class DataSourceBinding {
       this.#bind(column as unknown as ColumnMetadata)
       return normalizeType(column)
     }
+    const connect = driver.connect.bind(driver)
+    driver.connect = async () => {
+      refuseDuplicates(this.#dataSource)
+      await connect()
+    }
     const afterConnect = driver.afterConnect.bind(driver)
     driver.afterConnect = async () => {
       this.#finish()
@@ -80,8 +86,10 @@ export class DataSourceBinding {
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
   #finish(): void {
-    for (const metadata of this.#dataSource.entityMetadatas) {
-      for (const column of metadata.columns) this.#bind(column)
+    const { entityMetadatas } = this.#dataSource
+    for (const { columns } of entityMetadatas) for (const column of columns) this.#bind(column)
+    checkDeclarations(this.#dataSource)
+    for (const metadata of entityMetadatas) {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
     }
