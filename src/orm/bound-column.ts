@@ -10,6 +10,7 @@ import { type Scheme } from '../column/scheme'
 import {
   DriverValueError,
   type ErrorDetails,
+  InvalidValueError,
   KmsEncryptionError,
   RawSqlRefusedError,
   ValueTooLargeError,
@@ -20,6 +21,7 @@ import { type Stored, ValueOpener } from './read/value-opener'
 import { constantRecipes, type Recipes, type RowRecipe } from './recipe'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
+import { isOwnCiphertext } from './write/own-ciphertext'
 import { persist } from './write/persist'
 
 /**
@@ -68,6 +70,11 @@ export class BoundColumn implements ValueTransformer {
     return this.#comparison.to(value)
   }
 
+  /** TypeORM compares what `to` made of a row's value with the value of the entity next. */
+  compareWithRow(value: unknown): void {
+    this.#comparison.beginWithRow(value)
+  }
+
   /** For TypeORM: the value of a row. */
   from(stored: unknown): unknown {
     return this.#hydration.from(stored)
@@ -109,12 +116,18 @@ export class BoundColumn implements ValueTransformer {
 
   encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined {
     const ciphertext = this.cipher.encryptNow(plaintext, recipe)
-    return ciphertext && this.#toStorage(ciphertext)
+    // Why it is refused, `encrypt` says.
+    if (!ciphertext || isOwnCiphertext(plaintext, ciphertext)) return undefined
+    return this.#toStorage(ciphertext)
   }
 
   async encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored> {
     try {
-      return this.#toStorage(await this.cipher.encrypt(plaintext, recipe))
+      const ciphertext = await this.cipher.encrypt(plaintext, recipe)
+      if (!isOwnCiphertext(plaintext, ciphertext)) return this.#toStorage(ciphertext)
+      throw new InvalidValueError(
+        'the value is a ciphertext already, under the KMS key of the column: to encrypt it once more would hide the value for good. Where does it come from? Raw results hold ciphertext: open it with encryption.decrypt(), or store it as it is with dataSource.query().',
+      )
     } catch (error) {
       throw this.placed(error)
     }

@@ -16,6 +16,7 @@ import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { ResultColumns } from './read/result-columns'
 import { ResultOpener } from './read/result-opener'
+import { openReturnedRow } from './read/returned-row'
 import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
@@ -31,10 +32,11 @@ export interface ColumnDefaults {
 }
 
 /**
- * Ties one DataSource to a cipher. It changes four methods of this DataSource's driver, all of TypeORM's public
- * `Driver` interface: `normalizeType` (called for each column while the metadata is built: there columns are
- * bound), `afterConnect` (the metadata is complete), `preparePersistentValue` (called for values to be stored, and
- * for nothing else) and `createQueryRunner`.
+ * Ties one DataSource to a cipher. It changes six methods of this DataSource's driver, all of TypeORM's public
+ * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
+ * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
+ * stored, and for nothing else), `createGeneratedMap` (called for rows that a statement returns) and
+ * `createQueryRunner`.
  */
 export class DataSourceBinding {
   readonly #dataSource: DataSource
@@ -75,6 +77,9 @@ export class DataSourceBinding {
       const bound = boundColumn(column)
       return bound ? bound.persist(value) : (preparePersistentValue(value, column) as unknown)
     }
+    const createGeneratedMap = driver.createGeneratedMap.bind(driver)
+    driver.createGeneratedMap = (metadata, row: unknown, ...place) =>
+      openReturnedRow(metadata, row, (others) => createGeneratedMap(metadata, others, ...place))
     const createQueryRunner = driver.createQueryRunner.bind(driver)
     driver.createQueryRunner = (mode) =>
       guardQueryRunner(
@@ -131,7 +136,7 @@ export class DataSourceBinding {
       deliveryOf(dialect, scheme.options),
     )
     metadata.transformer = bound
-    refuseRawSql(metadata, bound)
+    watchValues(metadata, bound)
   }
 
   #recipe({ entityMetadata, databaseName, propertyPath }: ColumnMetadata, { options }: Scheme): Recipe {
@@ -164,12 +169,16 @@ export class DataSourceBinding {
   }
 }
 
-/** TypeORM takes a function for raw SQL and asks no driver or transformer about it. */
-function refuseRawSql(metadata: ColumnMetadata, bound: BoundColumn): void {
+/**
+ * TypeORM takes a function for raw SQL and asks no driver or transformer about it. A transformed value is that of a
+ * row, which `save` compares with the entity's.
+ */
+function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
   const getEntityValue = metadata.getEntityValue.bind(metadata)
   metadata.getEntityValue = (entity, transform) => {
     const value: unknown = getEntityValue(entity, transform)
-    if (typeof value === 'function') bound.serialise(value)
+    if (transform) bound.compareWithRow(value)
+    else if (typeof value === 'function') bound.serialise(value)
     return value
   }
 }

@@ -14,11 +14,25 @@ export class Comparison {
   readonly #column: BoundColumn
   /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
   #lastToken: ComparisonToken | undefined
+  /** What was made of the row's value, until the value of its entity is compared: in the same step, or never. */
+  #row: { readonly value: unknown } | undefined
   /** What objects were serialised to when they were last compared. */
   #compared = new WeakMap<object, Plaintext>()
 
   constructor(column: BoundColumn) {
     this.#column = column
+  }
+
+  /**
+   * Takes what was made of the value in the row, which TypeORM compares with the entity's next. A marker in the
+   * entity equals it, whatever it is: a row that was mended since it was loaded must not get its broken value back.
+   */
+  beginWithRow(value: unknown): void {
+    const row = { value }
+    this.#row = row
+    queueMicrotask(() => {
+      if (this.#row === row) this.#row = undefined
+    })
   }
 
   /** Equal values give the same object. */
@@ -29,7 +43,9 @@ export class Comparison {
       value.transformValue(this.#column)
       return value
     }
-    const plaintext = SealedValue.of(value)?.stored ?? this.#comparable(value)
+    const sealed = SealedValue.of(value)
+    if (sealed && this.#row) return this.#row.value
+    const plaintext = sealed?.stored ?? this.#comparable(value)
     if (plaintext === undefined) return new ComparisonToken(this.#column, '')
     const last = this.#lastToken
     if (last?.stands(this.#column, plaintext)) return last
