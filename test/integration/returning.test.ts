@@ -6,7 +6,7 @@ import { failure, startApplication, type TestApplication } from '../support/encr
 import { storedValues } from './scenarios/support'
 
 class Inner {
-  @KmsEncrypted({ nullable: true }) bytes!: Buffer
+  @KmsEncrypted() bytes!: Buffer
 }
 
 @Entity()
@@ -18,7 +18,7 @@ class Letter {
   @KmsEncrypted({ storage: 'text' }) base64!: string
   @KmsEncrypted({ type: 'json', storage: 'text' }) json!: { of: string }
   @KmsEncrypted({ mode: 'direct' }) direct!: string
-  @KmsEncrypted({ nullable: true, onUndecryptable: 'marker' }) bytes!: Buffer
+  @KmsEncrypted({ onUndecryptable: 'marker' }) bytes!: Buffer
   @Column(() => Inner) inner!: Inner
   @DeleteDateColumn() deletedAt!: Date | null
 }
