@@ -1,5 +1,5 @@
-import { HEADER_LENGTH, KEY_TAG_OFFSET } from '../../cipher/format'
-import { fromBase64Bytes, recognise } from '../../cipher/recognise'
+import { parse } from '../../cipher/ciphertext'
+import { HEADER_LENGTH, PREFIX_LENGTH } from '../../cipher/format'
 import { type Plaintext } from '../../column/types'
 
 /**
@@ -11,8 +11,8 @@ export function isOwnCiphertext(plaintext: Plaintext, sealed: Buffer): boolean {
   const bytes = typeof plaintext === 'string' ? bytesOfText(plaintext) : bytesOfBytes(plaintext)
   return (
     bytes !== undefined &&
-    recognise(bytes).kind === 'ciphertext' &&
-    bytes.compare(sealed, KEY_TAG_OFFSET, HEADER_LENGTH, KEY_TAG_OFFSET, HEADER_LENGTH) === 0
+    parse(bytes).kind === 'ciphertext' &&
+    bytes.compare(sealed, PREFIX_LENGTH, HEADER_LENGTH, PREFIX_LENGTH, HEADER_LENGTH) === 0
   )
 }
 
@@ -25,5 +25,7 @@ function bytesOfText(text: string): Buffer | undefined {
 
 function bytesOfBytes(plaintext: Uint8Array): Buffer | undefined {
   const bytes = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength)
-  return bytes[0] === 0xc1 ? bytes : fromBase64Bytes(bytes)
+  if (bytes[0] === 0xc1) return bytes
+  // The first digit of every ciphertext in base64.
+  return bytes[0] === 0x77 ? bytesOfText(bytes.toString('latin1')) : undefined
 }
