@@ -3,6 +3,7 @@ import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-l
 import { type Language } from './lexical-rules'
 import { type ColumnRows } from './rows/column-rows'
 import { type KeyColumn } from './rows/key-order'
+import { type MigrationSteps } from './steps'
 
 /** Type and length of a column in the database. */
 export interface StoredType {
@@ -114,4 +115,11 @@ export interface Dialect {
    * where it keeps none.
    */
   plaintextInHistory(queryRunner: QueryRunner, layout: ColumnLayout): Promise<number | undefined>
+  /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */
+  allVersions(queryRunner: QueryRunner, layout: TableLayout): Promise<string | undefined>
+
+  // --- Migrations ---
+
+  /** What generated migrations are made of. */
+  readonly steps: MigrationSteps
 }

@@ -57,3 +57,6 @@ export type KmsEncryptionErrorCode =
   | 'VALUE_ALTERED'
   | 'ROWS_LEFT_OUT'
   | 'ROWS_HIDDEN'
+  | 'TABLE_ACCESS'
+  | 'DECLARED_TYPE'
+  | 'REBUILD_REFUSED'

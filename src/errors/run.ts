@@ -44,3 +44,18 @@ export class RowsLeftOutError extends RunError {
 export class RowsHiddenError extends RunError {
   readonly code = 'ROWS_HIDDEN'
 }
+
+/** The table is not in the database, or the role may not read it: nobody knows what it holds. */
+export class TableAccessError extends RunError {
+  readonly code = 'TABLE_ACCESS'
+}
+
+/** Stored values are not of the type that the column declares. */
+export class DeclaredTypeError extends RunError {
+  readonly code = 'DECLARED_TYPE'
+}
+
+/** SQLite: making a table anew would delete rows of the tables that refer to it. Nothing was changed. */
+export class RebuildRefusedError extends RunError {
+  readonly code = 'REBUILD_REFUSED'
+}

@@ -105,6 +105,8 @@ export function rotateColumns(
  * Opens every value of the columns and reports the rows that do not open, or are plaintext where that is not
  * accepted. Writes nothing. Trouble with KMS itself (unreachable, throttled, no credentials) is thrown.
  *
+ * @throws RowsHiddenError where row level security hides rows from the role: nothing could be certified.
+ *
  * @example
  * ```ts
  * const [{ failed, unreadable }] = await verifyColumns(dataSource, User, ['privateKey'])

@@ -1,18 +1,15 @@
 import { MAX_DIRECT_BYTES } from '../cipher/suites/direct'
-import { InvalidValueError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
+import { checkDeclaredType } from './declared-type'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { asStored, KnownKeys, readStored, sealChecked } from './stored-value'
 
 /** Longest value that is made only to be tried out. */
 const MAX_SAMPLE_BYTES = 2 ** 20
-
-/** Types with exactly one text per value; a text in another form would come back as another one. */
-const CANONICAL = new Set(['boolean', 'bigint', 'date'])
 
 /** Plaintext becomes ciphertext; ciphertext stays as it is. */
 export class Encrypt implements Conversion {
@@ -45,7 +42,7 @@ export class Encrypt implements Conversion {
   async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
     const value = await readStored(this.#column, stored, this.#known)
     if (value.kind === 'ciphertext') return undefined
-    this.#check(value.bytes)
+    checkDeclaredType(this.#column, value.bytes)
     return asStored(this.#column, await sealChecked(this.#column, value.bytes, this.#column.recipe))
   }
 
@@ -55,15 +52,5 @@ export class Encrypt implements Conversion {
     } catch (error) {
       throw this.#column.placed(error)
     }
-  }
-
-  /** What is encrypted must be what the application will be able to read, as the same value. */
-  #check(bytes: Buffer): void {
-    const { type } = this.#column.scheme
-    const serialised = this.#column.serialise(type.deserialise(bytes))
-    if (!CANONICAL.has(type.name) || Buffer.from(serialised).equals(bytes)) return
-    throw new InvalidValueError(
-      `the stored text is not a ${type.name} as the library writes it${type.name === 'date' ? ' (ISO 8601 in UTC with milliseconds)' : ''}. Convert the column's values first; migration:generate writes the statement.`,
-    )
   }
 }

@@ -1,8 +1,9 @@
 import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
-import { HEADER_LENGTH, isCiphertext, keyTag, Suite, VERSION } from '../cipher/format'
+import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
-import { type ColumnLayout, readLayout } from './rows/column-layout'
+import { columnContents } from './column-contents'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
+import { modeOf, type ValueStart } from './value-starts'
 
 export interface ColumnStatusOptions {
   /** ARNs of KMS keys that may be in use, so that their key tags can be named. */
@@ -22,13 +23,27 @@ export interface KeyCount {
 }
 
 /** What a column holds. */
-export interface ColumnStatus {
+export interface ColumnStatus extends Counts {
   entity: string
   property: string
   /** Path of the table and name of the column in the database, and its type there. */
   table: string
   column: string
   type: string
+  /**
+   * True if the database hides rows from this role (row level security of PostgreSQL): the counts are of the others,
+   * and an empty count does not mean that there is none.
+   */
+  hidesRows: boolean
+  /**
+   * Earlier versions of the rows, where the database keeps them (system-versioned tables of MariaDB). They keep the
+   * plaintext of rows that were encrypted since, and ciphertexts under keys that were rotated since.
+   */
+  history: Counts | undefined
+}
+
+/** Rows by what they hold. */
+export interface Counts {
   /** All rows. */
   rows: number
   null: number
@@ -46,7 +61,8 @@ export interface ColumnStatus {
  * Counts the rows of an encrypted column by what they hold: one grouped query, no value leaves the database, no
  * call to KMS. A binary column whose plaintext happens to begin with the bytes of a ciphertext counts it as such.
  *
- * @throws NotEncryptedColumnError, ColumnTypeError (the database has no such column).
+ * @throws NotEncryptedColumnError, ColumnTypeError (the database has no such column), TableAccessError (the role may
+ * not read it).
  *
  * @example
  * ```ts
@@ -69,92 +85,60 @@ export async function columnStatus(
   }
 }
 
-/** Bytes of a direct ciphertext that are the same for all under one key: header and the outline of KMS's blob. */
-const DIRECT_START = 12
-/** The same for an envelope ciphertext, which has 2 bytes of length in between. */
-const ENVELOPE_START = 14
-/** As many digits of base64 are whole bytes: 12. */
-const TEXT_START = 16
-
 async function readStatus(
   queryRunner: QueryRunner,
   column: BoundColumn,
   keys: readonly string[],
 ): Promise<ColumnStatus> {
-  const layout = await readLayout(queryRunner, column)
-  const groups = (await queryRunner.query(
-    `SELECT ${startSql(layout)} AS _s, COUNT(*) AS _n FROM ${layout.table} GROUP BY 1`,
-  )) as { _s: Buffer | null; _n: number | string }[]
-  const { entityMetadata, propertyPath, databaseName } = column.metadata
-  const status = { rows: 0, null: 0, plaintext: 0, bare: 0, otherStorage: 0, unknown: 0 }
-  const ciphertext = new Map<string, KeyCount>()
-  const isText = column.scheme.options.storage === 'text'
+  const { layout, current, history, hidesRows } = await columnContents(queryRunner, column)
   const arns = new Map([...keys, column.recipe.keyId].map((arn) => [keyTag(arn).toString('hex'), arn]))
-  for (const { _s: start, _n } of groups) {
-    const rows = Number(_n)
-    status.rows += rows
-    const kind = start === null ? 'null' : kindOf(start, column)
-    if (typeof kind === 'string') status[kind] += rows
-    else {
-      if (isCiphertext(start!) === isText) status.otherStorage += rows
-      const id = `${kind.mode} ${kind.keyTag}`
-      const known = ciphertext.get(id) ?? { ...kind, keyArn: arns.get(kind.keyTag), rows: 0 }
-      ciphertext.set(id, { ...known, rows: known.rows + rows })
-    }
-  }
+  const { entityMetadata, propertyPath, databaseName } = column.metadata
   return {
     entity: entityMetadata.name,
     property: propertyPath,
     table: entityMetadata.tablePath,
     column: databaseName,
     type: layout.type,
-    ...status,
-    ciphertext: Array.from(ciphertext.values()).sort((a, b) => b.rows - a.rows),
+    ...countsOf(current, column, arns),
+    hidesRows,
+    history: history && countsOf(history, column, arns),
   }
 }
 
-/** How a value begins, as far as rows of one kind share it; nothing of a plaintext. */
-function startSql(layout: ColumnLayout): string {
-  const { dialect } = layout
-  const bytes = dialect.bytesSql(layout)
-  const hex = (digits: string): string => dialect.bytesLiteral(digits)
-  const at = (from: number, length: number): string => `SUBSTR(${bytes}, ${from}, ${length})`
-  const length = dialect.lengthSql(bytes)
-  const isBlob = `${at(1, 1)} = ${hex('01')} AND ${at(4, 2)} = ${hex('0078')} AND ${length} BETWEEN 100 AND 6144`
-  // The same in base64: `A[Q-f]??AH[g-j]`.
-  const isBlobText =
-    `${dialect.isTextSql(layout)} AND ${at(1, 1)} = ${hex('41')} AND ${at(2, 1)} BETWEEN ${hex('51')} AND ${hex('66')}` +
-    ` AND ${at(5, 2)} = ${hex('4148')} AND ${at(7, 1)} BETWEEN ${hex('67')} AND ${hex('6a')}` +
-    ` AND ${length} BETWEEN 136 AND 8192 AND ${length} % 4 = 0`
-  return (
-    `CASE WHEN ${layout.name} IS NULL THEN NULL` +
-    ` WHEN ${at(1, 1)} = ${hex('c1')} AND ${at(3, 1)} = ${hex('01')} THEN ${at(1, ENVELOPE_START)}` +
-    ` WHEN ${at(1, 1)} = ${hex('c1')} THEN ${at(1, DIRECT_START)}` +
-    ` WHEN ${at(1, 3)} = ${hex('775145')} THEN ${at(1, TEXT_START)}` +
-    ` WHEN ${isBlob} OR ${isBlobText} THEN ${hex('01')} ELSE ${hex('00')} END`
-  )
-}
-
-type Kind = 'plaintext' | 'bare' | 'unknown' | Pick<KeyCount, 'version' | 'mode' | 'keyTag'>
-
-function kindOf(start: Buffer, column: BoundColumn): Kind {
-  if (start.length === 1 && start[0] === 0x00) return 'plaintext'
-  if (start.length === 1 && start[0] === 0x01) return 'bare'
-  const text = !isCiphertext(start)
-  const bytes = text ? Buffer.from(start.toString('latin1'), 'base64') : start
-  const suite = bytes[2]
-  const isEnvelope = suite === Suite.Envelope
-  const isKnown = isEnvelope || suite === Suite.Direct || suite === Suite.DirectEmpty
-  const blob = bytes.subarray(isEnvelope ? HEADER_LENGTH + 2 : HEADER_LENGTH)
-  if (bytes[1] !== VERSION || !isKnown || !isBlobStart(blob)) {
-    return text || column.scheme.type.name === 'buffer' ? 'plaintext' : 'unknown'
+function countsOf(
+  starts: readonly ValueStart[],
+  column: BoundColumn,
+  arns: ReadonlyMap<string, string>,
+): Counts {
+  const counts = { rows: 0, null: 0, plaintext: 0, bare: 0, otherStorage: 0, unknown: 0 }
+  const ciphertext = new Map<string, KeyCount>()
+  const isText = column.scheme.options.storage === 'text'
+  for (const start of starts) {
+    counts.rows += start.rows
+    const kind = kindOf(start, column, arns)
+    if (typeof kind === 'string') {
+      counts[kind] += start.rows
+      continue
+    }
+    if (start.text !== isText) counts.otherStorage += start.rows
+    const id = `${kind.mode} ${kind.keyTag}`
+    const known = ciphertext.get(id) ?? { ...kind, keyArn: arns.get(kind.keyTag), rows: 0 }
+    ciphertext.set(id, { ...known, rows: known.rows + start.rows })
   }
-  const tag = bytes.toString('hex', 3, HEADER_LENGTH)
-  return { version: VERSION, mode: isEnvelope ? 'envelope' : 'direct', keyTag: tag }
+  return { ...counts, ciphertext: Array.from(ciphertext.values()).sort((a, b) => b.rows - a.rows) }
 }
 
-function isBlobStart(blob: Buffer): boolean {
-  if (blob.length < 3) return false
-  const rest = blob.length < 5 || (blob[3] === 0x00 && blob[4] === 0x78)
-  return (blob[0] === 0x01 && rest) || (blob[0] === 0x0a && blob[1] === 0x20)
+type Kind = 'null' | 'plaintext' | 'bare' | 'unknown' | Pick<KeyCount, 'version' | 'mode' | 'keyTag'>
+
+function kindOf(start: ValueStart, column: BoundColumn, arns: ReadonlyMap<string, string>): Kind {
+  if (start.kind === 'other') return 'plaintext'
+  if (start.kind !== 'ciphertext') return start.kind
+  const { header, outlined, text } = start
+  // 0xC1 occurs in no UTF-8: only bytes, and texts that are base64, can begin like a ciphertext and be none.
+  const doubtful = text || column.scheme.type.name === 'buffer'
+  const mode = modeOf(header)
+  if (mode === undefined) return doubtful ? 'plaintext' : 'unknown'
+  const tag = header.toString('hex', 3)
+  if (doubtful && !outlined && !arns.has(tag)) return 'plaintext'
+  return { version: VERSION, mode, keyTag: tag }
 }

@@ -1,32 +1,81 @@
+import { type DataSource } from 'typeorm'
+import { KmsEncryptionError } from '../../errors'
 import { KeyAdministration } from '../../kms/aws/key-administration'
 import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
+import { rowsHidden } from '../../migration/column-contents'
+import { declaredTypeMismatch } from '../../migration/declared-type'
 import { type BoundColumn } from '../../orm/bound-column'
-import { type Command } from '../command'
+import { type Arguments, type Command, CommandFailed } from '../command'
 import { withDataSource } from '../data-source'
+import { placeOf } from '../encrypted-columns'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
+import { type Terminal } from '../terminal'
 import { clientOf } from './doctor/kms'
-import { placeOf } from './keys/key-usage'
 
 export const status: Command = {
   name: 'status',
   summary: 'Counts per encrypted column: NULL, plaintext, and ciphertext per KMS key.',
   options: COLUMN_OPTIONS,
   async run(args, terminal) {
-    await withDataSource(args, async (dataSource) => {
-      const statuses: ColumnStatus[] = []
-      for (const column of chosenColumns(dataSource, args)) {
-        const { target, propertyPath } = placeOf(column)
-        const keys = await knownKeys(column)
-        statuses.push(await columnStatus(dataSource, target, propertyPath, { keys }))
-      }
+    const columns = await withDataSource(args, (dataSource) => examine(dataSource, args))
+    const seen = columns.flatMap(({ found }) => found ?? [])
+    if (seen.length > 0) {
       terminal.table(
         ['column', 'rows', 'NULL', 'plaintext', 'ciphertext', 'format, KMS key'],
-        statuses.flatMap(lines),
+        seen.flatMap(lines),
       )
-      terminal.printJson(statuses)
-    })
+    }
+    terminal.printJson(columns.map(({ found, ...rest }) => ({ ...found, ...rest })))
+    const remarks = columns.flatMap((column) => remarksOn(column, args))
+    if (remarks.length > 0) terminal.print()
+    for (const remark of remarks) terminal.print(remark)
+    const unseen = columns.filter(({ notSeen }) => notSeen !== undefined).length
+    if (unseen > 0) {
+      throw new CommandFailed(
+        `${amount(unseen)} of ${amount(columns.length)} columns could not be looked at, or not at all of their rows`,
+      )
+    }
   },
+}
+
+interface Examined {
+  column: string
+  found: ColumnStatus | undefined
+  /** Why the column, or some of its rows, could not be looked at. */
+  notSeen: string | undefined
+  /** Its plaintext is not of the type that the column declares. */
+  mismatch: string | undefined
+}
+
+async function examine(dataSource: DataSource, args: Arguments): Promise<Examined[]> {
+  const examined: Examined[] = []
+  for (const column of chosenColumns(dataSource, args)) {
+    examined.push({ column: column.name, ...(await examineColumn(dataSource, column)) })
+  }
+  return examined
+}
+
+async function examineColumn(dataSource: DataSource, column: BoundColumn): Promise<Omit<Examined, 'column'>> {
+  const { target, propertyPath } = placeOf(column)
+  try {
+    const keys = await knownKeys(column)
+    const found = await columnStatus(dataSource, target, propertyPath, { keys })
+    const mismatch = found.plaintext > 0 ? await mismatchOf(dataSource, column) : undefined
+    return { found, notSeen: found.hidesRows ? rowsHidden(column) : undefined, mismatch }
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    return { found: undefined, notSeen: error.reason, mismatch: undefined }
+  }
+}
+
+async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<string | undefined> {
+  const queryRunner = dataSource.createQueryRunner('master')
+  try {
+    return await declaredTypeMismatch(queryRunner, column)
+  } finally {
+    await queryRunner.release()
+  }
 }
 
 /** ARN of the column's key. Not being allowed to ask is no reason to stop: then the key tag is shown. */
@@ -62,4 +111,31 @@ function lines(found: ColumnStatus): string[][] {
 
 function nameOf({ version, mode, keyTag, keyArn }: KeyCount): string {
   return `v${version} ${mode}, ${keyArn ?? `key tag ${keyTag}`}`
+}
+
+/** What the numbers do not say, and what to do next. */
+function remarksOn({ column, found, notSeen, mismatch }: Examined, args: Arguments): string[] {
+  const file = args.text('dataSource') ?? ''
+  const remarks: string[] = []
+  if (notSeen !== undefined) remarks.push(`! ${column}: ${notSeen}`)
+  if (mismatch !== undefined) remarks.push(`! ${column}: ${mismatch}`)
+  else if (found && found.plaintext > 0) {
+    remarks.push(`→ typeorm-kms encrypt -d ${file} --columns ${column}`)
+  }
+  if (found?.history && found.history.plaintext > 0) remarks.push(`! ${historyRemark(column, found)}`)
+  return remarks
+}
+
+/** What the history of a table keeps. */
+export function historyRemark(column: string, { history, table }: ColumnStatus): string {
+  const count = history?.plaintext ?? 0
+  return `${column}: ${amount(count)} earlier ${count === 1 ? 'version' : 'versions'} of rows hold plaintext in the history of the system-versioned table ${table}. Encrypting changes no history. When nobody needs it: DELETE HISTORY FROM ${table}`
+}
+
+/** Says it again after a run: what was encrypted now is plaintext in the history from now on. */
+export function printHistory(statuses: readonly ColumnStatus[], terminal: Terminal): void {
+  for (const found of statuses) {
+    if ((found.history?.plaintext ?? 0) > 0)
+      terminal.print(`! ${historyRemark(`${found.entity}.${found.property}`, found)}`)
+  }
 }

@@ -1,29 +1,49 @@
 import { verifyColumns, type VerifyResult } from '../../migration'
-import { type Command, CommandFailed } from '../command'
+import { type Arguments, type Command, CommandFailed, wholeNumber } from '../command'
 import { ROW_OPTIONS } from '../migration-options'
 import { runMigration } from '../migration-run'
 import { amount } from '../progress'
 import { type Terminal } from '../terminal'
 
+/** Rows named on the screen unless told otherwise. */
+const LISTED = 20
+
 export const verify: Command = {
   name: 'verify',
   summary: 'Opens every value of encrypted columns, and names the rows that do not open.',
-  options: ROW_OPTIONS,
+  options: {
+    ...ROW_OPTIONS,
+    list: { type: 'string', value: 'N', help: `rows named for each column; default ${LISTED}` },
+  },
   async run(args, terminal) {
     const results = await runMigration(args, terminal, verifyColumns, { done: 'verified' })
-    for (const result of results) printUnreadable(result, terminal)
+    for (const result of results) printUnreadable(result, listed(args), terminal)
     terminal.printJson(results)
     const failed = results.reduce((sum, result) => sum + result.failed, 0)
-    if (failed > 0) throw new CommandFailed(`${amount(failed)} values cannot be read`)
+    if (failed > 0)
+      throw new CommandFailed(`${amount(failed)} ${failed === 1 ? 'value' : 'values'} cannot be read`)
+    terminal.print('Every value opens.')
   },
 }
 
-function printUnreadable({ entity, property, failed, unreadable }: VerifyResult, terminal: Terminal): void {
-  for (const { primaryKey, code, reason } of unreadable) {
+function listed(args: Arguments): number {
+  return wholeNumber(args, 'list', { min: 0, max: 1_000_000 }) ?? LISTED
+}
+
+function printUnreadable(result: VerifyResult, most: number, terminal: Terminal): void {
+  const { entity, property, failed, unreadable } = result
+  if (failed === 0) return
+  terminal.print(`${entity}.${property}: ${amount(failed)} of ${amount(result.rows)} values do not open`)
+  for (const { primaryKey, code, reason } of unreadable.slice(0, most)) {
     const key = Object.entries(primaryKey)
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(', ')
-    terminal.print(`  ${entity}.${property} (${key}): ${code}: ${reason}`)
+    terminal.print(`  (${key}) ${code}: ${reason}`)
   }
-  if (failed > unreadable.length) terminal.print(`  and ${amount(failed - unreadable.length)} more`)
+  const shown = Math.min(most, unreadable.length)
+  if (failed > shown) {
+    terminal.print(
+      `  and ${amount(failed - shown)} more: --list N names more of them, --json the first 1,000`,
+    )
+  }
 }

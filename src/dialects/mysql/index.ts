@@ -1,9 +1,11 @@
 import { type Dialect } from '../dialect'
 import { bytesSql } from './bytes'
+import { allVersions } from './history'
 import { readKeys } from './keys'
 import { type Format, mysqlLanguage } from './lexical-rules'
 import { MysqlRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
+import { steps } from './steps'
 import { plaintextInHistory, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType } from './types'
 
@@ -33,4 +35,6 @@ export const mysql: Dialect = {
   triggers,
   hidesRows: () => Promise.resolve(false),
   plaintextInHistory,
+  allVersions,
+  steps,
 }

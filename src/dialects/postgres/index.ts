@@ -4,6 +4,7 @@ import { readKeys } from './keys'
 import { postgresLanguage } from './lexical-rules'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
+import { steps } from './steps'
 import { hidesRows, triggers } from './table'
 
 export const postgres: Dialect = {
@@ -30,6 +31,8 @@ export const postgres: Dialect = {
   triggers,
   hidesRows,
   plaintextInHistory: () => Promise.resolve(undefined),
+  allVersions: () => Promise.resolve(undefined),
+  steps,
 }
 
 function changeType({ table, name, kind }: ColumnLayout, type: string): string {

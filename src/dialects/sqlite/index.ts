@@ -5,6 +5,7 @@ import { changeSettings } from '../session'
 import { readKeys } from './keys'
 import { sqliteLanguage } from './lexical-rules'
 import { SqliteRows } from './rows'
+import { steps } from './steps'
 import { TRIGGERS } from './table'
 
 const FAILURES: FailureCodes = {
@@ -53,4 +54,6 @@ export const sqlite: Dialect = {
   },
   hidesRows: () => Promise.resolve(false),
   plaintextInHistory: () => Promise.resolve(undefined),
+  allVersions: () => Promise.resolve(undefined),
+  steps,
 }

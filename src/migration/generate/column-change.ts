@@ -1,109 +1,125 @@
 import { type QueryRunner, type Table, type TableColumn } from 'typeorm'
+import { type ChangedColumn, type NewColumn } from '../../dialects/steps'
 import { type BoundColumn } from '../../orm/bound-column'
-import {
-  charsetOf,
-  type ColumnKind,
-  type Database,
-  databaseOf,
-  kindOf,
-  mysqlCollation,
-} from '../rows/column-layout'
+import { charsetOf, kindOf, mysqlCollation } from '../rows/column-layout'
 import { columnStatus } from '../status'
 import { dataSourceOf } from '../target'
+import { requireDeclaredType } from '../declared-type'
 
 /** How one encrypted column of the database differs from what the entity declares. */
-export interface ColumnChange {
-  column: BoundColumn
-  database: Database
-  table: Table
-  /** Escaped table path, and name of the column as it is to be. */
-  tableSql: string
-  nameSql: string
-  /** The column in the database; `undefined` if it is to be added. */
-  old: TableColumn | undefined
-  /** Its type, as SQL; with character set and collation. */
-  oldType: string
-  oldKind: ColumnKind
-  /** The type that the entity declares, as SQL. */
-  newType: string
-  newKind: ColumnKind
-  /** True if the old column has another name, which nothing in the entity has any more. */
-  renamed: boolean
-  /** What the rows hold now. */
-  holds: { plaintext: boolean; ciphertext: boolean }
+export type ColumnChange = Addition | Alteration
+
+interface Addition {
+  kind: 'addition'
+  bound: BoundColumn
+  column: NewColumn
+}
+
+export interface Alteration {
+  kind: 'alteration'
+  bound: BoundColumn
+  column: ChangedColumn
+  /** Indexes and unique constraints that the column is in now. */
+  indexes: readonly string[]
 }
 
 /** Compares a column; `undefined` if there is nothing to do, or its table is new. */
 export async function columnChange(
   queryRunner: QueryRunner,
-  column: BoundColumn,
+  bound: BoundColumn,
 ): Promise<ColumnChange | undefined> {
-  const { driver, options } = dataSourceOf(queryRunner)
-  const { entityMetadata, databaseName } = column.metadata
-  const table = await queryRunner.getTable(entityMetadata.tablePath)
+  const table = await queryRunner.getTable(bound.metadata.entityMetadata.tablePath)
   if (!table) return undefined
-  const sameName = table.findColumnByName(databaseName)
-  const old = sameName ?? renamedColumn(table, column)
-  const declared = driver.normalizeType(column.metadata)
-  const length = column.metadata.length
-  const newType = length ? `${declared}(${length})` : declared
-  const database = databaseOf(options)
-  const tableSql = entityMetadata.tablePath
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.')
-  const collation =
-    old && database === 'mysql' && kindOf(old.type) === 'text'
-      ? await mysqlCollation(queryRunner, tableSql, old.name)
-      : undefined
-  const oldType = old ? driver.createFullType(old) + characterSet(collation) : ''
-  const change: ColumnChange = {
-    column,
-    database,
-    table,
-    tableSql,
-    nameSql: driver.escape(databaseName),
-    old,
-    oldType,
-    oldKind: old ? kindOf(old.type) : 'binary',
-    newType,
-    newKind: kindOf(declared),
-    renamed: old !== undefined && !sameName,
-    holds: await contents(queryRunner, column, old, sameName),
+  const column = declaredColumn(queryRunner, bound)
+  const sameName = table.findColumnByName(column.name)
+  const old = sameName ?? renamedColumn(table, bound)
+  if (!old) return { kind: 'addition', bound, column }
+  const fullType = await fullTypeOf(queryRunner, old, column)
+  const changed: ChangedColumn = {
+    ...column,
+    old: {
+      name: old.name,
+      type: old.type,
+      fullType,
+      kind: kindOf(old.type),
+      nullable: old.isNullable,
+      length: old.length || undefined,
+      default: defaultOf(old),
+      comment: old.comment ?? undefined,
+    },
+    holds: await contents(queryRunner, bound, old, sameName !== undefined),
   }
-  const sameType = oldType.split(' ')[0]!.toLowerCase() === newType.toLowerCase()
-  return sameName && sameType && !change.holds.plaintext ? undefined : change
+  const sameType = fullType.split(' ')[0]?.toLowerCase() === column.type.toLowerCase()
+  if (sameName && sameType && !changed.holds.plaintext) return undefined
+  if (changed.holds.plaintext) await requireDeclaredType(queryRunner, bound, { column: old.name })
+  return { kind: 'alteration', bound, column: changed, indexes: indexesOf(table, old.name) }
+}
+
+function declaredColumn(queryRunner: QueryRunner, { metadata, scheme }: BoundColumn): NewColumn {
+  const { driver } = dataSourceOf(queryRunner)
+  const { entityMetadata, propertyPath, databaseName, length, isNullable } = metadata
+  const type = driver.normalizeType(metadata)
+  const escaped = entityMetadata.tablePath.split('.').map((part) => driver.escape(part))
+  return {
+    entity: entityMetadata.name,
+    property: propertyPath,
+    tablePath: entityMetadata.tablePath,
+    name: databaseName,
+    tableSql: escaped.join('.'),
+    nameSql: driver.escape(databaseName),
+    valueType: scheme.type.name,
+    type: length ? `${type}(${length})` : type,
+    kind: kindOf(type),
+    nullable: isNullable,
+  }
+}
+
+/** With character set and collation: a column that says nothing gets the table's, which may be another one. */
+async function fullTypeOf(
+  queryRunner: QueryRunner,
+  old: TableColumn,
+  { tableSql }: NewColumn,
+): Promise<string> {
+  const { driver, options } = dataSourceOf(queryRunner)
+  const type = driver.createFullType(old)
+  if ((options.type !== 'mysql' && options.type !== 'mariadb') || kindOf(old.type) !== 'text') return type
+  const collation = await mysqlCollation(queryRunner, tableSql, old.name)
+  return `${type} CHARACTER SET ${charsetOf(collation)} COLLATE ${collation}`
+}
+
+/** `NULL` is what a column without a default has. */
+function defaultOf({ default: given }: TableColumn): string | undefined {
+  const value = given as string | null | undefined
+  return value === undefined || value === null || value === 'NULL' ? undefined : value
 }
 
 /** The one column of the table that nothing in the entity has, if one column of the entity is not in the table. */
-function renamedColumn(table: Table, column: BoundColumn): TableColumn | undefined {
-  const declared = column.metadata.entityMetadata.columns.map(({ databaseName }) => databaseName)
+function renamedColumn(table: Table, { metadata }: BoundColumn): TableColumn | undefined {
+  const declared = metadata.entityMetadata.columns.map(({ databaseName }) => databaseName)
   const orphans = table.columns.filter(({ name }) => !declared.includes(name))
   const missing = declared.filter((name) => !table.findColumnByName(name))
   return orphans.length === 1 && missing.length === 1 ? orphans[0] : undefined
 }
 
-async function contents(
-  queryRunner: QueryRunner,
-  column: BoundColumn,
-  old: TableColumn | undefined,
-  sameName: TableColumn | undefined,
-): Promise<ColumnChange['holds']> {
-  if (!old) return { plaintext: false, ciphertext: false }
-  // Under another name only the type tells: what is of a binary type already was encrypted.
-  if (!sameName)
-    return { plaintext: kindOf(old.type) !== 'binary', ciphertext: kindOf(old.type) === 'binary' }
-  const { entityMetadata, propertyPath } = column.metadata
-  const status = await columnStatus(queryRunner, entityMetadata.name, propertyPath)
-  const isBinary = kindOf(old.type) === 'binary'
-  const empty = status.rows === status.null
-  return {
-    plaintext: status.plaintext > 0 || (empty && !isBinary && column.scheme.options.storage !== 'text'),
-    ciphertext: status.ciphertext.length > 0 || status.bare > 0,
-  }
+function indexesOf({ indices, uniques }: Table, column: string): string[] {
+  return [...indices, ...uniques]
+    .filter(({ columnNames }) => columnNames.includes(column))
+    .map(({ name }) => name ?? '')
 }
 
-/** Always said: a column that says nothing gets the table's, which may be another one. */
-function characterSet(collation: string | undefined): string {
-  return collation === undefined ? '' : ` CHARACTER SET ${charsetOf(collation)} COLLATE ${collation}`
+async function contents(
+  queryRunner: QueryRunner,
+  { metadata, scheme }: BoundColumn,
+  old: TableColumn,
+  sameName: boolean,
+): Promise<ChangedColumn['holds']> {
+  const isBinary = kindOf(old.type) === 'binary'
+  // Under another name only the type tells: what is of a binary type already was encrypted.
+  if (!sameName) return { plaintext: !isBinary, ciphertext: isBinary }
+  const status = await columnStatus(queryRunner, metadata.entityMetadata.name, metadata.propertyPath)
+  const empty = status.rows === status.null
+  return {
+    plaintext: status.plaintext > 0 || (empty && !isBinary && scheme.options.storage !== 'text'),
+    ciphertext: status.ciphertext.length > 0 || status.bare > 0,
+  }
 }

@@ -1,6 +1,6 @@
-import { type Step } from './steps'
+import { type Step } from '../../dialects/steps'
 
-const HELPERS = ['decryptColumns', 'encryptColumns', 'isBinaryColumn', 'rotateColumns']
+const HELPERS = ['decryptColumns', 'encryptColumns', 'isBinaryColumn', 'rebuildTables', 'rotateColumns']
 
 /** The text of a migration for TypeORM. */
 export function migrationFile(className: string, up: readonly Step[], down: readonly Step[]): string {
@@ -30,12 +30,14 @@ export function migrationFile(className: string, up: readonly Step[], down: read
 
 function codeOf(step: Step): string[] {
   if ('unless' in step) return [step.unless, ...step.steps.flatMap(codeOf)]
+  if ('within' in step) return [step.within, ...step.steps.flatMap(codeOf)]
   return 'code' in step ? [step.code] : []
 }
 
 function lines(step: Step, indent = '    '): string[] {
-  if ('unless' in step) {
+  if ('unless' in step || 'within' in step) {
     const inner = step.steps.flatMap((one) => lines(one, `${indent}  `))
+    if ('within' in step) return [indent + step.within, ...inner, `${indent}})`]
     return [`${indent}if (!(${step.unless})) {`, ...inner, `${indent}}`]
   }
   if ('comment' in step) return [`${indent}// ${step.comment}`]

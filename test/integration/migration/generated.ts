@@ -46,13 +46,21 @@ export class Generated {
   }
 
   /** The migration to the entity, and a connection that has it. */
-  async migrate(entity: EntityTarget<ObjectLiteral>, name: string): Promise<[DataSource, string]> {
+  async migrate(
+    entity: EntityTarget<ObjectLiteral>,
+    name: string,
+    options: object = {},
+  ): Promise<[DataSource, string]> {
     const timestamp = Date.now()
-    const text = await this.with(entity, (dataSource) => generateMigration(dataSource, name, timestamp))
+    const text = await this.with(
+      entity,
+      (dataSource) => generateMigration(dataSource, name, timestamp),
+      options,
+    )
     if (text === undefined) throw new Error(`there is nothing to migrate: ${name}`)
     const file = join(this.#folder, `${timestamp}-${name}.ts`)
     writeFileSync(file, text)
-    return [await this.connect(entity, { migrations: [file] }), text]
+    return [await this.connect(entity, { migrations: [file], ...options }), text]
   }
 
   /** All rows as the application sees them. */

@@ -5,7 +5,7 @@ import { checkKind } from '../../../migration/column-fits'
 import { databaseOf, type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { storedLength } from '../../../orm/column-type'
-import { encryptedColumns, placeOf } from '../keys/key-usage'
+import { encryptedColumns, placeOf } from '../../encrypted-columns'
 import { count, failureOf, type Finding, finding } from './finding'
 
 /** Columns without `maxLength` that have room for less than this are worth a word. */

@@ -1,26 +1,31 @@
-import { type DataSource } from 'typeorm'
-import { keyTag } from '../../../cipher/format'
-import { KeyNotFoundError } from '../../../errors'
+import { type DataSource, type QueryRunner } from 'typeorm'
+import { keyTag, VERSION } from '../../../cipher/format'
+import { KeyNotFoundError, KmsEncryptionError } from '../../../errors'
 import { ifAllowed, type KeyAdministration } from '../../../kms/aws/key-administration'
 import { type KeyInfo } from '../../../kms/aws/key-info'
-import { columnStatus } from '../../../migration'
+import { columnContents, rowsHidden } from '../../../migration/column-contents'
+import { modeOf, type ValueStart } from '../../../migration/value-starts'
 import { type BoundColumn } from '../../../orm/bound-column'
-import { boundColumns } from '../../../orm/bound-columns'
+import { encryptedColumns } from '../../encrypted-columns'
 
-/** What one encrypted column has to do with a KMS key. */
+/** What one encrypted column has to do with a KMS key, for a decision that destroys. */
 export interface KeyUsage {
   /** `Entity.property`. */
   column: string
   /** Values under the key. */
   rows: number
-  /** Values of which only KMS knows the key: blobs of other programs, and formats of later releases. */
+  /** Earlier versions of rows that the database keeps, with values under the key. */
+  history: number
+  /** Values of which nobody here can tell the key: blobs of other programs, and formats of later releases. */
   untold: number
   /** The application encrypts new values of the column under the key. */
   configured: boolean
+  /** Why the column could not be looked at, or not all of it: then nobody knows. */
+  unseen: string | undefined
 }
 
-export function isInUse({ rows, untold, configured }: KeyUsage): boolean {
-  return rows > 0 || untold > 0 || configured
+export function isInUse({ rows, history, untold, configured, unseen }: KeyUsage): boolean {
+  return rows > 0 || history > 0 || untold > 0 || configured || unseen !== undefined
 }
 
 /** Asks the database about each encrypted column of a DataSource: one grouped query per column. */
@@ -29,47 +34,97 @@ export async function keyUsage(
   key: KeyInfo,
   keys: KeyAdministration,
 ): Promise<KeyUsage[]> {
-  const tags = new Set(key.related.map((arn) => keyTag(arn).toString('hex')))
-  const resolve = resolver(keys)
+  const judge = await judgeFor(key, keys)
+  const isConfigured = configuration(key, keys)
   const usages: KeyUsage[] = []
-  for (const column of encryptedColumns(dataSource)) {
-    const { target, propertyPath } = placeOf(column)
-    const { ciphertext, bare, unknown } = await columnStatus(dataSource, target, propertyPath)
-    const under = ciphertext.filter((count) => tags.has(count.keyTag))
-    const arn = await resolve(column.recipe.keyId)
-    usages.push({
-      column: column.name,
-      rows: under.reduce((sum, count) => sum + count.rows, 0),
-      untold: bare + unknown,
-      configured: arn !== undefined && key.related.includes(arn),
-    })
+  const queryRunner = dataSource.createQueryRunner('master')
+  try {
+    for (const column of encryptedColumns(dataSource)) {
+      const { keyId } = column.recipe
+      const values = await valuesOf(queryRunner, column, judge)
+      const configured = await isConfigured(keyId)
+      const unseen =
+        configured === undefined
+          ? `KMS does not say which key ${keyId} is: allow kms:DescribeKey.`
+          : values.unseen
+      usages.push({ column: column.name, ...values, configured: configured === true, unseen })
+    }
+  } finally {
+    await queryRunner.release()
   }
   return usages
 }
 
-/** Each encrypted column that has rows of its own; entities over the same table share them. */
-export function encryptedColumns(dataSource: DataSource): BoundColumn[] {
-  const columns = dataSource.entityMetadatas
-    .filter(({ tableType }) => tableType !== 'view')
-    .flatMap((metadata) => boundColumns(metadata))
-  return Array.from(new Map(columns.reverse().map((column) => [column.cell, column])).values()).reverse()
-}
+type Values = Omit<KeyUsage, 'column' | 'configured'>
 
-export function placeOf({ metadata }: BoundColumn): { target: string; propertyPath: string } {
-  return { target: metadata.entityMetadata.name, propertyPath: metadata.propertyPath }
-}
-
-/** ARNs of key ids and aliases, each asked for once; `undefined` for a key that is not in this account and region. */
-function resolver(keys: KeyAdministration): (keyId: string) => Promise<string | undefined> {
-  const known = new Map<string, string | undefined>()
-  return async (keyId) => {
-    if (!known.has(keyId)) {
-      const metadata = await ifAllowed(keys.metadata(keyId)).catch((error: unknown) => {
-        if (error instanceof KeyNotFoundError) return undefined
-        throw error
-      })
-      known.set(keyId, metadata?.Arn)
+async function valuesOf(queryRunner: QueryRunner, column: BoundColumn, judge: Judge): Promise<Values> {
+  try {
+    const { current, history = [], hidesRows } = await columnContents(queryRunner, column)
+    const judged = (starts: readonly ValueStart[], verdict: Verdict): number =>
+      starts.filter((start) => judge(start, column) === verdict).reduce((sum, { rows }) => sum + rows, 0)
+    return {
+      rows: judged(current, 'under'),
+      history: judged(history, 'under'),
+      untold: judged(current, 'untold') + judged(history, 'untold'),
+      unseen: hidesRows ? rowsHidden(column) : undefined,
     }
-    return known.get(keyId)
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    return { rows: 0, history: 0, untold: 0, unseen: error.reason }
+  }
+}
+
+type Verdict = 'under' | 'untold' | 'not'
+type Judge = (start: ValueStart, column: BoundColumn) => Verdict
+
+/**
+ * Whatever begins like a ciphertext may be one, and its key tag alone tells the key: what KMS put behind it has no
+ * outline that holds for every KMS.
+ */
+async function judgeFor(key: KeyInfo, keys: KeyAdministration): Promise<Judge> {
+  const own = tagsOf(key.related)
+  // Values may be under a replica that was deleted since, of which KMS does not tell any more: then this key opens them.
+  const others = key.id.startsWith('mrk-') ? tagsOf(await otherKeys(key, keys)) : undefined
+  return ({ kind, header }, column) => {
+    if (kind !== 'ciphertext') return kind === 'bare' ? 'untold' : 'not'
+    // Only bytes can begin with C1 and be none of ours; and then hardly with a version.
+    if (header[1] !== VERSION && column.scheme.type.name === 'buffer') return 'not'
+    if (modeOf(header) === undefined) return 'untold'
+    const tag = header.toString('hex', 3)
+    if (own.has(tag)) return 'under'
+    return others === undefined || others.has(tag) ? 'not' : 'untold'
+  }
+}
+
+function tagsOf(arns: readonly string[]): ReadonlySet<string> {
+  return new Set(arns.map((arn) => keyTag(arn).toString('hex')))
+}
+
+/** Of this account and region; none where they may not be listed. */
+async function otherKeys({ related }: KeyInfo, keys: KeyAdministration): Promise<string[]> {
+  const known = (await ifAllowed(keys.arns())) ?? []
+  return known.map(({ arn }) => arn).filter((arn) => !related.includes(arn))
+}
+
+/** Whether the application encrypts under the key; `undefined` where KMS does not tell what an alias stands for. */
+function configuration(
+  key: KeyInfo,
+  keys: KeyAdministration,
+): (keyId: string) => Promise<boolean | undefined> {
+  const aliases = new Map<string, boolean | undefined>()
+  return async (keyId) => {
+    if (!keyId.includes('alias/')) return key.related.includes(keyId) || keyId === key.id
+    if (!aliases.has(keyId)) aliases.set(keyId, await isAliasOf(keyId, key, keys))
+    return aliases.get(keyId)
+  }
+}
+
+async function isAliasOf(alias: string, key: KeyInfo, keys: KeyAdministration): Promise<boolean | undefined> {
+  try {
+    const metadata = await ifAllowed(keys.metadata(alias))
+    return metadata && key.related.includes(metadata.Arn)
+  } catch (error) {
+    if (error instanceof KeyNotFoundError) return false
+    throw error
   }
 }

@@ -1,4 +1,5 @@
 import { type KeyInfo } from '../../../kms/aws/key-info'
+import { type LastUsage } from '../../../kms/aws/last-usage'
 import { printable, type Terminal } from '../../terminal'
 
 /** A key in the results of `--json`. */
@@ -28,6 +29,12 @@ export function day(date: Date | undefined): string {
 /** To the minute, in UTC: `2026-03-01 09:30 UTC`. */
 export function moment(date: Date): string {
   return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+/** `last used 2026-03-01 09:30 UTC, for Decrypt`. */
+export function usageOf({ at, operation, trackedSince }: LastUsage): string {
+  if (at) return `last used ${moment(at)}${operation === undefined ? '' : `, for ${operation}`}`
+  return trackedSince ? `not used since ${day(trackedSince)}, when KMS began to keep account` : 'never used'
 }
 
 /** What is known of one key. */

@@ -1,12 +1,14 @@
+import { type KMSClient } from '@aws-sdk/client-kms'
 import { KeyAdministration } from '../../../kms/aws/key-administration'
 import { type KeyInfo } from '../../../kms/aws/key-info'
+import { lastUsage, type LastUsage } from '../../../kms/aws/last-usage'
 import { type Arguments, type Command, CommandFailed, UsageError, wholeNumber } from '../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'
 import { nameOf, ownKey } from './change-state'
 import { isInUse, type KeyUsage, keyUsage } from './key-usage'
-import { moment } from './key-view'
+import { moment, usageOf } from './key-view'
 
 export const scheduleDeletion: Command = {
   name: 'keys schedule-deletion',
@@ -25,28 +27,39 @@ export const scheduleDeletion: Command = {
     if (args.text('confirm') !== undefined && !args.flag('force')) {
       throw new UsageError('--confirm is for --force')
     }
-    await withKmsClient(args, async (client) => {
-      const keys = new KeyAdministration(client)
-      const key = await ownKey(keys, args.positionals[0]!)
-      if (key.deletion) {
-        throw new CommandFailed(`${nameOf(key)} is scheduled already, for ${moment(key.deletion)}.`)
-      }
-      const usage = await usageOf(key, keys, args)
-      if (!usage?.every((column) => !isInUse(column))) await refuseUnlessForced(key, usage, args, terminal)
-      const date = await keys.scheduleDeletion(key.arn, days)
-      terminal.print(
-        `${terminal.style('green', '✓')} ${nameOf(key)} will be deleted on ${terminal.style('bold', moment(date))}.`,
-      )
-      terminal.print('Nothing can be encrypted or decrypted under it from now on, until you cancel:')
-      terminal.print(`  typeorm-kms keys cancel-deletion ${key.id}`)
-      if (usage) terminal.print('Only this database was looked at: backups and other databases were not.')
-      terminal.printJson({ id: key.id, arn: key.arn, state: 'PendingDeletion', deletion: date, usage })
-    })
+    await withKmsClient(args, (client) => schedule(client, days, args, terminal))
   },
 }
 
+async function schedule(client: KMSClient, days: number, args: Arguments, terminal: Terminal): Promise<void> {
+  const keys = new KeyAdministration(client)
+  const [name = ''] = args.positionals
+  const key = await ownKey(keys, name)
+  if (key.deletion) {
+    throw new CommandFailed(`${nameOf(key)} is scheduled already, for ${moment(key.deletion)}.`)
+  }
+  const used = await lastUsage(client, key.arn)
+  const usage = await usageByDataSource(key, keys, args)
+  if (used) terminal.note(`KMS says of ${nameOf(key)}: ${usageOf(used)}.`)
+  if (!usage?.every((column) => !isInUse(column))) {
+    await refuseUnlessForced({ key, usage, used }, args, terminal)
+  }
+  const date = await keys.scheduleDeletion(key.arn, days)
+  terminal.print(
+    `${terminal.style('green', '✓')} ${nameOf(key)} will be deleted on ${terminal.style('bold', moment(date))}.`,
+  )
+  terminal.print('Nothing can be encrypted or decrypted under it from now on, until you cancel:')
+  terminal.print(`  typeorm-kms keys cancel-deletion ${key.id}`)
+  if (usage) {
+    terminal.print('Only the encrypted columns of this database were looked at: backups, replicas')
+    terminal.print('of other applications and other databases were not.')
+  }
+  const { id, arn } = key
+  terminal.printJson({ id, arn, state: 'PendingDeletion', deletion: date, usage, lastUsage: used })
+}
+
 /** What the columns of the given DataSource have to do with the key; `undefined` if none was given. */
-async function usageOf(
+async function usageByDataSource(
   key: KeyInfo,
   keys: KeyAdministration,
   args: Arguments,
@@ -55,12 +68,14 @@ async function usageOf(
   return withDataSource(args, (dataSource) => keyUsage(dataSource, key, keys))
 }
 
-async function refuseUnlessForced(
-  key: KeyInfo,
-  usage: readonly KeyUsage[] | undefined,
-  args: Arguments,
-  terminal: Terminal,
-): Promise<void> {
+interface Known {
+  key: KeyInfo
+  usage: readonly KeyUsage[] | undefined
+  used: LastUsage | undefined
+}
+
+async function refuseUnlessForced(known: Known, args: Arguments, terminal: Terminal): Promise<void> {
+  const { key, usage, used } = known
   const explain = terminal.note.bind(terminal)
   if (usage) explainUsage(key, usage, args, explain)
   else {
@@ -69,12 +84,12 @@ async function refuseUnlessForced(
     explain('what is under it, backups included.')
   }
   if (args.flag('force')) return confirm(key, args, terminal)
-  const used = usage?.filter(isInUse)
   terminal.printJson({
     error: { code: 'REFUSED', message: 'values may be under the key' },
     id: key.id,
     arn: key.arn,
-    usage: used,
+    usage: usage?.filter(isInUse),
+    lastUsage: used,
   })
   throw new CommandFailed('refused; nothing was changed. --force schedules the deletion all the same.')
 }
@@ -86,22 +101,36 @@ function explainUsage(
   explain: (line: string) => void,
 ): void {
   const file = args.text('dataSource') ?? ''
-  explain(`In use: ${nameOf(key)}`)
+  const inUse = usage.filter(isInUse)
+  explain(`In use, as far as anybody can tell: ${nameOf(key)}`)
   explain('')
-  for (const { column, rows, untold, configured } of usage.filter(isInUse)) {
-    const facts = [
-      rows > 0 ? `${rows.toLocaleString('en')} ${rows === 1 ? 'value' : 'values'} under it` : '',
-      untold > 0 ? `${untold.toLocaleString('en')} whose key only KMS knows` : '',
-      configured ? 'new values are encrypted under it' : '',
-    ]
-    explain(`  ${column}: ${facts.filter(Boolean).join(', ')}`)
-  }
+  for (const column of inUse) explain(`  ${column.column}: ${factsOf(column).join(', ')}`)
   explain('')
+  for (const reason of new Set(inUse.flatMap(({ unseen }) => unseen ?? []))) explain(`Not seen: ${reason}`)
   if (usage.some(({ configured }) => configured)) {
     explain('Give the application another key (keyId of kmsEncryption() or of the column) and restart it.')
   }
-  explain('Then move the values that are there:')
-  explain(`  typeorm-kms rotate -d ${file}`)
+  if (inUse.some(({ history }) => history > 0)) {
+    explain(
+      'Earlier versions of rows cannot be moved. When nobody needs them: DELETE HISTORY FROM the table.',
+    )
+  }
+  if (inUse.some(({ rows, configured, untold }) => rows > 0 || configured || untold > 0)) {
+    explain('Then move the values that are there:')
+    explain(`  typeorm-kms rotate -d ${file}`)
+  }
+}
+
+function factsOf({ rows, history, untold, configured, unseen }: KeyUsage): string[] {
+  const amount = (count: number): string =>
+    `${count.toLocaleString('en')} ${count === 1 ? 'value' : 'values'}`
+  return [
+    rows > 0 ? `${amount(rows)} under it` : '',
+    history > 0 ? `${amount(history)} under it in earlier versions of rows` : '',
+    untold > 0 ? `${untold.toLocaleString('en')} whose key only KMS knows` : '',
+    configured ? 'new values are encrypted under it' : '',
+    unseen === undefined ? '' : 'not all of it could be looked at',
+  ].filter(Boolean)
 }
 
 /** `--force` wants the id of the key: typed where somebody is there, else given with `--confirm`. */

@@ -1,0 +1,122 @@
+import { type QueryRunner } from 'typeorm'
+import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
+import { type BoundColumn } from '../orm/bound-column'
+import { type ColumnLayout, readLayout } from './rows/column-layout'
+import { type Executor, dataSourceOf, isQueryRunner } from './target'
+import { type ValueStart, valueStarts } from './value-starts'
+
+/** What the rows of one encrypted column hold, by how the values begin. */
+export interface ColumnContents {
+  layout: ColumnLayout
+  current: readonly ValueStart[]
+  /** Earlier versions of the rows, where the database keeps them. */
+  history: readonly ValueStart[] | undefined
+  /** The database hides rows from this role, so that nothing here is true of the whole table. */
+  hidesRows: boolean
+}
+
+/**
+ * Looks at all rows that the role may see.
+ *
+ * @throws ColumnTypeError (the database has no such column), TableAccessError (the role may not read it).
+ */
+export async function columnContents(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnContents> {
+  const layout = await readableLayout(queryRunner, column)
+  return asReader(column, async () => {
+    const { dialect } = layout
+    const current = await valueStarts(queryRunner, layout)
+    const versions = await dialect.allVersions(queryRunner, layout)
+    return {
+      layout,
+      current,
+      history:
+        versions === undefined
+          ? undefined
+          : without(await valueStarts(queryRunner, layout, versions), current),
+      hidesRows: await dialect.hidesRows(queryRunner, layout),
+    }
+  })
+}
+
+/** Refuses where a certificate or a count would not be true, because the database hides rows from the role. */
+export async function requireAllRows(executor: Executor, columns: readonly BoundColumn[]): Promise<void> {
+  const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
+  try {
+    for (const column of columns) {
+      const layout = await readableLayout(queryRunner, column)
+      if (await layout.dialect.hidesRows(queryRunner, layout)) {
+        throw column.error(RowsHiddenError, rowsHidden(column))
+      }
+    }
+  } finally {
+    if (queryRunner !== executor) await queryRunner.release()
+  }
+}
+
+/** For people: what row level security means, and the way out. */
+export function rowsHidden({ metadata }: BoundColumn): string {
+  return `row level security hides rows of the table ${metadata.entityMetadata.tablePath} from this role, so that what it sees is not all there is. Connect as a role with BYPASSRLS, or as the owner of the table where it is not forced on the owner (ALTER TABLE … NO FORCE ROW LEVEL SECURITY).`
+}
+
+/** As `readLayout`, and tells a table that is not there from one that the role may not read. */
+async function readableLayout(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnLayout> {
+  try {
+    return await readLayout(queryRunner, column)
+  } catch (error) {
+    if (!(error instanceof ColumnTypeError)) throw error
+    await asReader(column, () => probe(queryRunner, column))
+    throw error
+  }
+}
+
+/** Catalogues show only what the role has a right to. Asking for the column tells whether it is there. */
+async function probe(queryRunner: QueryRunner, { metadata }: BoundColumn): Promise<void> {
+  const { driver } = dataSourceOf(queryRunner)
+  const table = metadata.entityMetadata.tablePath
+    .split('.')
+    .map((part) => driver.escape(part))
+    .join('.')
+  try {
+    await queryRunner.query(`SELECT ${driver.escape(metadata.databaseName)} FROM ${table} WHERE 1 = 0`)
+  } catch (error) {
+    if (isDenied(error)) throw error
+  }
+}
+
+async function asReader<T>(column: BoundColumn, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isDenied(error)) throw error
+    throw column.error(
+      TableAccessError,
+      `the database role may not read the table ${column.metadata.entityMetadata.tablePath}, so nobody knows what the column holds. Grant it SELECT, or connect as another role.`,
+      error,
+    )
+  }
+}
+
+/** PostgreSQL's insufficient_privilege, and what MySQL says of tables, columns and databases. */
+const DENIED = new Set([
+  '42501',
+  'ER_TABLEACCESS_DENIED_ERROR',
+  'ER_COLUMNACCESS_DENIED_ERROR',
+  'ER_DBACCESS_DENIED_ERROR',
+])
+
+function isDenied(error: unknown): boolean {
+  const { code, driverError } = (error ?? {}) as { code?: unknown; driverError?: { code?: unknown } }
+  return [code, driverError?.code].some((found) => typeof found === 'string' && DENIED.has(found))
+}
+
+/** All versions, less those that are current. */
+function without(all: readonly ValueStart[], current: readonly ValueStart[]): ValueStart[] {
+  const known = new Map(current.map((start) => [idOf(start), start.rows]))
+  return all
+    .map((start) => ({ ...start, rows: start.rows - (known.get(idOf(start)) ?? 0) }))
+    .filter(({ rows }) => rows > 0)
+}
+
+function idOf({ kind, header, text, outlined }: ValueStart): string {
+  return [kind, header.toString('hex'), text, outlined].join(' ')
+}

@@ -1,0 +1,275 @@
+import { type KMSClient } from '@aws-sdk/client-kms'
+import { DataSource, Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
+import { columnStatus, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
+import { CreateKeyCommand } from '@aws-sdk/client-kms'
+import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
+import { encryptedColumns } from '../../../src/cli/encrypted-columns'
+import { keyTag } from '../../../src/cipher/format'
+import { KeyAdministration } from '../../../src/kms/aws/key-administration'
+import { type KeyInfo } from '../../../src/kms/aws/key-info'
+import { describeDatabases, type TestDatabase } from '../../support/databases'
+import { failure } from '../../support/encryption'
+
+@Entity('guarded')
+class Guarded {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', nullable: true }) bytes!: string | null
+  @KmsEncrypted({ type: 'string', storage: 'text', nullable: true }) text!: string | null
+  @KmsEncrypted({ type: 'buffer', nullable: true }) blob!: Buffer | null
+  @KmsEncrypted({ type: 'string', mode: 'direct', nullable: true }) direct!: string | null
+  @KmsEncrypted({ type: 'string', mode: 'direct', storage: 'text', nullable: true }) directText!:
+    string | null
+}
+
+const VALUES = { bytes: 'b', text: 't', blob: Buffer.from('f'), direct: 'd', directText: 'e' }
+const COLUMNS = Object.keys(VALUES) as (keyof typeof VALUES)[]
+
+class Application {
+  readonly client: KMSClient
+  readonly keys: KeyAdministration
+
+  private constructor(
+    readonly kms: LocalKms,
+    readonly dataSource: DataSource,
+    readonly key: KeyInfo,
+    readonly other: KeyInfo,
+  ) {
+    this.client = kms.client({ maxAttempts: 1 })
+    this.keys = new KeyAdministration(this.client)
+  }
+
+  /** Encrypts under `key`, and from now on is configured for another one. */
+  static async start(db: TestDatabase, blobs: 'aws' | 'opaque', entities = [Guarded]): Promise<Application> {
+    const kms = new LocalKms({ quiet: true, blobs })
+    const client = kms.client({ maxAttempts: 1 })
+    const keys = new KeyAdministration(client)
+    const create = async () => {
+      const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
+      return keys.describe(KeyMetadata?.Arn ?? '')
+    }
+    const [key, other] = [await create(), await create()]
+    const connect = (keyId: string, schema: object) =>
+      new DataSource(
+        kmsEncryption({ keyId, client }).configure({
+          ...db.options,
+          entities,
+          ...schema,
+        }),
+      ).initialize()
+    const first = await connect(key.arn, { synchronize: true, dropSchema: true })
+    await first.getRepository(Guarded).insert([
+      { id: 1, ...VALUES },
+      { id: 2, bytes: null, text: null, blob: null, direct: null, directText: null },
+    ])
+    await first.destroy()
+    return new Application(kms, await connect(other.arn, {}), key, other)
+  }
+
+  async usage(key = this.key): Promise<Record<string, KeyUsage>> {
+    const found = await keyUsage(this.dataSource, key, this.keys)
+    return Object.fromEntries(found.map((usage) => [usage.column.replace('Guarded.', ''), usage]))
+  }
+
+  stop(): Promise<void> {
+    return this.dataSource.destroy()
+  }
+}
+
+describeDatabases('The deletion guard', (db) => {
+  it.each(['aws', 'opaque'] as const)('counts every value under the key, of %s blobs', async (blobs) => {
+    const app = await Application.start(db(), blobs)
+    const usage = await app.usage()
+    for (const column of COLUMNS) {
+      expect(usage[column]).toEqual({
+        column: `Guarded.${column}`,
+        rows: 1,
+        history: 0,
+        untold: 0,
+        configured: false,
+        unseen: undefined,
+      })
+    }
+    // The key that is configured, and has no value yet.
+    for (const found of Object.values(await app.usage(app.other))) {
+      expect(found).toMatchObject({ rows: 0, untold: 0, configured: true })
+    }
+    // The status knows them too, where the column cannot hold anything else that begins so.
+    expect(await columnStatus(app.dataSource, Guarded, 'bytes')).toMatchObject({
+      plaintext: 0,
+      unknown: 0,
+      ciphertext: [{ keyTag: keyTag(app.key.arn).toString('hex'), rows: 1 }],
+    })
+    await app.stop()
+  })
+
+  it('takes whatever begins like a ciphertext for one, as bytes and as base64', async () => {
+    const app = await Application.start(db(), 'aws')
+    const [own, foreign] = [keyTag(app.key.arn), Buffer.from('01020304', 'hex')]
+    const value = (suite: number, tag: Buffer, version = 1) =>
+      Buffer.concat([Buffer.from([0xc1, version, suite]), tag, Buffer.alloc(20, 9)])
+    const store = async (bytes: Buffer) => {
+      const stored = [bytes, bytes.toString('base64'), bytes, bytes, bytes.toString('base64')]
+      const names = COLUMNS.map((name) => db().quote(name)).join(', ')
+      await db().rawQuery('DELETE FROM guarded')
+      await db().rawQuery(`INSERT INTO guarded (id, ${names}) VALUES (1, ?, ?, ?, ?, ?)`, stored)
+    }
+    const verdicts = async () => {
+      const usage = await app.usage()
+      return COLUMNS.map((column) => [usage[column]?.rows, usage[column]?.untold])
+    }
+    const all = (verdict: number[]) => COLUMNS.map(() => verdict)
+
+    for (const suite of [1, 2, 3]) {
+      await store(value(suite, own))
+      expect(await verdicts()).toEqual(all([1, 0]))
+      await store(value(suite, foreign))
+      expect(await verdicts()).toEqual(all([0, 0]))
+    }
+    for (const suite of [0, 4, 63, 64, 200, 255]) {
+      await store(value(suite, own))
+      expect(await verdicts()).toEqual(all([0, 1]))
+    }
+    // Cut off within the header.
+    await store(value(1, own).subarray(0, 5))
+    expect(await verdicts()).toEqual(all([0, 1]))
+    // Of a later version: bytes of the application may begin so, texts cannot.
+    await store(value(1, own, 2))
+    const later = await app.usage()
+    expect([later['bytes']?.untold, later['direct']?.untold, later['blob']?.untold]).toEqual([1, 1, 0])
+    await app.stop()
+  })
+
+  it('says what it could not look at: a table that is missing', async () => {
+    const app = await Application.start(db(), 'aws')
+    await db().rawQuery('DROP TABLE guarded')
+    const usage = Object.values(await app.usage())
+    expect(usage).toHaveLength(COLUMNS.length)
+    for (const found of usage) {
+      expect(found.unseen).toContain('the database has no column')
+      expect(isInUse(found)).toBe(true)
+    }
+    await app.stop()
+  })
+
+  it('counts values under a replica that is no more', async () => {
+    const app = await Application.start(db(), 'aws')
+    const key = { ...app.other, id: 'mrk-1', arn: 'arn:aws:kms:us-east-1:1:key/mrk-1' }
+    const related = [key.arn, 'arn:aws:kms:eu-west-1:1:key/mrk-1']
+    // Under `app.key`, which is known: none of the replica's.
+    expect((await app.usage({ ...key, related }))['bytes']).toMatchObject({ rows: 0, untold: 0 })
+    // A replica that KMS still tells of.
+    expect((await app.usage({ ...key, related: [...related, app.key.arn] }))['bytes']).toMatchObject({
+      rows: 1,
+    })
+    // Of a key that this account and region do not have, it may be.
+    await app.stop()
+    const stranger = await Application.start(db(), 'aws')
+    const usage = await keyUsage(stranger.dataSource, { ...key, related }, app.keys)
+    expect(usage[0]).toMatchObject({ rows: 0, untold: 1 })
+    await stranger.stop()
+  })
+
+  it('does not take what it may not ask for a no', async () => {
+    const app = await Application.start(db(), 'aws')
+    const options = kmsEncryption({ keyId: 'alias/elsewhere', client: app.client }).configure({
+      ...db().options,
+      entities: [Guarded],
+    })
+    const dataSource = await new DataSource(options).initialize()
+    app.kms.misbehave({ deny: 'DescribeKey' })
+    const [found] = await keyUsage(dataSource, app.other, app.keys)
+    expect(found?.unseen).toContain('KMS does not say which key alias/elsewhere is')
+    app.kms.misbehave({})
+    const [known] = await keyUsage(dataSource, app.other, app.keys)
+    expect(known).toMatchObject({ configured: false, unseen: undefined })
+    await dataSource.destroy()
+    await app.stop()
+  })
+
+  it('looks at a column of two entities once', async () => {
+    @Entity({ name: 'guarded', ...(db().name === 'postgres' ? { schema: 'public' } : {}) })
+    class Again {
+      @PrimaryColumn('int') id!: number
+      @KmsEncrypted({ type: 'string', nullable: true }) bytes!: string | null
+    }
+    const app = await Application.start(db(), 'aws')
+    const options = kmsEncryption({ keyId: app.key.arn, client: app.client }).configure({
+      ...db().options,
+      entities: [Guarded, Again],
+    })
+    const dataSource = await new DataSource(options).initialize()
+    expect(encryptedColumns(dataSource)).toHaveLength(COLUMNS.length)
+    await dataSource.destroy()
+    await app.stop()
+  })
+})
+
+describeDatabases(
+  'With row level security',
+  (db) => {
+    it('nothing is certified, and every count says so', async () => {
+      const app = await Application.start(db(), 'aws')
+      const role = `role_${Math.random().toString(36).slice(2)}`
+      const { dataSource } = app
+      await db().rawQuery('ALTER TABLE guarded ENABLE ROW LEVEL SECURITY')
+      await db().rawQuery(`CREATE ROLE ${role}`)
+      const runner = dataSource.createQueryRunner()
+      await runner.query(`GRANT SELECT ON guarded TO ${role}`)
+      await runner.release()
+      const options = kmsEncryption({ keyId: app.other.arn, client: app.client }).configure({
+        ...db().options,
+        entities: [Guarded],
+        extra: { options: `-c role=${role}` },
+      })
+      const asRole = await new DataSource(options).initialize()
+
+      expect(await columnStatus(asRole, Guarded, 'bytes')).toMatchObject({ rows: 0, hidesRows: true })
+      expect(await columnStatus(dataSource, Guarded, 'bytes')).toMatchObject({ rows: 2, hidesRows: false })
+      const error = await failure(verifyColumns(asRole, Guarded, ['bytes']))
+      expect(error).toMatchObject({ code: 'ROWS_HIDDEN', entity: 'Guarded', property: 'bytes' })
+      expect(error.message).toContain('BYPASSRLS')
+      for (const found of await keyUsage(asRole, app.key, app.keys)) {
+        expect(found.unseen).toContain('row level security hides rows of the table guarded')
+        expect(isInUse(found)).toBe(true)
+      }
+
+      await db().rawQuery(`REVOKE SELECT ON guarded FROM ${role}`)
+      expect(await failure(columnStatus(asRole, Guarded, 'bytes'))).toMatchObject({ code: 'TABLE_ACCESS' })
+      for (const found of await keyUsage(asRole, app.key, app.keys)) {
+        expect(found.unseen).toContain('may not read the table guarded')
+      }
+      await asRole.destroy()
+      await db().rawQuery(`DROP OWNED BY ${role}`)
+      await db().rawQuery(`DROP ROLE ${role}`)
+      await app.stop()
+    })
+  },
+  { databases: ['postgres'] },
+)
+
+describeDatabases(
+  'A system-versioned table',
+  (db) => {
+    it('is told to keep plaintext and ciphertext in its history', async () => {
+      const app = await Application.start(db(), 'aws')
+      await db().rawQuery('ALTER TABLE guarded ADD SYSTEM VERSIONING')
+      expect(await columnStatus(app.dataSource, Guarded, 'bytes')).toMatchObject({
+        history: { rows: 0, plaintext: 0 },
+      })
+      await db().rawQuery("UPDATE guarded SET bytes = 'plain' WHERE id = 2")
+      await db().rawQuery('UPDATE guarded SET bytes = NULL')
+      expect(await columnStatus(app.dataSource, Guarded, 'bytes')).toMatchObject({
+        rows: 2,
+        null: 2,
+        plaintext: 0,
+        ciphertext: [],
+        history: { plaintext: 1, ciphertext: [{ rows: 1 }] },
+      })
+      expect((await app.usage())['bytes']).toMatchObject({ rows: 0, history: 1 })
+      await app.stop()
+    })
+  },
+  { databases: ['mariadb'] },
+)
