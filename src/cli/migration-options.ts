@@ -30,6 +30,10 @@ export const ROW_OPTIONS = {
 export const WRITE_OPTIONS = {
   ...ROW_OPTIONS,
   'dry-run': { type: 'boolean', help: 'do everything except writing' },
+  'skip-failed': {
+    type: 'boolean',
+    help: 'leave rows that cannot be converted, list them, and go on',
+  },
   'lock-timeout': {
     type: 'string',
     value: 'MS',
@@ -84,6 +88,7 @@ export function migrationOptions(args: Arguments): MigrationOptions {
   const shard = shardOf(args.text('shard'))
   return {
     dryRun: args.flag('dry-run'),
+    skipFailed: args.flag('skip-failed'),
     ...(batchSize !== undefined && { batchSize }),
     ...(concurrency !== undefined && { concurrency }),
     ...(maxRate !== undefined && { maxRate }),

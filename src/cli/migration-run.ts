@@ -1,7 +1,8 @@
 import { type DataSource } from 'typeorm'
-import { type MigrationOptions, type MigrationResult } from '../migration'
+import { columnStatus, type MigrationOptions, type MigrationResult, type Unreadable } from '../migration'
 import { type BoundColumn } from '../orm/bound-column'
-import { type Arguments } from './command'
+import { type Arguments, CommandFailed } from './command'
+import { historyRemark } from './commands/status'
 import { placeOf } from './encrypted-columns'
 import { withDataSource } from './data-source'
 import { chosenColumns, migrationOptions } from './migration-options'
@@ -40,15 +41,66 @@ export function runMigration<Result extends MigrationResult>(
         const { target, propertyPath } = placeOf(column)
         const onProgress = progress.update.bind(progress)
         try {
-          results.push(...(await run(dataSource, target, [propertyPath], { ...options, signal, onProgress })))
+          const onNote = (note: string): void => {
+            progress.end()
+            terminal.note(`! ${note}`)
+          }
+          const found = await run(dataSource, target, [propertyPath], {
+            ...options,
+            signal,
+            onProgress,
+            onNote,
+          })
+          results.push(...found)
         } finally {
           progress.end()
         }
-        printResult(results.at(-1)!, done, options.dryRun === true, terminal)
+        for (const result of results.slice(-1)) printResult(result, done, options.dryRun === true, terminal)
       }
+      if (done !== 'verified') await printHistories(dataSource, columns, terminal)
       return results
     })
   })
+}
+
+/** What was encrypted now is plaintext in the history of a system-versioned table from now on. */
+async function printHistories(
+  dataSource: DataSource,
+  columns: readonly BoundColumn[],
+  terminal: Terminal,
+): Promise<void> {
+  for (const column of columns) {
+    const { target, propertyPath } = placeOf(column)
+    const remark = historyRemark(await columnStatus(dataSource, target, propertyPath))
+    if (remark !== undefined) terminal.note(`! ${remark}`)
+  }
+}
+
+/** Ends a command that left rows as they are, with their list. */
+export function refuseSkipped(results: readonly MigrationResult[], terminal: Terminal): void {
+  const skipped = results.reduce((sum, result) => sum + result.skipped, 0)
+  if (skipped === 0) return
+  for (const { entity, property, failures } of results) {
+    printRows(`${entity}.${property}`, failures, failures.length, terminal)
+  }
+  throw new CommandFailed(
+    `${amount(skipped)} ${skipped === 1 ? 'row was' : 'rows were'} left as they are; mend or remove them, and run the same again`,
+  )
+}
+
+/** Rows with what is wrong with each, at most `most`. */
+export function printRows(
+  column: string,
+  rows: readonly Unreadable[],
+  most: number,
+  terminal: Terminal,
+): void {
+  for (const { primaryKey, code, reason } of rows.slice(0, most)) {
+    const key = Object.entries(primaryKey)
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(', ')
+    terminal.print(`  ${column} (${key}): ${code}: ${reason}`)
+  }
 }
 
 /** The first SIGINT stops after the batches under way; the second ends the process. */

@@ -2,7 +2,7 @@ import { decryptColumns } from '../../migration'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Command, CommandFailed } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
-import { runMigration } from '../migration-run'
+import { refuseSkipped, runMigration } from '../migration-run'
 import { type Terminal } from '../terminal'
 
 export const decrypt: Command = {
@@ -13,7 +13,9 @@ export const decrypt: Command = {
     const sure = args.flag('yes') || args.flag('dry-run')
     const confirm = (columns: readonly BoundColumn[]): Promise<void> =>
       sure ? Promise.resolve() : ask(columns, terminal)
-    terminal.printJson(await runMigration(args, terminal, decryptColumns, { done: 'decrypted', confirm }))
+    const results = await runMigration(args, terminal, decryptColumns, { done: 'decrypted', confirm })
+    terminal.printJson(results)
+    refuseSkipped(results, terminal)
   },
 }
 

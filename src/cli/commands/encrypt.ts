@@ -1,13 +1,15 @@
 import { encryptColumns } from '../../migration'
 import { type Command } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
-import { runMigration } from '../migration-run'
+import { refuseSkipped, runMigration } from '../migration-run'
 
 export const encrypt: Command = {
   name: 'encrypt',
   summary: 'Encrypts the plaintext in encrypted columns, in place; can be stopped and run again.',
   options: WRITE_OPTIONS,
   async run(args, terminal) {
-    terminal.printJson(await runMigration(args, terminal, encryptColumns, { done: 'encrypted' }))
+    const results = await runMigration(args, terminal, encryptColumns, { done: 'encrypted' })
+    terminal.printJson(results)
+    refuseSkipped(results, terminal)
   },
 }

@@ -1,7 +1,7 @@
 import { rotateColumns } from '../../migration'
 import { type Command } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
-import { runMigration } from '../migration-run'
+import { refuseSkipped, runMigration } from '../migration-run'
 
 export const rotate: Command = {
   name: 'rotate',
@@ -25,5 +25,6 @@ export const rotate: Command = {
       { done: 'rotated' },
     )
     terminal.printJson(results)
+    refuseSkipped(results, terminal)
   },
 }

@@ -10,7 +10,6 @@ import { withDataSource } from '../data-source'
 import { placeOf } from '../encrypted-columns'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
-import { type Terminal } from '../terminal'
 import { clientOf } from './doctor/kms'
 
 export const status: Command = {
@@ -79,7 +78,7 @@ async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<
 }
 
 /** ARN of the column's key. Not being allowed to ask is no reason to stop: then the key tag is shown. */
-async function knownKeys(column: BoundColumn): Promise<string[]> {
+export async function knownKeys(column: BoundColumn): Promise<string[]> {
   const { keyId } = column.recipe
   const client = clientOf(column)
   if (!client || keyId.startsWith('arn:')) return [keyId]
@@ -122,20 +121,14 @@ function remarksOn({ column, found, notSeen, mismatch }: Examined, args: Argumen
   else if (found && found.plaintext > 0) {
     remarks.push(`→ typeorm-kms encrypt -d ${file} --columns ${column}`)
   }
-  if (found?.history && found.history.plaintext > 0) remarks.push(`! ${historyRemark(column, found)}`)
+  const history = found && historyRemark(found)
+  if (history !== undefined) remarks.push(`! ${history}`)
   return remarks
 }
 
-/** What the history of a table keeps. */
-export function historyRemark(column: string, { history, table }: ColumnStatus): string {
-  const count = history?.plaintext ?? 0
-  return `${column}: ${amount(count)} earlier ${count === 1 ? 'version' : 'versions'} of rows hold plaintext in the history of the system-versioned table ${table}. Encrypting changes no history. When nobody needs it: DELETE HISTORY FROM ${table}`
-}
-
-/** Says it again after a run: what was encrypted now is plaintext in the history from now on. */
-export function printHistory(statuses: readonly ColumnStatus[], terminal: Terminal): void {
-  for (const found of statuses) {
-    if ((found.history?.plaintext ?? 0) > 0)
-      terminal.print(`! ${historyRemark(`${found.entity}.${found.property}`, found)}`)
-  }
+/** What the history of a system-versioned table keeps, and what to do; `undefined` if it keeps no plaintext. */
+export function historyRemark({ entity, property, history, table }: ColumnStatus): string | undefined {
+  if (!history || history.plaintext === 0) return undefined
+  const count = history.plaintext
+  return `${entity}.${property}: ${amount(count)} earlier ${count === 1 ? 'version' : 'versions'} of rows hold plaintext in the history of the system-versioned table ${table}. Encrypting changes no history. When nobody needs it: DELETE HISTORY FROM ${table}`
 }

@@ -1,7 +1,7 @@
 import { verifyColumns, type VerifyResult } from '../../migration'
 import { type Arguments, type Command, CommandFailed, wholeNumber } from '../command'
 import { ROW_OPTIONS } from '../migration-options'
-import { runMigration } from '../migration-run'
+import { printRows, runMigration } from '../migration-run'
 import { amount } from '../progress'
 import { type Terminal } from '../terminal'
 
@@ -34,12 +34,7 @@ function printUnreadable(result: VerifyResult, most: number, terminal: Terminal)
   const { entity, property, failed, unreadable } = result
   if (failed === 0) return
   terminal.print(`${entity}.${property}: ${amount(failed)} of ${amount(result.rows)} values do not open`)
-  for (const { primaryKey, code, reason } of unreadable.slice(0, most)) {
-    const key = Object.entries(primaryKey)
-      .map(([name, value]) => `${name}=${String(value)}`)
-      .join(', ')
-    terminal.print(`  (${key}) ${code}: ${reason}`)
-  }
+  printRows(`${entity}.${property}`, unreadable, most, terminal)
   const shown = Math.min(most, unreadable.length)
   if (failed > shown) {
     terminal.print(

@@ -8,6 +8,7 @@ import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedCol
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { applicationFindings } from '../../../src/cli/commands/doctor/application'
 import { databaseFindings } from '../../../src/cli/commands/doctor/database'
+import { tracingFindings } from '../../../src/cli/commands/doctor/tracing'
 import { kmsFindings } from '../../../src/cli/commands/doctor/kms'
 import { encryptedColumns } from '../../../src/cli/encrypted-columns'
 import { type Finding } from '../../../src/cli/commands/doctor/finding'
@@ -44,7 +45,7 @@ describeDatabases('The doctor', (db) => {
     const findings = [
       ...applicationFindings(app.dataSource),
       ...(await examineKms()),
-      ...(await databaseFindings(app.dataSource)),
+      ...(await databaseFindings(app.dataSource, 'ormconfig.ts')),
     ]
     expect(bad(findings)).toEqual([])
     const messages = findings.map(({ message }) => message).join('\n')
@@ -69,21 +70,21 @@ describeDatabases('The doctor', (db) => {
 
   it('finds columns that are missing from the database', async () => {
     await sql('ALTER TABLE "user" DROP COLUMN "note"')
-    expect(bad(await databaseFindings(app.dataSource))).toEqual([
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
       expect.stringMatching(/problem: User.note: the database has no column note in the table/),
     ])
   })
 
   it('finds rows of plaintext', async () => {
     await sql(`UPDATE "user" SET "note" = 'plain'`)
-    expect(bad(await databaseFindings(app.dataSource))).toEqual([
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
       'problem: User.note: 1 row of plaintext: reading them fails.',
     ])
   })
 
   it('finds a table that is missing from the database', async () => {
     await sql('DROP TABLE "user"')
-    expect(bad(await databaseFindings(app.dataSource))).toEqual(
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual(
       ['token', 'note', 'seed'].map((name): unknown =>
         expect.stringMatching(new RegExp(`^problem: User.${name}: the database has no`)),
       ),
@@ -95,7 +96,7 @@ describeDatabases('The doctor', (db) => {
     const later = Buffer.from(row!.v as Buffer)
     later[1] = 9
     await db().rawQuery(`UPDATE ${db().quote('user')} SET note = ?`, [later])
-    expect(bad(await databaseFindings(app.dataSource))).toEqual([
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
       'problem: User.note: 1 row that begins like a ciphertext but is of no version that this release reads.',
     ])
   })
@@ -103,10 +104,45 @@ describeDatabases('The doctor', (db) => {
   it('notes values under several KMS keys', async () => {
     const { dataSource } = await app.restart({ keyId: await app.createKey() })
     await dataSource.getRepository(User).insert({ email: 'b', token: 't', note: null, seed: 's' })
-    expect(bad(await databaseFindings(dataSource))).toEqual([
+    const findings = await databaseFindings(dataSource, 'ormconfig.ts')
+    expect(bad(findings)).toEqual([
       'note: User.token: 2 values encrypted, under 2 KMS keys (typeorm-kms status names them)',
+      expect.stringMatching(
+        /^warning: User.note: 1 value encrypted, and it is under another KMS key than the configured one/,
+      ),
       'note: User.seed: 2 values encrypted, under 2 KMS keys (typeorm-kms status names them)',
     ])
+    expect(findings.flatMap(({ remedy }) => remedy ?? [])).toContain(
+      'typeorm-kms rotate -d ormconfig.ts --columns User.note',
+    )
+  })
+
+  it('lists triggers', async () => {
+    const action = {
+      mariadb:
+        'CREATE TRIGGER lower_case BEFORE UPDATE ON "user" FOR EACH ROW SET NEW.email = LOWER(NEW.email)',
+      postgres:
+        "CREATE FUNCTION lower_case() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; " +
+        'CREATE TRIGGER lower_case BEFORE UPDATE ON "user" FOR EACH ROW EXECUTE FUNCTION lower_case()',
+      sqlite: 'CREATE TRIGGER lower_case AFTER UPDATE ON "user" BEGIN SELECT 1; END',
+    }[db().name]
+    await sql(action)
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual(
+      ['token', 'note', 'seed'].map((name): unknown =>
+        expect.stringMatching(new RegExp(`^note: User.${name}: an UPDATE of the table .* fires lower_case`)),
+      ),
+    )
+    if (db().name === 'postgres') await sql('DROP FUNCTION lower_case CASCADE')
+  })
+
+  it('finds an instrumentation that records what is saved', () => {
+    expect(tracingFindings(app.dataSource, __filename)).toEqual([])
+    const save = Object.assign(() => Promise.resolve(), { __wrapped: true })
+    Object.defineProperty(app.dataSource.manager, 'save', { value: save })
+    const [found] = tracingFindings(app.dataSource, __filename)
+    expect(found).toMatchObject({ level: 'problem' })
+    expect(found?.message).toContain('saved entities, plaintext included, are in its spans')
+    expect(found?.remedy).toContain('enabled: false')
   })
 
   it('finds a key that is disabled, and permissions that are missing', async () => {
@@ -252,7 +288,7 @@ describeDatabases(
 
     it('finds columns that are too short or of the wrong type', async () => {
       await db().rawQuery('ALTER TABLE user MODIFY token varbinary(300) NOT NULL, MODIFY note varchar(255)')
-      expect(bad(await databaseFindings(app.dataSource))).toEqual([
+      expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
         expect.stringContaining(
           'problem: User.token: varbinary of 300 is too short. A value of 100 bytes needs up to',
         ),
@@ -261,7 +297,7 @@ describeDatabases(
         ),
       ])
       await db().rawQuery('ALTER TABLE user MODIFY token varbinary(400) NOT NULL, MODIFY note varbinary(400)')
-      expect(bad(await databaseFindings(app.dataSource))).toEqual([
+      expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
         expect.stringMatching(/^warning: User.note: varbinary of 400 has room for values of \d+ bytes/),
       ])
     })
@@ -272,7 +308,7 @@ describeDatabases(
       const dataSource = new DataSource(encryption.configure(options))
       await dataSource.initialize()
       await dataSource.query("SET SESSION sql_mode = ''")
-      expect(bad(await databaseFindings(dataSource))).toEqual([
+      expect(bad(await databaseFindings(dataSource, 'ormconfig.ts'))).toEqual([
         expect.stringContaining('problem: sql_mode is not strict'),
       ])
       await dataSource.destroy()
@@ -301,12 +337,12 @@ describeDatabases(
     it('warns of plaintext', async () => {
       await app.dataSource.getRepository(Letter).insert({ body: 'b', note: null })
       await db().rawQuery('UPDATE letter SET note = ?', [Buffer.from('plain')])
-      const found = await databaseFindings(app.dataSource)
+      const found = await databaseFindings(app.dataSource, 'ormconfig.ts')
       expect(bad(found)).toEqual([
         'warning: Letter.note: 1 row of plaintext, which acceptPlaintext lets pass.',
       ])
       expect(found.find(({ level }) => level === 'warning')!.remedy).toBe(
-        'typeorm-kms encrypt -d FILE --columns Letter.note',
+        'typeorm-kms encrypt -d ormconfig.ts --columns Letter.note',
       )
     })
 
@@ -319,7 +355,7 @@ describeDatabases(
         ],
       }
       for (const statement of statements[db().name as 'mariadb']) await db().rawQuery(statement)
-      const found = bad(await databaseFindings(app.dataSource))
+      const found = bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))
       expect(found).toHaveLength(2)
       expect(found[0]).toMatch(
         /^problem: Letter.body: (varchar|character varying) of 100 is too short\. A value/,

@@ -1,23 +1,27 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { ColumnTypeError, KmsEncryptionError } from '../../../errors'
-import { columnStatus } from '../../../migration'
+import { keyTag } from '../../../cipher/format'
+import { columnStatus, type KeyCount } from '../../../migration'
+import { rowsHidden } from '../../../migration/column-contents'
+import { declaredTypeMismatch } from '../../../migration/declared-type'
 import { checkKind } from '../../../migration/column-fits'
 import { databaseOf, type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { storedLength } from '../../../orm/column-type'
 import { encryptedColumns, placeOf } from '../../encrypted-columns'
+import { historyRemark, knownKeys } from '../status'
 import { count, failureOf, type Finding, finding } from './finding'
 
 /** Columns without `maxLength` that have room for less than this are worth a word. */
 const SMALL = 1_024
 
 /** Can the database hold what the columns are to hold, and does it hold only that? */
-export async function databaseFindings(dataSource: DataSource): Promise<Finding[]> {
+export async function databaseFindings(dataSource: DataSource, file: string): Promise<Finding[]> {
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     const findings = await sqlModeFindings(dataSource, queryRunner)
     for (const column of encryptedColumns(dataSource)) {
-      findings.push(...(await columnFindings(queryRunner, column)))
+      findings.push(...(await columnFindings(queryRunner, column, file)))
     }
     return findings
   } finally {
@@ -41,10 +45,18 @@ async function sqlModeFindings({ options }: DataSource, queryRunner: QueryRunner
   ]
 }
 
-async function columnFindings(queryRunner: QueryRunner, column: BoundColumn): Promise<Finding[]> {
+async function columnFindings(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  file: string,
+): Promise<Finding[]> {
   try {
     const layout = await readLayout(queryRunner, column)
-    return [typeFinding(layout), ...(await contentFindings(queryRunner, column))]
+    return [
+      typeFinding(layout),
+      ...(await triggerFindings(queryRunner, layout)),
+      ...(await contentFindings(queryRunner, column, file)),
+    ]
   } catch (error) {
     if (error instanceof KmsEncryptionError) return [finding('database', 'problem', error.message)]
     return [failureOf('database', column.name, error)]
@@ -96,21 +108,31 @@ function roomFor(capacity: number, needed: (bytes: number) => number): number {
   return room
 }
 
-async function contentFindings(queryRunner: QueryRunner, column: BoundColumn): Promise<Finding[]> {
+async function triggerFindings(queryRunner: QueryRunner, layout: ColumnLayout): Promise<Finding[]> {
+  const names = await layout.dialect.triggers(queryRunner, layout)
+  if (names.length === 0) return []
+  return [
+    finding(
+      'database',
+      'note',
+      `${layout.column.name}: an UPDATE of the table ${layout.path} fires ${names.join(', ')}. One that changes the value destroys it.`,
+      'see that none of them touches the encrypted column.',
+    ),
+  ]
+}
+
+async function contentFindings(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  file: string,
+): Promise<Finding[]> {
   const { target, propertyPath } = placeOf(column)
-  const { plaintext, unknown, bare, ciphertext } = await columnStatus(queryRunner, target, propertyPath)
+  const keys = await knownKeys(column)
+  const found = await columnStatus(queryRunner, target, propertyPath, { keys })
+  if (found.hidesRows) return [finding('database', 'problem', `${column.name}: ${rowsHidden(column)}`)]
+  const { plaintext, unknown, bare, ciphertext } = found
   const findings: Finding[] = []
-  if (plaintext > 0) {
-    const accepted = column.scheme.options.acceptPlaintext === true
-    findings.push(
-      finding(
-        'database',
-        accepted ? 'warning' : 'problem',
-        `${column.name}: ${count(plaintext, 'row')} of plaintext${accepted ? ', which acceptPlaintext lets pass' : ': reading them fails'}.`,
-        `typeorm-kms encrypt -d FILE --columns ${column.name}`,
-      ),
-    )
-  }
+  if (plaintext > 0) findings.push(...(await plaintextFindings(queryRunner, column, plaintext, file)))
   if (unknown > 0) {
     findings.push(
       finding(
@@ -121,18 +143,58 @@ async function contentFindings(queryRunner: QueryRunner, column: BoundColumn): P
       ),
     )
   }
+  const history = historyRemark(found)
+  if (history !== undefined) findings.push(finding('database', 'warning', history))
   const rows = ciphertext.reduce((sum, group) => sum + group.rows, bare)
-  const keys = new Set(ciphertext.map(({ keyTag }) => keyTag))
-  if (rows > 0) {
-    const under =
-      keys.size > 1 ? `, under ${count(keys.size, 'KMS key')} (typeorm-kms status names them)` : ''
-    findings.push(
-      finding(
-        'database',
-        keys.size > 1 ? 'note' : 'ok',
-        `${column.name}: ${count(rows, 'value')} encrypted${under}`,
-      ),
+  if (rows > 0) findings.push(keyFinding(column, rows, ciphertext, keys, file))
+  return findings
+}
+
+async function plaintextFindings(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  plaintext: number,
+  file: string,
+): Promise<Finding[]> {
+  const accepted = column.scheme.options.acceptPlaintext === true
+  const mismatch = await declaredTypeMismatch(queryRunner, column)
+  return [
+    finding(
+      'database',
+      accepted ? 'warning' : 'problem',
+      `${column.name}: ${count(plaintext, 'row')} of plaintext${accepted ? ', which acceptPlaintext lets pass' : ': reading them fails'}.`,
+      `typeorm-kms encrypt -d ${file} --columns ${column.name}`,
+    ),
+    ...(mismatch === undefined ? [] : [finding('database', 'problem', `${column.name}: ${mismatch}`)]),
+  ]
+}
+
+/** Under which keys the values are, and whether that is the key that the application is configured for. */
+function keyFinding(
+  column: BoundColumn,
+  rows: number,
+  ciphertext: readonly KeyCount[],
+  known: readonly string[],
+  file: string,
+): Finding {
+  const rotate = `typeorm-kms rotate -d ${file} --columns ${column.name}`
+  const keys = new Set(ciphertext.map((group) => group.keyTag))
+  const own = new Set(known.filter((arn) => arn.includes(':key/')).map((arn) => keyTag(arn).toString('hex')))
+  const elsewhere = ciphertext.filter((group) => own.size > 0 && !own.has(group.keyTag))
+  const others = elsewhere.reduce((sum, group) => sum + group.rows, 0)
+  if (others > 0 && others === rows) {
+    return finding(
+      'database',
+      'warning',
+      `${column.name}: ${count(rows, 'value')} encrypted, ${rows === 1 ? 'and it is' : 'all of them'} under another KMS key than the configured one (${column.recipe.keyId}). The old key must stay as long as they do.`,
+      rotate,
     )
   }
-  return findings
+  if (keys.size <= 1) return finding('database', 'ok', `${column.name}: ${count(rows, 'value')} encrypted`)
+  return finding(
+    'database',
+    'note',
+    `${column.name}: ${count(rows, 'value')} encrypted, under ${count(keys.size, 'KMS key')} (typeorm-kms status names them)`,
+    rotate,
+  )
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { type KMSClient } from '@aws-sdk/client-kms'
 import { type DataSource } from 'typeorm'
 import { AwsKms } from '../../../kms/aws/aws-kms'
@@ -10,6 +11,7 @@ import { encryptedColumns } from '../../encrypted-columns'
 import { applicationFindings, copyFindings } from './application'
 import { databaseFindings } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'
+import { tracingFindings } from './tracing'
 import { clientOf, kmsFindings } from './kms'
 
 export const doctor: Command = {
@@ -37,8 +39,9 @@ async function examine(args: Arguments): Promise<Finding[]> {
       if (copies.length > 0) return copies
       return [
         ...applicationFindings(dataSource),
+        ...tracingFindings(dataSource, resolve(args.text('dataSource') ?? '')),
         ...(await findingsAboutKms(dataSource, args)),
-        ...(await databaseFindings(dataSource)),
+        ...(await databaseFindings(dataSource, args.text('dataSource') ?? '')),
       ]
     })
   } catch (error) {

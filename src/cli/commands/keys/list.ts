@@ -1,8 +1,8 @@
 import { type KMSClient } from '@aws-sdk/client-kms'
-import pLimit from 'p-limit'
 import { KeyAdministration } from '../../../kms/aws/key-administration'
 import { type KeyInfo } from '../../../kms/aws/key-info'
 import { lastUsage, type LastUsage } from '../../../kms/aws/last-usage'
+import { FairQueue } from '../../../kms/fair-queue'
 import { type Command } from '../../command'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { printable } from '../../terminal'
@@ -61,8 +61,10 @@ export const listKeys: Command = {
 
 async function usedKeys(client: KMSClient): Promise<UsedKey[]> {
   const keys = await new KeyAdministration(client).list()
-  const limit = pLimit(PARALLEL)
-  return Promise.all(keys.map((key) => limit(async () => ({ key, used: await lastUsage(client, key.arn) }))))
+  const queue = new FairQueue(PARALLEL)
+  return Promise.all(
+    keys.map((key) => queue.run(async () => ({ key, used: await lastUsage(client, key.arn) }))),
+  )
 }
 
 function lastDay(used: LastUsage | undefined): string {
