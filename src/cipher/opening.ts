@@ -11,11 +11,8 @@ export interface ToOpen {
   readonly scopes: readonly [Scope, ...Scope[]]
 }
 
-/**
- * What became of a value: its plaintext, or why there is none. After the first failure of a page that is to end with
- * it, those for which KMS was not asked are `undefined`.
- */
-export type Outcome = Buffer | KmsEncryptionError | undefined
+/** What became of a value: its plaintext, or why there is none. `NotTriedError` says nothing about the value itself. */
+export type Outcome = Buffer | KmsEncryptionError
 
 export interface OpeningOptions {
   /** Ends with the first lasting failure, for reads that fail as a whole then. Default `false`. */
@@ -56,7 +53,7 @@ export class Opening {
   readonly #untilFailure: boolean
   /** In the queue before KMS, each page has a turn of its own. */
   readonly #caller: Caller = {}
-  readonly #outcomes: Outcome[] = []
+  readonly #outcomes: (Outcome | undefined)[] = []
   /** The next is the last. */
   readonly #waiting: Group[] = []
   readonly #byCall = new Map<string, Group>()
@@ -78,8 +75,7 @@ export class Opening {
     this.#waiting.sort((a, b) => a.members.length - b.members.length)
     const { concurrency = DEFAULT_CONCURRENCY } = this.#cipher.kms
     await Promise.all(Array.from({ length: Math.min(concurrency, this.#waiting.length) }, () => this.#work()))
-    for (const { members } of this.#waiting) for (const member of members) this.#leave(member)
-    return this.#outcomes
+    return values.map((_, place) => this.#outcomes[place] ?? this.#notTried())
   }
 
   get #isOver(): boolean {
@@ -190,13 +186,12 @@ export class Opening {
     else this.#trouble ??= failure
   }
 
-  /** A value for which KMS was not asked any more. */
-  #leave({ place }: Member): void {
-    if (this.#trouble) this.#outcomes[place] = this.#trouble
-    else if (!this.#untilFailure) {
-      this.#outcomes[place] = new NotTriedError(
-        `KMS was not asked for this value, because it refused ${this.#refused} others of the same page. Mend those, or read fewer rows at once.`,
-      )
-    }
+  /** Of a value for which KMS was not asked any more. */
+  #notTried(): KmsEncryptionError {
+    if (this.#trouble) return this.#trouble
+    const why = this.#untilFailure
+      ? 'another of the same page could not be decrypted, and the page is not read without it'
+      : `it refused ${this.#refused} others of the same page. Mend those, or read fewer rows at once`
+    return new NotTriedError(`KMS was not asked for this value: ${why}.`)
   }
 }

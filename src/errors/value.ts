@@ -30,7 +30,7 @@ export class NewerCiphertextError extends ValueError {
   readonly code = 'CIPHERTEXT_NEWER'
 }
 
-/** KMS refused so many other values of the same page that it was not asked for this one. */
+/** Other values of the same page could not be decrypted, so KMS was not asked for this one. */
 export class NotTriedError extends ValueError {
   readonly code = 'CIPHERTEXT_NOT_TRIED'
 }

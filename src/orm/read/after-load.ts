@@ -1,4 +1,5 @@
 import { type LoadEvent, type ObjectLiteral } from 'typeorm'
+import { NotTriedError } from '../../errors'
 import { isLasting } from '../../errors/kinds'
 import { boundColumns } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
@@ -25,6 +26,8 @@ export function openSealed(
 
 async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedValue): Promise<void> {
   try {
+    // The read fails with what could not be decrypted, and not with what was not tried because of it.
+    if (value.failure instanceof NotTriedError) await new Promise(setImmediate)
     if (value.failure) throw value.failure
     column.metadata.setEntityValue(entity, await column.decrypt(value.stored, recipeOf(entity, column)))
   } catch (error) {

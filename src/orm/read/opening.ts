@@ -38,6 +38,7 @@ function openNow(value: Opening): boolean {
 async function askFor(cipher: Cipher, waiting: readonly Opening[]): Promise<void> {
   const outcomes = await cipher.openAll(
     waiting.map(({ bytes, recipe: { scopes } }) => ({ stored: bytes, scopes })),
+    { untilFailure: waiting.every(({ column }) => column.onUndecryptable === 'throw') },
   )
   for (const [index, value] of waiting.entries()) value.opened = outcomes[index]
 }

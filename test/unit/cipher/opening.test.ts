@@ -156,8 +156,7 @@ describe('A page of forgeries', () => {
     expect(kms.count('decrypt')).toBeLessThanOrEqual(2 * CONCURRENCY + 2)
     const codes = outcomes.map(shown)
     expect(codes).toContain('CIPHERTEXT_WRONG_CONTEXT')
-    expect(codes).not.toContain('CIPHERTEXT_NOT_TRIED')
-    expect(codes.filter((code) => code === undefined).length).toBeGreaterThan(9_900)
+    expect(codes.filter((code) => code === 'CIPHERTEXT_NOT_TRIED').length).toBeGreaterThan(9_900)
   })
 
   test('costs nothing when it is read again at once', async () => {
