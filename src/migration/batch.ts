@@ -27,6 +27,8 @@ export interface BatchOptions {
 export interface BatchResult {
   changed: number
   contended: number
+  /** Rows that were not found again by their key: others have deleted them or made them NULL. */
+  gone: number
 }
 
 /** Takes rows through a conversion, and writes them where they still are what was read. */
@@ -42,7 +44,7 @@ export class BatchWorker {
   }
 
   async process(batch: readonly ColumnRow[], lane: ColumnRows): Promise<BatchResult> {
-    const result: BatchResult = { changed: 0, contended: 0 }
+    const result: BatchResult = { changed: 0, contended: 0, gone: 0 }
     let rows = batch
     for (let attempt = 1; rows.length > 0; attempt++) {
       const changes = await this.#convert(rows)
@@ -53,9 +55,10 @@ export class BatchWorker {
       if (missed.length === 0) break
       // Somebody else wrote these meanwhile, and wins; what they wrote may need the conversion as well.
       rows = await lane.again(missed.map(({ row }) => row))
+      result.gone += missed.length - rows.length
       if (attempt < MAX_ATTEMPTS) continue
       await this.#checkContention(lane, missed, rows)
-      result.contended += missed.length
+      result.contended += rows.length
       break
     }
     return result

@@ -27,6 +27,8 @@ export class Pass {
   readonly #failures = new Failures()
   readonly #notes: string[] = []
   readonly #result: Pick<MigrationResult, 'total' | 'rows' | 'changed' | 'contended'>
+  /** Rows that were seen, and not found again when they were to be written. */
+  #gone = 0
   /** Puts the connections back as they were. */
   readonly #restore: (() => Promise<void>)[] = []
 
@@ -86,7 +88,8 @@ export class Pass {
         : await Promise.all(writers.map((writer) => dialect.openRows(writer, keyed)))
     await this.#inLanes(rows, lanes, worker)
     const { total: before, rows: seen } = this.#result
-    await checkCounts(rows, { before, seen, after: await rows.count(shard) }, shard)
+    const counts = { before, seen: seen - this.#gone, after: await rows.count(shard) }
+    await checkCounts(rows, counts, shard)
     await this.#conversion.end?.(rows, shard)
   }
 
@@ -148,7 +151,8 @@ export class Pass {
   }
 
   async #process(batch: readonly ColumnRow[], lane: ColumnRows, worker: BatchWorker): Promise<void> {
-    const { changed, contended } = await worker.process(batch, lane)
+    const { changed, contended, gone } = await worker.process(batch, lane)
+    this.#gone += gone
     this.#result.changed += changed
     this.#result.contended += contended
     this.#result.rows += batch.length

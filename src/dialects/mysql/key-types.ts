@@ -44,7 +44,10 @@ export function keyForm(sql: string, column: CatalogueColumn): Form | undefined 
     case 'uuid':
     case 'inet4':
     case 'inet6':
-      return { selected: asBytes(sql), value: (key, parameters) => parameters.add(ascii(key)) }
+      return {
+        selected: asBytes(`CAST(${sql} AS CHAR)`),
+        value: (key, parameters) => parameters.add(ascii(key)),
+      }
     case 'char':
     case 'varchar':
     case 'tinytext':

@@ -38,6 +38,8 @@ export const FAILURES: FailureCodes = {
   ER_DATA_TOO_LONG: 'value-refused',
   ER_TRUNCATED_WRONG_VALUE_FOR_FIELD: 'value-refused',
   ER_CONSTRAINT_FAILED: 'constraint',
+  // What mysql2 calls MariaDB's ER_CONSTRAINT_FAILED, whose number means something else to MySQL.
+  ER_INNODB_AUTOEXTEND_SIZE_OUT_OF_RANGE: 'constraint',
   ER_CHECK_CONSTRAINT_VIOLATED: 'constraint',
   ER_DUP_ENTRY: 'constraint',
   ER_TOO_LONG_KEY: 'constraint',

@@ -1,0 +1,291 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import {
+  columnStatus,
+  decryptColumns,
+  encryptColumns,
+  rotateColumns,
+  verifyColumns,
+} from 'typeorm-kms-encrypted/migration'
+import { type DatabaseName, describeDatabases, type Row, type TestDatabase } from '../../support/databases'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
+
+@Entity()
+class Kept {
+  @PrimaryColumn('int') id!: number
+  @Column('varchar', { length: 20, nullable: true }) other!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true }) secret!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, storage: 'text' }) note!: string | null
+  @KmsEncrypted({ type: 'date', nullable: true }) born!: Date | null
+}
+
+const ROWS = 70
+
+/** Makes the tables anew, with plaintext in them. */
+function useRows(db: () => TestDatabase) {
+  let app: TestApplication
+  beforeEach(async () => {
+    app = await startApplication(db(), [Kept])
+    for (let id = 1; id <= ROWS; id++) {
+      await db().rawQuery('INSERT INTO kept (id, other, secret, note) VALUES (?, ?, ?, ?)', [
+        id,
+        `other ${id}`,
+        Buffer.from(`secret ${id}`),
+        `note ${id}`,
+      ])
+    }
+  })
+  afterEach(() => app.stop())
+  const all = (): Promise<Row[]> => db().rawQuery('SELECT * FROM kept ORDER BY id')
+  return { app: () => app, all }
+}
+
+/** A trigger that makes something else of what is stored. */
+const ALTERING: Record<DatabaseName, readonly string[]> = {
+  mariadb: [
+    'CREATE TRIGGER shorten BEFORE UPDATE ON kept FOR EACH ROW SET NEW.secret = SUBSTR(NEW.secret, 1, 100)',
+  ],
+  postgres: [
+    `CREATE FUNCTION shorten() RETURNS trigger AS $$ BEGIN NEW.secret := substr(NEW.secret, 1, 100); RETURN NEW; END $$ LANGUAGE plpgsql`,
+    'CREATE TRIGGER shorten BEFORE UPDATE ON kept FOR EACH ROW EXECUTE FUNCTION shorten()',
+  ],
+  sqlite: [
+    'CREATE TRIGGER shorten AFTER UPDATE ON kept WHEN LENGTH(NEW.secret) > 100 BEGIN UPDATE kept SET secret = SUBSTR(NEW.secret, 1, 100) WHERE id = NEW.id; END',
+  ],
+}
+
+const LATE = [
+  `CREATE FUNCTION late() RETURNS trigger AS $$ BEGIN
+     IF octet_length(NEW.secret) > 100 THEN UPDATE kept SET secret = substr(secret, 1, 100) WHERE id = NEW.id; END IF;
+     RETURN NULL; END $$ LANGUAGE plpgsql`,
+  `CREATE CONSTRAINT TRIGGER shorten AFTER UPDATE ON kept DEFERRABLE INITIALLY DEFERRED
+     FOR EACH ROW EXECUTE FUNCTION late()`,
+]
+
+const IGNORING = [
+  `CREATE FUNCTION ignore() RETURNS trigger AS $$ BEGIN RETURN NULL; END $$ LANGUAGE plpgsql`,
+  'CREATE TRIGGER shorten BEFORE UPDATE ON kept FOR EACH ROW EXECUTE FUNCTION ignore()',
+]
+
+const DROP_TRIGGER = {
+  mariadb: 'DROP TRIGGER shorten',
+  postgres: 'DROP TRIGGER shorten ON kept',
+  sqlite: 'DROP TRIGGER shorten',
+}
+
+describeDatabases('what maintenance writes', (db) => {
+  const { app, all } = useRows(db)
+  const run = (sql: readonly string[]): Promise<unknown> =>
+    sql.reduce<Promise<unknown>>((done, each) => done.then(() => db().rawQuery(each)), Promise.resolve())
+
+  async function expectAltered(trigger: readonly string[]): Promise<void> {
+    await run(trigger)
+    const before = await all()
+    const notes: string[] = []
+    const onNote = (note: string): unknown => notes.push(note)
+    const error = await failure(encryptColumns(app().dataSource, Kept, ['secret'], { batchSize: 10, onNote }))
+    expect(error).toMatchObject({ code: 'VALUE_ALTERED', entity: 'Kept', property: 'secret' })
+    expect(error.message).toMatch(/\(id=\d+\).*the trigger shorten: have it leave the column alone/)
+    expect(error.message).not.toContain('secret 1')
+    expect(notes).toEqual([expect.stringContaining('fires shorten')])
+    expect(await all()).toEqual(before)
+    await db().rawQuery(DROP_TRIGGER[db().name])
+    expect(await encryptColumns(app().dataSource, Kept, ['secret'])).toMatchObject([
+      { changed: ROWS, notes: [] },
+    ])
+  }
+
+  it('is compared with what was sent, and taken back where a trigger made something else of it', async () => {
+    await expectAltered(ALTERING[db().name])
+  })
+
+  it('is compared after triggers that wait for the end of the transaction, and where they skip rows', async () => {
+    if (db().name !== 'postgres') {
+      expect(Object.keys(ALTERING)).toContain(db().name)
+      return
+    }
+    await expectAltered(LATE)
+    await db().rawQuery("UPDATE kept SET secret = convert_to('secret', 'UTF8')")
+    await expectAltered(IGNORING)
+  })
+
+  it('leaves what a CHECK constraint is against, and says so before the first row', async () => {
+    const check = "CONSTRAINT starts_well CHECK (note IS NULL OR note LIKE 'note%')"
+    if (db().name === 'sqlite') {
+      await run([
+        'DROP TABLE kept',
+        `CREATE TABLE kept (id int PRIMARY KEY, other text, secret blob, note text, born blob, ${check})`,
+        "INSERT INTO kept (id, note) VALUES (1, 'note 1'), (2, 'note 2')",
+      ])
+    } else await db().rawQuery(`ALTER TABLE kept ADD ${check}`)
+    const before = await all()
+    const progress: number[] = []
+    const onProgress = ({ rows }: { rows: number }): unknown => progress.push(rows)
+    const error = await failure(encryptColumns(app().dataSource, Kept, ['note'], { onProgress }))
+    expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'note' })
+    expect(error.message).toMatch(
+      /Drop or change it first \(ALTER TABLE kept DROP CONSTRAINT starts_well|Drop it, or change it/,
+    )
+    expect(progress).toEqual([])
+    expect(await all()).toEqual(before)
+  })
+
+  it('goes on without the rows that are broken, where it is told to, and lists them', async () => {
+    await encryptColumns(app().dataSource, Kept, ['secret'])
+    const [broken] = await db().rawQuery('SELECT secret FROM kept WHERE id = 7')
+    const bytes = Buffer.from(broken?.['secret'] as Buffer)
+    bytes[bytes.length - 1] = 255 - (bytes.at(-1) ?? 0)
+    await db().rawQuery('UPDATE kept SET secret = ? WHERE id = 7', [bytes])
+    const options = { newDataKeys: true, skipFailed: true }
+    expect(
+      await failure(rotateColumns(app().dataSource, Kept, ['secret'], { newDataKeys: true })),
+    ).toMatchObject({
+      code: 'CIPHERTEXT_TAMPERED',
+      primaryKey: { id: '7' },
+    })
+    const [result] = await rotateColumns(app().dataSource, Kept, ['secret'], options)
+    expect(result).toMatchObject({ changed: ROWS - 1, rows: ROWS, skipped: 1 })
+    expect(result?.failures).toMatchObject([{ primaryKey: { id: '7' }, code: 'CIPHERTEXT_TAMPERED' }])
+    expect(await decryptColumns(app().dataSource, Kept, ['secret'], { skipFailed: true })).toMatchObject([
+      { changed: ROWS - 1, skipped: 1 },
+    ])
+    await db().rawQuery('UPDATE kept SET born = ? WHERE id < 4', [Buffer.from('2024-02-29T12:00:00.000Z')])
+    await db().rawQuery('UPDATE kept SET born = ? WHERE id = 2', [Buffer.from('yesterday')])
+    expect(await encryptColumns(app().dataSource, Kept, ['born'], { skipFailed: true })).toMatchObject([
+      { changed: 2, skipped: 1, failures: [{ primaryKey: { id: '2' }, code: 'INVALID_VALUE' }] },
+    ])
+  })
+
+  it('never encrypts a ciphertext once more, whatever the blobs of KMS look like', async () => {
+    await encryptColumns(app().dataSource, Kept, ['secret', 'note'])
+    const [row] = await db().rawQuery('SELECT secret, note FROM kept WHERE id = 1')
+    const secret = Buffer.from(row?.['secret'] as Buffer)
+    // Another outline of the blob, and a context in which KMS does not open it.
+    secret[9] = 0x77
+    const note = secret.toString('base64')
+    await db().rawQuery('UPDATE kept SET secret = ?, note = ? WHERE id = 1', [secret, note])
+    const options = { skipFailed: true }
+    expect(await encryptColumns(app().dataSource, Kept, ['secret', 'note'], options)).toMatchObject([
+      { changed: 0 },
+      { changed: 0, failures: [{ primaryKey: { id: '1' }, code: expect.stringMatching(/^CIPHERTEXT_/) }] },
+    ])
+    const [now] = await db().rawQuery('SELECT secret, note FROM kept WHERE id = 1')
+    expect(now).toEqual({ secret, note })
+  })
+})
+
+describeDatabases(
+  'a pass on MariaDB',
+  (db) => {
+    const { app, all } = useRows(db)
+
+    it('leaves every other column as it is, also those that an UPDATE sets to the time', async () => {
+      await db().rawQuery(
+        'ALTER TABLE kept ADD first timestamp NOT NULL, ADD second datetime(6) NULL ON UPDATE CURRENT_TIMESTAMP(6)',
+      )
+      await db().rawQuery("UPDATE kept SET first = '2024-10-27 02:30:00', second = NULL WHERE id % 2 = 0")
+      await db().rawQuery(
+        "UPDATE kept SET first = '2001-01-01', second = '2001-01-01 10:00:00.5' WHERE id % 2 = 1",
+      )
+      const others = async (): Promise<unknown[]> =>
+        (await all()).map(({ id, other, first, second }) => ({ id, other, first, second }))
+      const before = await others()
+      await encryptColumns(app().dataSource, Kept, ['secret', 'note'])
+      await rotateColumns(app().dataSource, Kept, ['secret', 'note'], { newDataKeys: true })
+      await decryptColumns(app().dataSource, Kept, ['secret', 'note'])
+      expect(await others()).toEqual(before)
+    })
+
+    it('inside of a migration leaves no failed statement behind', async () => {
+      const runner = app().dataSource.createQueryRunner()
+      const sent: string[] = []
+      const query = runner.query.bind(runner)
+      runner.query = (sql: string, ...rest: unknown[]) => {
+        sent.push(sql)
+        return query(sql, ...(rest as [])).catch((error: unknown) => {
+          sent.push(`failed: ${sql}`)
+          throw error
+        }) as never
+      }
+      await runner.startTransaction()
+      // Ends the transaction, and TypeORM does not know.
+      await runner.query('ALTER TABLE kept ADD later int NULL')
+      await encryptColumns(runner, 'Kept', ['secret'])
+      await runner.commitTransaction()
+      await runner.release()
+      expect(sent.filter((sql) => sql.startsWith('failed'))).toEqual([])
+      expect(sent).toContain('START TRANSACTION')
+      expect(await columnStatus(app().dataSource, Kept, 'secret')).toMatchObject({ plaintext: 0 })
+    })
+  },
+  { databases: ['mariadb'] },
+)
+
+describeDatabases(
+  'a pass on PostgreSQL',
+  (db) => {
+    const { app } = useRows(db)
+
+    it('meets the rows of tables that inherit from the entity’s, also with the same keys', async () => {
+      await db().rawQuery('CREATE TABLE kept_child (UNIQUE (id)) INHERITS (kept)')
+      await db().rawQuery('INSERT INTO kept_child SELECT * FROM ONLY kept WHERE id > 3')
+      const rows = 2 * ROWS - 3
+      expect(await encryptColumns(app().dataSource, Kept, ['secret'], { batchSize: 7 })).toMatchObject([
+        { changed: rows, rows },
+      ])
+      expect(await verifyColumns(app().dataSource, Kept, ['secret'], { batchSize: 5 })).toMatchObject([
+        { rows, failed: 0, notCiphertext: 0 },
+      ])
+      await db().rawQuery('DROP TABLE kept_child')
+    })
+
+    it('says where row level security hides rows, and certifies nothing there', async () => {
+      const role = `kms_reader_${process.pid}`
+      await db().rawQuery(`CREATE ROLE ${role}`)
+      await db().rawQuery(`GRANT SELECT, UPDATE ON kept TO ${role}`)
+      await db().rawQuery('ALTER TABLE kept ENABLE ROW LEVEL SECURITY')
+      await db().rawQuery('CREATE POLICY ten ON kept USING (id < 10)')
+      const runner = app().dataSource.createQueryRunner()
+      await runner.query(`SET ROLE ${role}`)
+      try {
+        const error = await failure(verifyColumns(runner, Kept, ['secret']))
+        expect(error).toMatchObject({ code: 'ROWS_HIDDEN', entity: 'Kept', property: 'secret' })
+        expect(error.message).toContain('BYPASSRLS')
+        const [result] = await encryptColumns(runner, Kept, ['secret'])
+        expect(result).toMatchObject({ changed: 9, notes: [expect.stringContaining('row level security')] })
+      } finally {
+        await runner.query('RESET ROLE')
+        await runner.release()
+        await db().rawQuery(`DROP OWNED BY ${role}`)
+        await db().rawQuery(`DROP ROLE ${role}`)
+      }
+      const whole = await failure(
+        verifyColumns(app().dataSource, Kept, ['secret']).then(([{ failed } = { failed: 0 }]) => {
+          throw new Error(`${failed} rows`)
+        }),
+      )
+      expect(whole.message).toBe(`${ROWS - 9} rows`)
+    })
+  },
+  { databases: ['postgres'] },
+)
+
+describeDatabases(
+  'a pass on SQLite',
+  (db) => {
+    const { app, all } = useRows(db)
+
+    it('says before the first row that a STRICT column takes no bytes', async () => {
+      await db().rawQuery('DROP TABLE kept')
+      await db().rawQuery(
+        'CREATE TABLE kept (id int PRIMARY KEY, other text, secret text, note text, born blob) STRICT',
+      )
+      await db().rawQuery("INSERT INTO kept (id, secret) VALUES (1, 'a'), (2, 'b')")
+      const before = await all()
+      const error = await failure(encryptColumns(app().dataSource, Kept, ['secret']))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'secret' })
+      expect(await all()).toEqual(before)
+    })
+  },
+  { databases: ['sqlite'] },
+)
