@@ -78,13 +78,13 @@ async function printHistories(
 
 /** Ends a command that left rows as they are, with their list. */
 export function refuseSkipped(results: readonly MigrationResult[], terminal: Terminal): void {
-  const skipped = results.reduce((sum, result) => sum + result.skipped, 0)
-  if (skipped === 0) return
+  const left = results.reduce((sum, { skipped, contended }) => sum + skipped + contended, 0)
+  if (left === 0) return
   for (const { entity, property, failures } of results) {
     printRows(`${entity}.${property}`, failures, failures.length, terminal)
   }
   throw new CommandFailed(
-    `${amount(skipped)} ${skipped === 1 ? 'row was' : 'rows were'} left as they are; mend or remove them, and run the same again`,
+    `${amount(left)} ${left === 1 ? 'row was' : 'rows were'} left as they are; mend or remove those that are listed, and run the same again`,
   )
 }
 
