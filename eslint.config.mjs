@@ -11,7 +11,6 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
-      '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/restrict-template-expressions': [
         'error',
         { allowNumber: true, allowBoolean: true },
@@ -19,6 +18,21 @@ export default tseslint.config(
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
     },
+  },
+  {
+    // Being rewritten; each goes from this list as soon as it is free of them.
+    files: [
+      'src/migration/status.ts',
+      'src/migration/generate/*.ts',
+      'src/cli/migration-run.ts',
+      'src/cli/commands/keys/schedule-deletion.ts',
+    ],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
+  },
+  {
+    // What is missing in a test or a benchmark fails it with the line where it is missing, which is all one can ask for.
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'sample-app/**/*.ts', 'ormconfig.ts'],
+    rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
   },
   {
     files: ['test/**/*.ts', 'sample-app/**/*.ts'],

@@ -15,6 +15,8 @@ export interface CommandOption {
 /** What the user typed after the command's name. */
 export interface Arguments {
   positionals: readonly string[]
+  /** A positional argument that the command asks for, by its place. */
+  required(place: number): string
   /** The value of a string option, or `undefined`. */
   text(name: string): string | undefined
   /** True if a boolean option was given. */
@@ -62,6 +64,11 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   }
   return {
     positionals,
+    required(place) {
+      const value = positionals[place]
+      if (value === undefined) throw new UsageError(`argument ${place + 1} is missing`)
+      return value
+    },
     text(name) {
       const value = values[name]
       return typeof value === 'string' ? value : undefined

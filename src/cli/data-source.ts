@@ -39,9 +39,9 @@ export async function withDataSource<T>(
 async function loadDataSource(file: string): Promise<DataSource> {
   const exports = await load(file)
   const candidates = await Promise.all(valuesOf(exports))
-  const found = [...new Set(candidates.filter(isDataSource))]
-  if (found.length === 1) return found[0]!
-  throw new UsageError(`${file} exports ${found.length === 0 ? 'no DataSource' : 'more than one DataSource'}`)
+  const [found, ...others] = new Set(candidates.filter(isDataSource))
+  if (found && others.length === 0) return found
+  throw new UsageError(`${file} exports ${!found ? 'no DataSource' : 'more than one DataSource'}`)
 }
 
 async function load(file: string): Promise<Record<string, unknown>> {

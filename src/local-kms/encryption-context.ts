@@ -12,7 +12,7 @@ const MAX_BYTES = 8192
  * each key and value preceded by its length. No context and an empty one are the same, as at AWS.
  */
 export function readEncryptionContext(input: RequestFields, field = 'EncryptionContext'): CanonicalContext {
-  const pairs = Object.entries(input.stringMap(field)).map(([key, value]) => [
+  const pairs = Object.entries(input.stringMap(field)).map(([key, value]): [Buffer, Buffer] => [
     Buffer.from(key),
     Buffer.from(value),
   ])
@@ -20,7 +20,7 @@ export function readEncryptionContext(input: RequestFields, field = 'EncryptionC
   if (size > MAX_BYTES) {
     throw invalid(`${field} must not be larger than ${MAX_BYTES} bytes, but it is ${size} bytes.`)
   }
-  pairs.sort(([left], [right]) => Buffer.compare(left!, right!))
+  pairs.sort(([left], [right]) => Buffer.compare(left, right))
   return Buffer.concat(pairs.flat().flatMap((part) => [lengthOf(part), part]))
 }
 

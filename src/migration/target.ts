@@ -10,8 +10,7 @@ export type Executor = DataSource | QueryRunner
 export function dataSourceOf(executor: Executor): DataSource {
   if (!isQueryRunner(executor)) return executor
   // TypeORM 1.x has `dataSource`, 0.3 has `connection`.
-  const { dataSource, connection } = executor as { dataSource?: DataSource; connection?: DataSource }
-  return (dataSource ?? connection)!
+  return 'dataSource' in executor ? executor.dataSource : (executor as { connection: DataSource }).connection
 }
 
 export function isQueryRunner(executor: Executor): executor is QueryRunner {

@@ -67,7 +67,8 @@ const PROBES: ReadonlySet<string | symbol> = new Set([
 ])
 
 function refuse(target: EncryptedValue): never {
-  return behind.get(target)!.refuse()
+  behind.get(target)?.refuse()
+  throw new TypeError('this value is encrypted') // Never: each target has its sealed value behind it.
 }
 
 /** Refuses to be read, changed, listed, iterated, cloned or turned into anything else. */

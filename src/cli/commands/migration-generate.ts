@@ -10,7 +10,7 @@ export const migrationGenerate: Command = {
   summary: "Writes a TypeORM migration for encrypted columns, where TypeORM's own would lose data.",
   options: DATA_SOURCE_OPTIONS,
   async run(args, terminal) {
-    const path = args.positionals[0]!
+    const path = args.required(0)
     const [folder, name] = [dirname(path), basename(path)]
     if (!/^[A-Za-z_$][\w$-]*$/.test(name)) {
       throw new UsageError(

@@ -21,8 +21,8 @@ export const inspect: Command = {
     ...KMS_OPTIONS,
   },
   async run(args, terminal) {
-    const [given] = args.positionals
-    const bytes = given === '-' ? await readCiphertext(terminal.stdin) : parseCiphertext(given!)
+    const given = args.required(0)
+    const bytes = given === '-' ? await readCiphertext(terminal.stdin) : parseCiphertext(given)
     const anatomy = anatomyOf(bytes)
     if (!anatomy) {
       throw new CommandFailed(

@@ -76,7 +76,7 @@ export const changeStateCommands: readonly Command[] = changes.map((change) => (
 async function run(change: Change, args: Arguments, terminal: Terminal): Promise<void> {
   await withKmsClient(args, async (client) => {
     const keys = new KeyAdministration(client)
-    const key = await ownKey(keys, args.positionals[0]!)
+    const key = await ownKey(keys, args.required(0))
     await change.apply(keys, key)
     terminal.print(`${terminal.style('green', '✓')} ${nameOf(key)} ${change.done}.`)
     for (const line of change.next) terminal.print(line.replace('KEY', key.id))

@@ -12,7 +12,7 @@ export const describeKey: Command = {
   options: KMS_OPTIONS,
   async run(args, terminal) {
     const key = await withKmsClient(args, (client) =>
-      new KeyAdministration(client).describe(args.positionals[0]!),
+      new KeyAdministration(client).describe(args.required(0)),
     )
     const tag = keyTag(key.arn).toString('hex')
     printKey(key, terminal, [['key tag', `${tag}  (bytes 4 to 7 of values under this key)`]])
