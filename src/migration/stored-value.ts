@@ -1,4 +1,5 @@
-import { type Recipe } from '../cipher/cipher'
+import { type Cipher, type Recipe } from '../cipher/cipher'
+import { DataKeyProof } from '../cipher/data-keys/proof'
 import { parse, type Parsed } from '../cipher/ciphertext'
 import { HEADER_LENGTH, isCiphertext, VERSION } from '../cipher/format'
 import { notACiphertext } from '../cipher/not-a-ciphertext'
@@ -84,7 +85,16 @@ export async function sealChecked(column: BoundColumn, plaintext: Buffer, recipe
   if (!opened.equals(plaintext)) {
     throw new SelfCheckError('the new ciphertext did not decrypt to the value. Nothing was stored.')
   }
+  await proofOf(cipher).prove(sealed, recipe.scope)
   return sealed
+}
+
+const proofs = new WeakMap<Cipher, DataKeyProof>()
+
+function proofOf(cipher: Cipher): DataKeyProof {
+  let proof = proofs.get(cipher)
+  if (!proof) proofs.set(cipher, (proof = new DataKeyProof(cipher.kms)))
+  return proof
 }
 
 /** A ciphertext as the column's `storage` has it. */
