@@ -20,11 +20,14 @@ export function guardCachedResults(
 ): void {
   const getFromCache = cache.getFromCache.bind(cache)
   cache.getFromCache = async (options, queryRunner) => {
-    statements()?.check(statementOf(options.query ?? ''), undefined)
+    // Before anything is awaited.
+    const isForEntities = results()?.isForEntities()
+    const statement = statementOf(options.query ?? '')
+    statements()?.check(statement, undefined)
     const saved = await getFromCache(options, queryRunner)
-    if (!saved || cache.isExpired(saved)) return saved
-    const isOpened = await results()?.openCached(statementOf(options.query ?? ''), rowsOf(saved.result))
-    return isOpened === false ? undefined : saved
+    if (!isForEntities || !saved || cache.isExpired(saved)) return saved
+    const isUsable = await results()?.openCached(statement, rowsOf(saved.result))
+    return isUsable === false ? undefined : saved
   }
 }
 

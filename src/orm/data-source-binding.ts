@@ -14,7 +14,7 @@ import { deliveryOf, storedType } from './column-type'
 import { checkDeclarations, refuseDuplicates } from './declarations'
 import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
-import { ResultColumns } from './read/result-columns'
+import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
 import { openReturnedRow } from './read/returned-row'
 import { StatementGuard } from './statement-guard'
@@ -43,7 +43,9 @@ export class DataSourceBinding {
   readonly #cipher: Cipher
   readonly #defaults: ColumnDefaults
   readonly #opened = new OpenedResults()
+  readonly #raw = new RawQueries()
   #results: ResultOpener | undefined
+  #read: Statements | undefined
   #statements: StatementGuard | undefined
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
@@ -53,6 +55,7 @@ export class DataSourceBinding {
     this.#cipher = cipher
     this.#defaults = defaults
     this.#changeDriver()
+    this.#raw.watch(dataSource)
   }
 
   #changeDriver(): void {
@@ -86,6 +89,7 @@ export class DataSourceBinding {
         createQueryRunner(mode),
         () => this.#results,
         () => this.#statements,
+        (sql) => this.#read?.read(sql),
       )
   }
 
@@ -98,8 +102,9 @@ export class DataSourceBinding {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
     }
-    this.#results = new ResultOpener(new ResultColumns(this.#dataSource), this.#opened)
-    this.#statements = new StatementGuard(new Statements(this.#dataSource))
+    const statements = (this.#read = new Statements(this.#dataSource))
+    this.#results = new ResultOpener(statements, this.#opened, this.#raw)
+    this.#statements = new StatementGuard(statements)
     const { subscribers, queryResultCache } = this.#dataSource
     if (queryResultCache && queryResultCache !== this.#cache) {
       this.#cache = queryResultCache

@@ -1,6 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { type ResultOpener } from './read/result-opener'
 import { type StatementGuard } from './statement-guard'
+import { type Statement } from './statement/statement'
 import { hasPending, sealAll } from './write/parameters'
 import { SealedAhead } from './write/sealed-ahead'
 
@@ -20,6 +21,7 @@ export function guardQueryRunner(
   queryRunner: QueryRunner,
   results: () => ResultOpener | undefined,
   statements: () => StatementGuard | undefined,
+  read: (sql: string) => Statement | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
   guarded.add(queryRunner)
@@ -30,15 +32,18 @@ export function guardQueryRunner(
   const inOrder = new Order()
   const ahead = SealedAhead.of(queryRunner)
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
+    // Before anything is awaited.
+    const opener = structured ? results() : undefined
+    const isOpened = opener?.isForEntities()
     const pending = hasPending(parameters)
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
-    let sealed = pending ? sealAll(parameters, () => () => undefined, ahead) : parameters
+    let sealed = pending ? sealAll(parameters, () => read(sql), ahead) : parameters
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const answer = query(sql, sealed, structured)
     ahead.workLater()
     const result = await answer
-    const opening = structured ? results()?.open(sql, rowsOf(result)) : undefined
+    const opening = isOpened ? opener?.open(sql, rowsOf(result)) : undefined
     if (opening) await opening
     return result
   }

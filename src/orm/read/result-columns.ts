@@ -1,9 +1,10 @@
-import { type DataSource } from 'typeorm'
 import { type BoundColumn } from '../bound-column'
-import { boundColumns } from '../bound-columns'
+import { boundColumnsOf } from '../statement/entity-catalogue'
+import { type ColumnSource, type ResultColumn, type Statement } from '../statement/statement'
+import { type Readings } from '../statement/statements'
 
 /** A column of a result that holds values of an encrypted column. */
-export interface ResultColumn {
+export interface EncryptedResult {
   /** Its name in the rows. */
   readonly name: string
   readonly column: BoundColumn
@@ -11,63 +12,60 @@ export interface ResultColumn {
   readonly rowName: (column: string) => string | undefined
 }
 
-/** Tells which columns of a result are encrypted ones. */
-export class ResultColumns {
-  readonly #dataSource: DataSource
-  readonly #columnsByName = new Map<string, BoundColumn[]>()
+const known = new WeakMap<Readings, readonly EncryptedResult[]>()
 
-  /** Takes the encrypted columns of an initialised DataSource. */
-  constructor(dataSource: DataSource) {
-    this.#dataSource = dataSource
-    const cells = new Set<string>()
-    for (const column of dataSource.entityMetadatas.flatMap(boundColumns)) {
-      if (cells.has(column.cell)) continue
-      cells.add(column.cell)
-      const { databaseName } = column.metadata
-      this.#columnsByName.set(databaseName, [...(this.#columnsByName.get(databaseName) ?? []), column])
-    }
-  }
-
-  of(sql: string, row: Readonly<Record<string, unknown>>): ResultColumn[] {
-    return Object.keys(row).flatMap((name) => {
-      const column = this.#columnOf(unshortened(name, sql), sql)
-      if (!column) return []
-      const prefix = name.slice(0, -column.metadata.databaseName.length)
-      return [{ name, column, rowName: (other: string) => prefix + other }]
-    })
-  }
-
-  /** The encrypted column behind a name in the result: `alias_column`, or `column` of a RETURNING clause. */
-  #columnOf(resultName: string, sql: string): BoundColumn | undefined {
-    const candidates: [BoundColumn, string][] = []
-    for (const [name, columns] of this.#columnsByName) {
-      const alias =
-        resultName === name
-          ? ''
-          : resultName.endsWith(`_${name}`)
-            ? resultName.slice(0, -name.length - 1)
-            : null
-      if (alias !== null) for (const column of columns) candidates.push([column, alias])
-    }
-    if (candidates.length <= 1) return candidates[0]?.[0]
-    return candidates.find(([column, alias]) => sql.includes(this.#tableInSql(column, alias)))?.[0]
-  }
-
-  /** How TypeORM writes a table, with its alias, into FROM and JOIN. */
-  #tableInSql({ metadata }: BoundColumn, alias: string): string {
-    const { driver } = this.#dataSource
-    const table = metadata.entityMetadata.tablePath
-      .split('.')
-      .map((part) => driver.escape(part))
-      .join('.')
-    return alias === '' ? table : `${table} ${driver.escape(alias)}`
-  }
+/** The columns of a statement's result that are encrypted ones, in whichever way its text is read. */
+export function encryptedResults(readings: Readings): readonly EncryptedResult[] {
+  let results = known.get(readings)
+  if (!results) known.set(readings, (results = resultsOf(readings)))
+  return results
 }
 
-/** TypeORM shortens a long `alias_column` to its SHA-1. The statement says what that stands for. */
-function unshortened(resultName: string, sql: string): string {
-  if (!/^[0-9a-f]{40}$/.test(resultName)) return resultName
-  const before = sql.slice(0, Math.max(0, sql.indexOf(resultName)))
-  const [, , alias, column] = /(["`])([^"`]+)\1\.\1([^"`]+)\1 AS ["`]$/.exec(before) ?? []
-  return alias !== undefined && column !== undefined ? `${alias}_${column}` : resultName
+function resultsOf([likeliest, ...others]: Readings): EncryptedResult[] {
+  const results = byName(likeliest)
+  const alternatives = others.map(byName)
+  return Array.from(results).flatMap(([name, { sources }]) => {
+    const [first] = sources
+    const column = first && columnOf(sources)
+    if (!column || !alternatives.every((each) => isSame(each.get(name)?.sources, sources))) return []
+    const names = new Map<string, string>()
+    for (const [other, result] of results) {
+      if (isOfRow(result.sources, sources)) names.set(result.sources[0]?.column.name ?? '', other)
+    }
+    return [{ name, column, rowName: (other: string) => names.get(other) }]
+  })
+}
+
+/** Of two with one name the drivers give the last. */
+function byName({ results }: Statement): Map<string, ResultColumn> {
+  return new Map(results.flatMap((result) => (result.name === undefined ? [] : [[result.name, result]])))
+}
+
+/** The encrypted column that all branches of a set operation select. */
+function columnOf(sources: readonly ColumnSource[]): BoundColumn | undefined {
+  const [first] = sources
+  if (!first?.column.isEncrypted || !sources.every(({ column }) => column === first.column)) return undefined
+  // Of several entities over the table it is not known which is read; what one declaration opens, others do not take.
+  return boundColumnsOf(first.column)[0]
+}
+
+function isSame(some: readonly ColumnSource[] | undefined, others: readonly ColumnSource[]): boolean {
+  return (
+    some?.length === others.length &&
+    others.every((other, at) => isOfSameRow(some.at(at), other) && some.at(at)?.column === other.column)
+  )
+}
+
+/** True for another column of the very same row, in each branch. */
+function isOfRow(some: readonly ColumnSource[], others: readonly ColumnSource[]): boolean {
+  const [first] = some
+  return (
+    some.length === others.length &&
+    some.every(({ column }) => column.name === first?.column.name) &&
+    others.every((other, at) => isOfSameRow(some.at(at), other))
+  )
+}
+
+function isOfSameRow(some: ColumnSource | undefined, { table, row }: ColumnSource): boolean {
+  return some?.table === table && some.row === row
 }

@@ -1,9 +1,11 @@
 import { KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
+import { type Statements } from '../statement/statements'
 import { isAlike, keyOf, OpenedResult, type OpenedResults, type ValueKey } from './opened-results'
 import { type Opening, openTogether } from './opening'
-import { type ResultColumn, type ResultColumns } from './result-columns'
+import { type RawQueries } from './raw-queries'
+import { type EncryptedResult, encryptedResults } from './result-columns'
 
 export type Row = Record<string, unknown>
 
@@ -23,12 +25,20 @@ interface Carried {
  * whose values depend on no row, is left to hydration.
  */
 export class ResultOpener {
-  readonly #columns: ResultColumns
+  readonly #statements: Statements
   readonly #results: OpenedResults
 
-  constructor(columns: ResultColumns, results: OpenedResults) {
-    this.#columns = columns
+  readonly #raw: RawQueries
+
+  constructor(statements: Statements, results: OpenedResults, raw: RawQueries) {
+    this.#statements = statements
     this.#results = results
+    this.#raw = raw
+  }
+
+  /** True if entities may be made of the result of the query that is being sent. See `RawQueries.take()`. */
+  isForEntities(): boolean {
+    return !this.#raw.take()
   }
 
   /** Opens a result of the database. Its rows are those that TypeORM will hydrate. */
@@ -53,9 +63,9 @@ export class ResultOpener {
   }
 
   #carried(sql: string, rows: readonly Row[]): Carried[] | undefined {
-    const [first] = rows
-    if (!first) return undefined
-    const columns = this.#columns.of(sql, first)
+    const readings = rows.length > 0 ? this.#statements.readings(sql) : undefined
+    if (!readings) return undefined
+    const columns = encryptedResults(readings)
     if (!columns.some((column) => cannotBeLeft(column, rows))) return undefined
     return columns.flatMap((column) => carry(column, rows))
   }
@@ -84,7 +94,7 @@ export class ResultOpener {
 }
 
 /** True if hydration could not open each value of a column. It stops at the first. */
-function cannotBeLeft({ column, name }: ResultColumn, rows: readonly Row[]): boolean {
+function cannotBeLeft({ column, name }: EncryptedResult, rows: readonly Row[]): boolean {
   const { opener, recipes } = column
   if (!recipes.constant) return true
   const { scopes } = recipes.constant
@@ -100,7 +110,7 @@ function cannotBeLeft({ column, name }: ResultColumn, rows: readonly Row[]): boo
   return false
 }
 
-function carry({ column, name, rowName }: ResultColumn, rows: readonly Row[]): Carried[] {
+function carry({ column, name, rowName }: EncryptedResult, rows: readonly Row[]): Carried[] {
   const { opener, recipes } = column
   const carried: Carried[] = []
   for (const row of rows) {

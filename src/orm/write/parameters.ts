@@ -1,9 +1,8 @@
-import { type RowRecipe, type RowValues } from '../recipe'
+import { type RowRecipe } from '../recipe'
+import { type Statement } from '../statement/statement'
+import { rowOfParameter } from './parameter-rows'
 import { type SealedAhead } from './sealed-ahead'
 import { ComparisonToken, PendingCiphertext } from './tokens'
-
-/** Tells which values a statement stores in the row that the parameter with this index goes into. */
-export type RowOfParameter = (index: number) => RowValues
 
 /** True if there are values to encrypt. Throws for a value of an encrypted column in a search. */
 export function hasPending(parameters: unknown): parameters is unknown[] {
@@ -20,7 +19,7 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
 /** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
 export function sealAll(
   parameters: readonly unknown[],
-  rowOf: RowOfParameter,
+  statement: () => Statement | undefined,
   ahead: SealedAhead,
 ): unknown[] | Promise<unknown[]> {
   const recipes: (RowRecipe | undefined)[] = []
@@ -30,7 +29,8 @@ export function sealAll(
     const value = parameters[index]
     if (!(value instanceof PendingCiphertext)) continue
     const { column } = value
-    const recipe = column.recipes.constant ?? column.recipes.of(rowOf(index))
+    const recipe =
+      column.recipes.constant ?? column.recipes.of(rowOfParameter(statement(), parameters, index))
     recipes[index] = recipe
     const preparation = recipe === prepared ? undefined : column.prepare(recipe)
     if (preparation) waiting.push(preparation)

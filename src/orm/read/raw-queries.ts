@@ -1,0 +1,49 @@
+import { type DataSource, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm'
+
+/**
+ * Tells the queries of `getRawMany()` and `getRawOne()`, whose values nobody opens: TypeORM sends the same statement
+ * for them as for `getMany()`. Between the call and the statement nothing is awaited, so that a flag tells.
+ *
+ * A query that it does not recognise counts as one for entities: of a builder that was made with `new`, in a
+ * transaction that the builder starts itself, or after the query result cache was asked. That costs calls to KMS, and
+ * changes no result.
+ */
+export class RawQueries {
+  #isSending = false
+
+  /** True if the query that is being sent is raw. To be asked once for a query, before anything is awaited. */
+  take(): boolean {
+    const isSending = this.#isSending
+    // A logger may query for entities while this query is sent.
+    this.#isSending = false
+    return isSending
+  }
+
+  /** Recognises the raw queries of all builders that this DataSource makes. Only this one instance is changed. */
+  watch(dataSource: DataSource): void {
+    const create = dataSource.createQueryBuilder.bind(dataSource) as (
+      ...args: unknown[]
+    ) => SelectQueryBuilder<ObjectLiteral>
+    Object.assign(dataSource, { createQueryBuilder: (...args: unknown[]) => this.#watched(create(...args)) })
+  }
+
+  #watched<Builder extends SelectQueryBuilder<ObjectLiteral>>(builder: Builder): Builder {
+    const getRawMany = builder.getRawMany.bind(builder)
+    const clone = builder.clone.bind(builder)
+    Object.assign(builder, {
+      getRawMany: () => this.#sending(getRawMany),
+      clone: () => this.#watched(clone()),
+    })
+    return builder
+  }
+
+  #sending<Result>(send: () => Result): Result {
+    const outer = this.#isSending
+    this.#isSending = true
+    try {
+      return send()
+    } finally {
+      this.#isSending = outer
+    }
+  }
+}
