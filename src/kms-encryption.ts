@@ -135,6 +135,9 @@ export class KmsEncryption {
    * Encrypts a value as the column would, for raw SQL. Returns what to store: a Buffer, or base64 text for a
    * column with `storage: 'text'`. A property of an embedded entity is named by its path: `address.street`.
    *
+   * `dataSource` is needed where several DataSources of this `KmsEncryption` have the entity: each may bind values to
+   * names of its own. Throws `InvalidOptionError` rather than guess.
+   *
    * With a class or an `EntitySchema<User>` the compiler checks property and value. With the entity's name it knows
    * nothing of them; that way also leads to private properties.
    *
@@ -148,19 +151,26 @@ export class KmsEncryption {
     entity: EntityClass<Entity>,
     property: Property,
     value: PropertyAt<Entity, Property>,
+    dataSource?: DataSource,
   ): Promise<Buffer | string>
-  encrypt(entity: EntityName, property: string, value: unknown): Promise<Buffer | string>
+  encrypt(
+    entity: EntityName,
+    property: string,
+    value: unknown,
+    dataSource?: DataSource,
+  ): Promise<Buffer | string>
   async encrypt(
     entity: EntityTarget<ObjectLiteral>,
     property: string,
     value: unknown,
+    dataSource?: DataSource,
   ): Promise<Buffer | string> {
-    const column = this.#column(entity, property)
+    const column = this.#column(entity, property, dataSource)
     return column.encrypt(column.serialise(value), column.recipe)
   }
 
   /**
-   * Decrypts what a raw query returned for the column. NULL is `null`.
+   * Decrypts what a raw query returned for the column. NULL is `null`. `dataSource`: see `encrypt()`.
    *
    * @example
    * ```ts
@@ -172,11 +182,17 @@ export class KmsEncryption {
     entity: EntityClass<Entity>,
     property: Property,
     stored: unknown,
+    dataSource?: DataSource,
   ): Promise<PropertyAt<Entity, Property>>
-  decrypt(entity: EntityName, property: string, stored: unknown): Promise<unknown>
-  async decrypt(entity: EntityTarget<ObjectLiteral>, property: string, stored: unknown): Promise<unknown> {
+  decrypt(entity: EntityName, property: string, stored: unknown, dataSource?: DataSource): Promise<unknown>
+  async decrypt(
+    entity: EntityTarget<ObjectLiteral>,
+    property: string,
+    stored: unknown,
+    dataSource?: DataSource,
+  ): Promise<unknown> {
     if (stored === null || stored === undefined) return stored
-    const column = this.#column(entity, property)
+    const column = this.#column(entity, property, dataSource)
     return column.decrypt(stored, column.recipe)
   }
 
@@ -209,24 +225,43 @@ export class KmsEncryption {
     return `KmsEncryption { keyId: '${this.#options.keyId ?? ''}' }`
   }
 
-  #column(entity: EntityTarget<ObjectLiteral>, property: string): BoundColumn {
+  #column(
+    entity: EntityTarget<ObjectLiteral>,
+    property: string,
+    wanted: DataSource | undefined,
+  ): BoundColumn {
+    const place = { entity: typeof entity === 'function' ? entity.name : 'the entity', property }
+    const having = this.#initialised().filter((dataSource) => dataSource.hasMetadata(entity))
+    const [dataSource, ...others] = wanted ? having.filter((each) => each === wanted) : having
+    if (!dataSource) {
+      throw new InvalidOptionError(
+        'no initialised DataSource of this KmsEncryption has this entity. Call configure() with its options and initialize() first.',
+        place,
+      )
+    }
+    if (others.length > 0) {
+      throw new InvalidOptionError(
+        `${having.length} DataSources of this KmsEncryption have this entity, and may bind its values differently. Name the one that is meant as the last argument.`,
+        place,
+      )
+    }
+    const metadata = dataSource.getMetadata(entity)
+    const column = boundColumns(metadata).find((bound) => bound.metadata.propertyPath === property)
+    if (column) return column
+    throw new InvalidOptionError('this property is not an encrypted column', {
+      entity: metadata.name,
+      property,
+    })
+  }
+
+  #initialised(): DataSource[] {
+    const initialised: DataSource[] = []
     for (const reference of this.#dataSources) {
       const dataSource = reference.deref()
       if (!dataSource) this.#dataSources.delete(reference)
-      else if (dataSource.isInitialized && dataSource.hasMetadata(entity)) {
-        const metadata = dataSource.getMetadata(entity)
-        const column = boundColumns(metadata).find((bound) => bound.metadata.propertyPath === property)
-        if (column) return column
-        throw new InvalidOptionError('this property is not an encrypted column', {
-          entity: metadata.name,
-          property,
-        })
-      }
+      else if (dataSource.isInitialized) initialised.push(dataSource)
     }
-    throw new InvalidOptionError(
-      'no initialised DataSource of this KmsEncryption has this entity. Call configure() with its options and initialize() first.',
-      { entity: typeof entity === 'function' ? entity.name : 'the entity', property },
-    )
+    return initialised
   }
 }
 

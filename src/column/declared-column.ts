@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { type ColumnOptions, type ColumnType, type ValueTransformer } from 'typeorm'
 import { NotConfiguredError } from '../errors'
 import { type Place, type Scheme } from './scheme'
@@ -48,6 +49,8 @@ function unboundType(place: Place): ColumnType {
       throw notConfigured(place)
     },
   })
+  // Whoever prints a schema asks for the name as well.
+  Object.defineProperty(type, inspect.custom, { value: () => '[encrypted]' })
   return type as unknown as ColumnType
 }
 

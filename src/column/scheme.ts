@@ -102,7 +102,10 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
       refuse(`${name} must be true or false`)
   }
   for (const name of STRINGS) {
-    if (options[name] !== undefined && (typeof options[name] !== 'string' || options[name] === '')) {
+    if (
+      options[name] !== undefined &&
+      (typeof options[name] !== 'string' || (options[name] === '' && name !== 'comment'))
+    ) {
       refuse(`${name} must be a non-empty string`)
     }
   }

@@ -16,6 +16,7 @@ import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
+import { keepEncryptedColumns } from './guarded-synchronize'
 import { openReturnedRow } from './read/returned-row'
 import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
@@ -32,10 +33,11 @@ export interface ColumnDefaults {
 }
 
 /**
- * Ties one DataSource to a cipher. It changes six methods of this DataSource's driver, all of TypeORM's public
+ * Ties one DataSource to a cipher. It changes seven methods of this DataSource's driver, all of TypeORM's public
  * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
- * stored, and for nothing else), `createGeneratedMap` (called for rows that a statement returns) and
+ * stored, and for nothing else), `createSchemaBuilder`,
+ * `createGeneratedMap` (called for rows that a statement returns) and
  * `createQueryRunner`.
  */
 export class DataSourceBinding {
@@ -80,6 +82,17 @@ export class DataSourceBinding {
       const bound = boundColumn(column)
       return bound ? bound.persist(value) : (preparePersistentValue(value, column) as unknown)
     }
+    const createSchemaBuilder = driver.createSchemaBuilder.bind(driver)
+    driver.createSchemaBuilder = () => {
+      const builder = createSchemaBuilder()
+      const build = builder.build.bind(builder)
+      return Object.assign(builder, {
+        build: async () => {
+          await keepEncryptedColumns(this.#dataSource)
+          await build()
+        },
+      })
+    }
     const createGeneratedMap = driver.createGeneratedMap.bind(driver)
     driver.createGeneratedMap = (metadata, row: unknown, ...place) =>
       openReturnedRow(metadata, row, (others) => createGeneratedMap(metadata, others, ...place))
@@ -114,8 +127,9 @@ export class DataSourceBinding {
         () => this.#statements,
       )
     }
-    if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
-      subscribers.unshift(new KmsEncryptionSubscriber())
+    const isNeeded = entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)
+    if (isNeeded && !subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
+      subscribers.push(new KmsEncryptionSubscriber())
     }
   }
 
@@ -152,7 +166,7 @@ export class DataSourceBinding {
         { entity: entityMetadata.name, property: propertyPath },
       )
     }
-    const table = options.boundTo?.table ?? entityMetadata.tableName
+    const table = options.boundTo?.table ?? boundTable(entityMetadata)
     const context = options.context ?? this.#defaults.context ?? { table }
     const binding = { column: options.boundTo?.column ?? databaseName }
     const scope = new Scope(context, binding, this.#cipher.tally(entityMetadata.name, propertyPath))
@@ -166,12 +180,20 @@ export class DataSourceBinding {
   ): Scope[] {
     const tally = this.#cipher.tally(entityMetadata.name, propertyPath)
     return (options.previous ?? []).map(({ context, boundTo }) => {
-      const table = boundTo?.table ?? options.boundTo?.table ?? entityMetadata.tableName
+      const table = boundTo?.table ?? options.boundTo?.table ?? boundTable(entityMetadata)
       const given = boundTo?.table === undefined ? (options.context ?? this.#defaults.context) : undefined
       const column = boundTo?.column ?? options.boundTo?.column ?? databaseName
       return new Scope(context ?? given ?? { table }, { column }, tally)
     })
   }
+}
+
+/**
+ * The table that values are bound to. A schema that the entity or the DataSource names belongs to it, so that a value
+ * of one tenant's schema does not open in another's; `public` counts as none.
+ */
+function boundTable({ schema, tableName }: EntityMetadata): string {
+  return schema === undefined || schema === '' || schema === 'public' ? tableName : `${schema}.${tableName}`
 }
 
 /**
