@@ -199,13 +199,18 @@ export class DataKeyCache {
     this.refreshed++
   }
 
-  /** KMS says that the key may be used still; what it answers is the key that is there. */
+  /** KMS says that the key may be used still. If it answers with another one, what was sealed with it cannot be read. */
   async #loadAgain(key: DataKey): Promise<void> {
     const { plaintext } = await this.#kms.decrypt(key.encrypted, key.scope.context, {
       caller: this.#background,
     })
+    const isSame = !this.#closed && !key.isDestroyed && key.is(plaintext)
     plaintext.fill(0)
     if (this.#closed || key.isDestroyed) return
+    if (!isSame) {
+      this.#keys.delete(key.contextKey + key.id)
+      return
+    }
     key.renew()
     this.#keys.set(key.contextKey + key.id, key)
     this.#refresh.schedule(key)

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
 import { ClosedError, TamperedCiphertextError } from '../../errors'
 import { type EncryptedDataKey } from '../../kms/bytes'
@@ -77,6 +77,11 @@ export class DataKey {
     const now = performance.now()
     this.openedAt = now
     return !this.#destroyed && now - this.#openedByKms <= maxAge
+  }
+
+  /** True if these are the bytes of the key. */
+  is(plaintext: Buffer): boolean {
+    return plaintext.length === KEY_LENGTH && timingSafeEqual(this.#material, plaintext)
   }
 
   /** KMS has opened it again. */

@@ -139,4 +139,18 @@ describe('A refresh that fails', () => {
     expect(cipher.encryptNow('x', recipe)).toBeUndefined()
     expect(cipher.decryptNow(stored, scope)).toBeUndefined()
   })
+
+  test('because KMS answers with another key ends the use of the one in memory', async () => {
+    const { kms, cipher } = setUp({ maxAge: 400 })
+    const stored = await cipher.encrypt('x', recipe)
+    for (const blob of kms.blobs) blob.plaintext = Buffer.alloc(32, 9)
+    const end = performance.now() + 380
+    while (performance.now() < end) {
+      if (cipher.dataKeys.size === 0) break
+      cipher.decryptNow(stored, scope)
+      await sleep(5)
+    }
+    expect(kms.count('decrypt')).toBe(1)
+    await expect(cipher.decrypt(stored, scope)).rejects.toMatchObject({ code: 'CIPHERTEXT_TAMPERED' })
+  })
 })
