@@ -19,6 +19,7 @@ import { type BoundColumn } from './orm/bound-column'
 import { boundColumns } from './orm/bound-columns'
 import { dialectOf } from './dialects'
 import { DataSourceBinding, withBinding } from './orm/data-source-binding'
+import { rawSql } from './orm/statement/raw'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
 /** Limits on the reuse of plaintext data keys. */
@@ -194,6 +195,20 @@ export class KmsEncryption {
     if (stored === null || stored === undefined) return stored
     const column = this.#column(entity, property, dataSource)
     return column.decrypt(stored, column.recipe)
+  }
+
+  /**
+   * SQL for a query builder in which an encrypted column means its ciphertext: there it may stand where it is refused
+   * otherwise. It puts comments around the text, and the text's own parameters are sent as they are. It does not
+   * make a column of a value: what is stored in an encrypted column is encrypted, or refused.
+   *
+   * @example
+   * ```ts
+   * const sizes = await users.createQueryBuilder('user').select(encryption.raw('LENGTH(user.iban)'), 'bytes').getRawMany()
+   * ```
+   */
+  raw(sql: string): string {
+    return rawSql(sql)
   }
 
   /** Counts since the start. */

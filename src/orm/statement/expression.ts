@@ -96,9 +96,19 @@ export abstract class ExpressionReader extends Cursor {
   /** `a, b` up to what cannot belong to it. */
   protected expressions(context: Context): Expression[] {
     const all: Expression[] = []
-    do all.push(this.expression(context))
+    do all.push(this.#placeholder() ?? this.expression(context))
     while (this.takeSymbol(','))
     return all
+  }
+
+  /** A placeholder alone in a list, as there may be thousands. */
+  #placeholder(): Expression | undefined {
+    if (this.kind() !== Kind.Placeholder) return undefined
+    const next = this.symbol(1)
+    if (next !== ',' && next !== ')') return undefined
+    const { start } = this
+    const number = this.tokens.number(this.at++)
+    return { placeholders: [number], start, end: this.end }
   }
 
   /** `a, b DESC NULLS LAST` */
@@ -470,8 +480,10 @@ export abstract class ExpressionReader extends Cursor {
         continue
       }
       if (kind !== Kind.Word) {
-        if (kind === Kind.Name) return this.#strayName(reading)
-        this.fail()
+        if (kind !== Kind.Name) this.fail()
+        if (this.#isAlias(context)) return false
+        this.#strayName(reading)
+        continue
       }
       const word = this.word()
       if (reading.openCases > 0 && this.#caseWord(reading, word)) {
@@ -507,20 +519,23 @@ export abstract class ExpressionReader extends Cursor {
       } else if (reading.hasInterval) {
         this.at++
         reading.last = undefined
-      } else return this.#strayName(reading)
+      } else if (this.#isAlias(context)) return false
+      else this.#strayName(reading)
     }
   }
 
-  /** A name that follows an operand: an alias where there may be one; else nothing that the reader knows. */
-  #strayName(reading: Reading): boolean {
-    const { context } = reading
-    const mayBeAlias = context.clause === 'select' || context.clause === 'returning'
-    if (mayBeAlias && context.called === undefined && this.symbol(1) !== '.') return false
+  /** True if a name that follows an operand can be its alias. */
+  #isAlias({ clause, called }: Context): boolean {
+    const mayBeAlias = clause === 'select' || clause === 'returning'
+    return mayBeAlias && called === undefined && this.symbol(1) !== '.'
+  }
+
+  /** A name that follows an operand and is nothing that the reader knows. */
+  #strayName(reading: Reading): void {
     const start = this.start
     const path = this.takePath()
-    this.addUse(context, path, false, start).isUnplaced = true
+    this.addUse(reading.context, path, false, start).isUnplaced = true
     reading.last = undefined
-    return this.#operator(reading)
   }
 
   #caseWord(reading: Reading, word: string): boolean {

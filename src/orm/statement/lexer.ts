@@ -1,9 +1,6 @@
 import { type LexicalRules, type Quote } from '../../dialects/lexical-rules'
+import { RAW_END, RAW_START } from './raw'
 import { Kind, Tokens } from './tokens'
-
-/** The block comments between which an application says that it means the ciphertext (`encryption.raw()`). */
-export const RAW_START = 'kms-encrypted:raw'
-export const RAW_END = 'kms-encrypted:end'
 
 /**
  * Splits a text into tokens, in one pass and without recursion. `placeholders`: where the driver puts values in,
