@@ -1,7 +1,6 @@
 import { KmsEncryptionError, NotTriedError } from '../errors'
 import { isLasting, isOfOtherScope } from '../errors/kinds'
-import { type Caller } from '../kms/key-service'
-import { type Cipher } from './cipher'
+import { type Caller, type KeyService } from '../kms/key-service'
 import { parse, type Parsed } from './ciphertext'
 import { type Scope } from './scope'
 
@@ -23,6 +22,19 @@ export interface OpeningOptions {
 export const MAX_REFUSED = 50
 /** Calls that one page has under way at once, where the key service does not say how many it takes. */
 const DEFAULT_CONCURRENCY = 20
+
+type Opens = (parsed: Parsed, scope: Scope) => Buffer
+
+/** Opens values one by one: what a page is put together from. `Cipher` is one. */
+export interface SingleOpener {
+  readonly kms: Pick<KeyService, 'concurrency'>
+  /** The plaintext, or `undefined` if KMS must be asked. */
+  decryptNow(parsed: Parsed, scope: Scope): Buffer | undefined
+  /** Asks KMS for what opens the value, and all others of the same call. */
+  load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens>
+  /** Names that call; `undefined` where none would help. */
+  callOf(parsed: Parsed, scope: Scope): string | undefined
+}
 
 /** A value on its way through its scopes. */
 interface Member {
@@ -49,7 +61,7 @@ interface Group {
  * all that is left has the same failure.
  */
 export class Opening {
-  readonly #cipher: Cipher
+  readonly #cipher: SingleOpener
   readonly #untilFailure: boolean
   /** In the queue before KMS, each page has a turn of its own. */
   readonly #caller: Caller = {}
@@ -62,7 +74,7 @@ export class Opening {
   #hasFailed = false
   #trouble: KmsEncryptionError | undefined
 
-  constructor(cipher: Cipher, { untilFailure = false }: OpeningOptions = {}) {
+  constructor(cipher: SingleOpener, { untilFailure = false }: OpeningOptions = {}) {
     this.#cipher = cipher
     this.#untilFailure = untilFailure
   }
@@ -119,7 +131,7 @@ export class Opening {
     const [first] = members
     const [scope] = first?.scopes ?? []
     if (!first || !scope) return
-    let open: Awaited<ReturnType<Cipher['load']>>
+    let open: Opens
     try {
       open = await this.#cipher.load(first.parsed, scope, this.#caller)
     } catch (error) {

@@ -15,6 +15,7 @@ import {
   RawSqlRefusedError,
   ValueTooLargeError,
 } from '../errors'
+import { type EncryptedColumn } from './encrypted-column'
 import { Hydration } from './read/hydration'
 import { type OpenedResults } from './read/opened-results'
 import { type Stored, ValueOpener } from './read/value-opener'
@@ -29,7 +30,7 @@ import { persist } from './write/persist'
  * It is the transformer that TypeORM calls: `to` to compare and to search, `from` for the values of a row. What
  * TypeORM persists comes through `persist`.
  */
-export class BoundColumn implements ValueTransformer {
+export class BoundColumn implements ValueTransformer, EncryptedColumn {
   /** `Entity.property`, for people. */
   readonly name: string
   /** Names the stored values: two entities over one table share them. */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { type KmsEncryptionError, NotDecryptedError } from '../errors'
-import { type BoundColumn } from './bound-column'
+import { type EncryptedColumn } from './encrypted-column'
 
 /** The sealed values behind their placeholders, and behind what those are proxies of. */
 const behind = new WeakMap<object, SealedValue>()
@@ -17,7 +17,7 @@ export class SealedValue {
   readonly placeholder: object
 
   constructor(
-    readonly column: BoundColumn,
+    readonly column: EncryptedColumn,
     /** As it is in the database. */
     readonly stored: Buffer | string,
     /** Why it could not be decrypted; `undefined` if that was not tried. */

@@ -1,5 +1,5 @@
 import { KmsEncryptionError } from '../../errors'
-import { type BoundColumn } from '../bound-column'
+import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { keyOf, type Opened, type OpenedResults } from './opened-results'
 import { type Stored } from './value-opener'
@@ -10,10 +10,10 @@ import { type Stored } from './value-opener'
  * after load.
  */
 export class Hydration {
-  readonly #column: BoundColumn
+  readonly #column: EncryptedColumn
   readonly #results: OpenedResults
 
-  constructor(column: BoundColumn, results: OpenedResults) {
+  constructor(column: EncryptedColumn, results: OpenedResults) {
     this.#column = column
     this.#results = results
   }

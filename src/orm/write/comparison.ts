@@ -1,7 +1,7 @@
 import { FindOperator } from 'typeorm'
 import { type Plaintext } from '../../column/types'
 import { InvalidValueError, ValueTooLargeError } from '../../errors'
-import { type BoundColumn } from '../bound-column'
+import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { ComparisonToken } from './tokens'
 
@@ -11,7 +11,7 @@ import { ComparisonToken } from './tokens'
  * Buffer or an object also in place. So each of the four is serialised as it then is.
  */
 export class Comparison {
-  readonly #column: BoundColumn
+  readonly #column: EncryptedColumn
   /** The token made last, until the current turn of the event loop ends: a comparison is over by then. */
   #lastToken: ComparisonToken | undefined
   /** What was made of the row's value, until the value of its entity is compared: in the same step, or never. */
@@ -19,7 +19,7 @@ export class Comparison {
   /** What objects were serialised to when they were last compared. */
   #compared = new WeakMap<object, Plaintext>()
 
-  constructor(column: BoundColumn) {
+  constructor(column: EncryptedColumn) {
     this.#column = column
   }
 

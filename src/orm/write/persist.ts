@@ -1,5 +1,5 @@
 import { InvalidValueError } from '../../errors'
-import { type BoundColumn } from '../bound-column'
+import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { PendingCiphertext } from './tokens'
 
@@ -7,7 +7,7 @@ import { PendingCiphertext } from './tokens'
  * A value on its way into a statement. It is serialised anew, whatever was announced of it: until the before-events
  * are over, a listener of the application may have set the property again, or changed its object in place.
  */
-export function persist(column: BoundColumn, value: unknown): unknown {
+export function persist(column: EncryptedColumn, value: unknown): unknown {
   if (value === null || value === undefined || value instanceof PendingCiphertext) return value
   const sealed = SealedValue.of(value)
   if (sealed) {

@@ -1,9 +1,9 @@
 import { type QueryRunner } from 'typeorm'
 import { type Plaintext } from '../../column/types'
-import { type BoundColumn } from '../bound-column'
+import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
 import { isSameRecipe, type RowRecipe } from '../recipe'
-import { samePlaintext } from './tokens'
+import { samePlaintext } from './same-plaintext'
 
 /**
  * Values that are encrypted while the database answers one statement: as many as there is time for. So the next few
@@ -15,7 +15,7 @@ const BATCH = 6
 const MAX_DISTANCE = 64
 
 /** What of a column is needed to encrypt its values. */
-export type Sealer = Pick<BoundColumn, 'encrypt' | 'encryptNow'>
+export type Sealer = Pick<EncryptedColumn, 'encrypt' | 'encryptNow'>
 
 interface Announced {
   plaintext: Plaintext

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { type KmsEncryptionError, SearchRefusedError } from '../../errors'
 import { type Plaintext } from '../../column/types'
-import { type BoundColumn } from '../bound-column'
+import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
 import { type RowRecipe } from '../recipe'
+import { samePlaintext } from './same-plaintext'
 import { type SealedAhead } from './sealed-ahead'
 
 /**
@@ -14,7 +15,7 @@ abstract class Token {
   readonly #plaintext: Plaintext
 
   constructor(
-    readonly column: BoundColumn,
+    readonly column: EncryptedColumn,
     plaintext: Plaintext,
   ) {
     this.#plaintext = plaintext
@@ -55,7 +56,7 @@ abstract class Token {
  * plaintexts must be the same object. A search condition gets one too; there it is refused.
  */
 export class ComparisonToken extends Token {
-  stands(column: BoundColumn, plaintext: Plaintext): boolean {
+  stands(column: EncryptedColumn, plaintext: Plaintext): boolean {
     return this.column === column && samePlaintext(this.plaintext, plaintext)
   }
 
@@ -84,15 +85,9 @@ export class PendingCiphertext extends Token {
   }
 }
 
-export function searchRefusal(column: BoundColumn): KmsEncryptionError {
+export function searchRefusal(column: EncryptedColumn): KmsEncryptionError {
   return column.error(
     SearchRefusedError,
     'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or keep a keyed hash (HMAC) of the value in a column of its own and search that.',
   )
-}
-
-/** True for the same text or the same bytes. */
-export function samePlaintext(a: Plaintext, b: Plaintext): boolean {
-  if (typeof a === 'string' || typeof b === 'string') return a === b
-  return Buffer.compare(a, b) === 0
 }

@@ -1,0 +1,36 @@
+import { type ValueTransformer } from 'typeorm'
+import { type Plaintext } from '../column/types'
+import { type ErrorDetails, type KmsEncryptionError } from '../errors'
+import { type Scheme } from '../column/scheme'
+import { type Stored, type ValueOpener } from './read/value-opener'
+import { type Recipes, type RowRecipe } from './recipe'
+
+/** What tokens, markers and hydration ask of the column that they belong to, which is a `BoundColumn`. */
+export interface EncryptedColumn extends ValueTransformer {
+  /** `Entity.property`, for people. */
+  readonly name: string
+  /** Names the stored values: two entities over one table share them. */
+  readonly cell: string
+  readonly scheme: Scheme
+  /** Opens stored values. */
+  readonly opener: ValueOpener
+  /** How the values of each row are encrypted. */
+  readonly recipes: Recipes
+  /** The bytes of a value. Throws for a value that cannot be stored, naming entity and property. */
+  serialise(value: unknown): Plaintext
+  /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */
+  prepare(recipe: RowRecipe): Promise<unknown> | undefined
+  /** What is to be stored; `undefined` where KMS must be asked first. */
+  encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined
+  encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored>
+  /** A value of a row, as the driver delivered it. Throws `DriverValueError` if that is not what the column holds. */
+  storedOf(value: unknown): Stored
+  /** An error of this column. */
+  error(
+    Class: new (reason: string, details: ErrorDetails) => KmsEncryptionError,
+    reason: string,
+    cause?: unknown,
+  ): KmsEncryptionError
+  /** The same error with entity and property. */
+  placed(error: unknown): KmsEncryptionError
+}
