@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type DataSource } from 'typeorm'
 import { type Arguments, type CommandOptions, UsageError } from './command'
+import { loadModule } from './load-module'
 
 export const DATA_SOURCE_OPTIONS = {
   dataSource: {
@@ -13,9 +12,6 @@ export const DATA_SOURCE_OPTIONS = {
     help: 'file that exports the DataSource, e.g. ormconfig.ts',
   },
 } as const satisfies CommandOptions
-
-/** What teaches Node to load TypeScript; the first that the application has installed is used. */
-const TYPESCRIPT_LOADERS = ['@swc-node/register', 'tsx/cjs', 'ts-node/register/transpile-only']
 
 /** The initialised DataSource that the file named by `--dataSource` exports; destroyed after `use`. */
 export async function withDataSource<T>(
@@ -37,42 +33,38 @@ export async function withDataSource<T>(
 }
 
 async function loadDataSource(file: string): Promise<DataSource> {
-  const exports = await load(file)
-  const candidates = await Promise.all(valuesOf(exports))
-  const [found, ...others] = new Set(candidates.filter(isDataSource))
-  if (found && others.length === 0) return found
-  throw new UsageError(`${file} exports ${!found ? 'no DataSource' : 'more than one DataSource'}`)
-}
-
-async function load(file: string): Promise<Record<string, unknown>> {
-  const require = createRequire(file)
-  if (/\.[cm]?ts$/.test(file)) {
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to see a loader that is already there
-    if (!('.ts' in require.extensions)) registerTypeScript(require, file)
-    if (!file.endsWith('.mts')) return require(file) as Record<string, unknown>
-  }
-  return (await import(pathToFileURL(file).href)) as Record<string, unknown>
-}
-
-function registerTypeScript(require: NodeJS.Require, file: string): void {
-  for (const loader of TYPESCRIPT_LOADERS) {
-    try {
-      require(loader)
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error
-    }
-  }
+  const exports = await loadModule(file)
+  const found = new Set((await Promise.all(valuesOf(exports))).filter(isDataSource))
+  // Only where there is none: to call what a module exports may do anything.
+  const made = found.size > 0 ? [] : await Promise.all(factoriesOf(exports).map((make) => make()))
+  const [dataSource, ...others] = new Set([...found, ...made.filter(isDataSource)])
+  if (dataSource && others.length === 0) return dataSource
+  const what = dataSource ? 'more than one DataSource' : 'no DataSource'
   throw new UsageError(
-    `to load ${file}, install a TypeScript loader (npm install --save-dev @swc-node/register), or name the compiled JavaScript file. esbuild's loaders (tsx) need a type in each @KmsEncrypted().`,
+    `${file} exports ${what}. Export one, or a function without parameters that makes it: export default new DataSource(encryption.configure({ … }))`,
   )
 }
 
 /** What a module exports. The default export of CommonJS that an ES-module import loads is all of its exports. */
 function valuesOf(exports: Record<string, unknown>): unknown[] {
+  return Object.values(namedOf(exports))
+}
+
+function namedOf(exports: Record<string, unknown>): Record<string, unknown> {
   const inner = exports.default
   const hasInner = typeof inner === 'object' && inner !== null && !isDataSource(inner)
-  return [...Object.values(exports), ...(hasInner ? Object.values(inner as Record<string, unknown>) : [])]
+  return hasInner ? { ...exports, ...(inner as Record<string, unknown>) } : exports
+}
+
+/** The default export, and what is called like createDataSource; with no parameters, and no class. */
+function factoriesOf(exports: Record<string, unknown>): (() => unknown)[] {
+  return Object.entries(namedOf(exports)).flatMap(([name, value]) =>
+    (name === 'default' || /data_?source$/i.test(name)) && isFactory(value) ? [value] : [],
+  )
+}
+
+function isFactory(value: unknown): value is () => unknown {
+  return typeof value === 'function' && value.length === 0 && !/^class\b/.test(String(value))
 }
 
 function isDataSource(value: unknown): value is DataSource {

@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { storedFromDriver } from '../column/driver-value'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
@@ -18,12 +19,14 @@ export interface ColumnContents {
 /**
  * Looks at all rows that the role may see.
  *
- * @throws ColumnTypeError (the database has no such column), TableAccessError (the role may not read it).
+ * @throws ColumnTypeError (the database has no such column), TableAccessError (the role may not read it),
+ * DriverValueError (the driver does not deliver bytes).
  */
 export async function columnContents(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnContents> {
   const layout = await readableLayout(queryRunner, column)
   return asReader(column, async () => {
     const { dialect } = layout
+    await requireBytes(queryRunner, layout)
     const current = await valueStarts(queryRunner, layout)
     const versions = await dialect.allVersions(queryRunner, layout)
     return {
@@ -36,6 +39,16 @@ export async function columnContents(queryRunner: QueryRunner, column: BoundColu
       hidesRows: await dialect.hidesRows(queryRunner, layout),
     }
   })
+}
+
+/** A driver that makes text of a binary column shows mangled ciphertext, which looks like plaintext. */
+async function requireBytes(queryRunner: QueryRunner, layout: ColumnLayout): Promise<void> {
+  const { dialect, kind, name, table, place } = layout
+  if (kind !== 'binary') return
+  const [row] = (await queryRunner.query(
+    `SELECT ${name} AS _v FROM ${table} WHERE ${name} IS NOT NULL LIMIT 1`,
+  )) as { _v: unknown }[]
+  if (row) storedFromDriver(row._v, dialect.binaryColumnsHoldBytes ? 'bytes' : 'any storage class', place)
 }
 
 /** Refuses where a certificate or a count would not be true, because the database hides rows from the role. */

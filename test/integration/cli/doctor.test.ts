@@ -135,6 +135,28 @@ describeDatabases('The doctor', (db) => {
     if (db().name === 'postgres') await sql('DROP FUNCTION lower_case CASCADE')
   })
 
+  it('finds a driver that makes text of bytes', async () => {
+    const extra = {
+      mariadb: {
+        typeCast: (field: { type: string; string(): string | null }, next: () => unknown) =>
+          /BLOB|STRING/.test(field.type) ? field.string() : next(),
+      },
+      postgres: { types: { getTypeParser: () => (value: unknown) => String(value) } },
+      sqlite: undefined,
+    }[db().name]
+    if (!extra) {
+      process.stdout.write('better-sqlite3 has no setting that converts bytes.\n')
+      return expect(db().name).toBe('sqlite')
+    }
+    const options = app.encryption.configure({ ...db().options, entities: [User], extra })
+    const mangled = await new DataSource(options).initialize()
+    const found = bad(await databaseFindings(mangled, 'ormconfig.ts'))
+    await mangled.destroy()
+    expect(found).toHaveLength(3)
+    for (const line of found)
+      expect(line).toMatch(/^problem: User\.\w+: expected the bytes of a binary column/)
+  })
+
   it('finds an instrumentation that records what is saved', () => {
     expect(tracingFindings(app.dataSource, __filename)).toEqual([])
     const save = Object.assign(() => Promise.resolve(), { __wrapped: true })
