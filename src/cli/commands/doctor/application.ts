@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type DataSource } from 'typeorm'
 import { boundColumns } from '../../../orm/bound-columns'
+import { declaredColumns, type DeclaredColumnReport } from '../../../orm/declarations'
 import { KmsEncryptionSubscriber } from '../../../orm/subscriber'
 import { count, type Finding, finding } from './finding'
 
@@ -60,8 +61,30 @@ export function applicationFindings(dataSource: DataSource): Finding[] {
       'ok',
       `configure() was called; ${count(columns.length, 'encrypted column')} in ${entityNames}`,
     ),
+    ...declaredColumns(dataSource).map(declarationFinding),
     subscriberFinding(dataSource),
   ]
+}
+
+/** Each declaration that is loaded, with what became of it. */
+function declarationFinding({ declaredIn, property, outcome, columns }: DeclaredColumnReport): Finding {
+  const declared = `${declaredIn}.${property}`
+  switch (outcome) {
+    case 'encrypted': {
+      const places = columns.map(
+        ({ metadata }) => `${metadata.entityMetadata.tablePath}.${metadata.databaseName}`,
+      )
+      return finding('application', 'ok', `${declared}: encrypted, in ${[...new Set(places)].join(', ')}`)
+    }
+    case 'overridden':
+      return finding(
+        'application',
+        'ok',
+        `${declared}: overridden by nearer declarations, which are encrypted`,
+      )
+    case 'not in this DataSource':
+      return finding('application', 'ok', `${declared}: declared, and no entity of this DataSource has it`)
+  }
 }
 
 function subscriberFinding({ subscribers }: DataSource): Finding {
