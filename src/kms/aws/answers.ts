@@ -1,8 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { KmsRequestError } from '../../errors'
+import { MAX_BLOB_LENGTH } from './blob-outline'
 
-/** Longest ciphertext that KMS Decrypt takes, in bytes. */
-const MAX_BLOB_LENGTH = 6144
 const DATA_KEY_LENGTH = 32
 
 type Operation = string
