@@ -74,6 +74,8 @@ export interface Dialect {
   changeType(layout: ColumnLayout, type: string): string
   /** Most bytes or characters of a column; `undefined` for no limit that matters. */
   capacityOf(queryRunner: QueryRunner, table: string, column: DatabaseColumn): Promise<number | undefined>
+  /** What stands behind the type of a text column so that it keeps its character set and collation, as SQL. */
+  textOptions(queryRunner: QueryRunner, table: string, name: string): Promise<string>
   /** False for a text with a character that no text column takes. */
   isStorableText(text: Buffer): boolean
 
@@ -106,15 +108,13 @@ export interface Dialect {
 
   // --- Findings ---
 
+  /** True if this session cuts off values that are too long and says nothing; `undefined` where none can. */
+  cutsOffValues(queryRunner: QueryRunner): Promise<boolean | undefined>
+
   /** Names of the triggers and rules of the table: each may change what is stored. */
   triggers(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
   /** True if the database leaves rows of the table out for this role (row level security). */
   hidesRows(queryRunner: QueryRunner, layout: TableLayout): Promise<boolean>
-  /**
-   * Rows of earlier versions of the table that the database keeps and that hold plaintext in the column; `undefined`
-   * where it keeps none.
-   */
-  plaintextInHistory(queryRunner: QueryRunner, layout: ColumnLayout): Promise<number | undefined>
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */
   allVersions(queryRunner: QueryRunner, layout: TableLayout): Promise<string | undefined>
 

@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import Database from 'better-sqlite3'
 import { Entity, type DataSourceOptions, PrimaryGeneratedColumn } from 'typeorm'
 import { DriverValueError, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { decryptColumns, encryptColumns, rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { type DatabaseName, describeDatabases } from '../support/databases'
 import { failure, startApplication, type TestApplication } from '../support/encryption'
 
@@ -97,6 +98,27 @@ describeDatabases('a driver that converts binary columns', (db) => {
       },
     )
   })
+
+  it.each(['hex', 'latin1', 'utf8'] as const)(
+    'into text (%s) ends every migration before a value is judged or written',
+    async (encoding) => {
+      const rows = (): Promise<unknown> => db().rawQuery('SELECT * FROM lenient')
+      const before = await rows()
+      const options = CONVERTING[db().name]((bytes) => bytes.toString(encoding))
+      const { dataSource } = await app.restart({}, options)
+      const run = [
+        () => encryptColumns(dataSource, Lenient, ['secret', 'bytes']),
+        () => rotateColumns(dataSource, Lenient, ['bytes'], { newDataKeys: true, skipFailed: true }),
+        () => verifyColumns(dataSource, Lenient, ['secret']),
+        () => decryptColumns(dataSource, Lenient, ['bytes'], { skipFailed: true }),
+      ]
+      for (const each of run) {
+        expect(await failure(each())).toMatchObject({ code: 'DRIVER_VALUE', entity: 'Lenient' })
+      }
+      expect(await rows()).toEqual(before)
+      await dataSource.destroy()
+    },
+  )
 
   it.each<[string, Convert]>([
     ['Uint8Array', (bytes) => new Uint8Array(bytes)],

@@ -4,10 +4,10 @@ import { allVersions } from './history'
 import { readKeys } from './keys'
 import { type Format, mysqlLanguage } from './lexical-rules'
 import { MysqlRows } from './rows'
-import { failureOf, fixFormats, limitLockWait } from './session'
+import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { plaintextInHistory, triggers } from './table'
-import { capacityOf, changeType, roomyType, storedType } from './types'
+import { triggers } from './table'
+import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
 
 /** MySQL and MariaDB. */
 export const mysql: Dialect = {
@@ -21,6 +21,7 @@ export const mysql: Dialect = {
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
   changeType,
   capacityOf,
+  textOptions,
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql,
@@ -34,7 +35,7 @@ export const mysql: Dialect = {
   failureOf,
   triggers,
   hidesRows: () => Promise.resolve(false),
-  plaintextInHistory,
+  cutsOffValues,
   allVersions,
   steps,
 }

@@ -10,8 +10,9 @@ import { parts } from '../rows/parts'
 import { inTransaction, rolledBack } from '../rows/transaction'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
 import { bytesSql } from './bytes'
-import { columnsSetOnUpdate, triggers } from './table'
+import { columnsSetOnUpdate, hasNoTransactions, triggers } from './table'
 import { MysqlTransaction } from './transaction'
+import { ColumnTypeError } from '../../errors'
 
 /** Types whose text a person reads as it is. */
 const SHOWN_AS_TEXT = new Set([
@@ -35,7 +36,13 @@ export class MysqlRows extends SqlRows {
   /** Assignments of columns to themselves, which the database would set to the time of the UPDATE. */
   readonly #kept: string
 
-  private constructor(queryRunner: QueryRunner, layout: RowsLayout, kept: readonly string[]) {
+  private constructor(
+    queryRunner: QueryRunner,
+    layout: RowsLayout,
+    kept: readonly string[],
+    /** What is tried out could not be taken back otherwise. */
+    private readonly canUndo: boolean,
+  ) {
     super(layout)
     this.#queryRunner = queryRunner
     this.#transaction = new MysqlTransaction(queryRunner)
@@ -43,7 +50,15 @@ export class MysqlRows extends SqlRows {
   }
 
   static async over(queryRunner: QueryRunner, layout: RowsLayout): Promise<MysqlRows> {
-    return new MysqlRows(queryRunner, layout, await columnsSetOnUpdate(queryRunner, layout))
+    const canUndo = !(await hasNoTransactions(queryRunner, layout))
+    const altering = canUndo ? [] : await triggers(queryRunner, layout)
+    if (altering.length > 0) {
+      throw new ColumnTypeError(
+        `the table has the triggers ${altering.join(', ')} and an engine that has no transactions, so that what they make of a value could not be taken back. Change the engine first: ALTER TABLE ${layout.table} ENGINE = InnoDB; or drop the triggers meanwhile. Nothing was changed.`,
+        layout.place,
+      )
+    }
+    return new MysqlRows(queryRunner, layout, await columnsSetOnUpdate(queryRunner, layout), canUndo)
   }
 
   override async again(rows: readonly ColumnRow[]): Promise<ColumnRow[]> {
@@ -59,8 +74,8 @@ export class MysqlRows extends SqlRows {
     return written
   }
 
-  tryOut(change: Change): Promise<void> {
-    return rolledBack(this.#transaction, () => this.#update([change]))
+  async tryOut(change: Change): Promise<void> {
+    if (this.canUndo) await rolledBack(this.#transaction, () => this.#update([change]))
   }
 
   inSnapshot<T>(work: () => Promise<T>): Promise<T> {

@@ -31,6 +31,12 @@ export function fixFormats(
   })
 }
 
+/** Outside of strict mode. */
+export async function cutsOffValues(queryRunner: QueryRunner): Promise<boolean> {
+  const [row] = (await queryRunner.query('SELECT @@SESSION.sql_mode AS mode')) as { mode: string }[]
+  return !/STRICT_(TRANS|ALL)_TABLES/.test(row?.mode ?? '')
+}
+
 export const FAILURES: FailureCodes = {
   ER_LOCK_WAIT_TIMEOUT: 'locked',
   ER_LOCK_DEADLOCK: 'deadlock',

@@ -1,6 +1,5 @@
 import { type QueryRunner } from 'typeorm'
-import { type ColumnLayout, type TableLayout } from '../column-layout'
-import { beginsLikeCiphertext } from '../rows/value-sql'
+import { type TableLayout } from '../column-layout'
 
 /** Finds a table in `information_schema`, whose columns have these names there. */
 export function inCatalogue({ path }: Pick<TableLayout, 'path'>, columns = ['table_schema', 'table_name']) {
@@ -29,22 +28,12 @@ export async function triggers(queryRunner: QueryRunner, table: TableLayout): Pr
   return rows.map(({ name }) => name)
 }
 
-/** MariaDB keeps the earlier versions of the rows of system-versioned tables. */
-export async function plaintextInHistory(
-  queryRunner: QueryRunner,
-  layout: ColumnLayout,
-): Promise<number | undefined> {
-  const { where, parameters } = inCatalogue(layout)
-  const found = (await queryRunner.query(
-    `SELECT 1 AS found FROM information_schema.tables WHERE ${where} AND table_type = 'SYSTEM VERSIONED'`,
+/** True for an engine that undoes nothing, e.g. MyISAM; false for a view. */
+export async function hasNoTransactions(queryRunner: QueryRunner, table: TableLayout): Promise<boolean> {
+  const { where, parameters } = inCatalogue(table)
+  const rows = (await queryRunner.query(
+    `SELECT transactions AS answer FROM information_schema.tables JOIN information_schema.engines USING (engine) WHERE ${where}`,
     parameters,
-  )) as unknown[]
-  if (found.length === 0) return undefined
-  const counted = async (rows: string): Promise<number> => {
-    const [row] = (await queryRunner.query(
-      `SELECT COUNT(*) AS n FROM ${layout.table} ${rows} WHERE ${layout.name} IS NOT NULL AND NOT (${beginsLikeCiphertext(layout)})`,
-    )) as { n: number | string }[]
-    return Number(row?.n)
-  }
-  return (await counted('FOR SYSTEM_TIME ALL')) - (await counted(''))
+  )) as { answer: string }[]
+  return rows.some(({ answer }) => answer === 'NO')
 }

@@ -58,8 +58,13 @@ export async function capacityOf(
   return Math.floor(known / (WIDE[charsetOf(await collationOf(queryRunner, table, name))] ?? 1))
 }
 
+export async function textOptions(queryRunner: QueryRunner, table: string, name: string): Promise<string> {
+  const collation = await collationOf(queryRunner, table, name)
+  return ` CHARACTER SET ${charsetOf(collation)} COLLATE ${collation}`
+}
+
 /** The collation of a text column; TypeORM does not tell that of the database's default character set. */
-export async function collationOf(queryRunner: QueryRunner, table: string, name: string): Promise<string> {
+async function collationOf(queryRunner: QueryRunner, table: string, name: string): Promise<string> {
   const [column] = (await queryRunner.query(`SHOW FULL COLUMNS FROM ${table} WHERE Field = ?`, [name])) as [
     { Collation: string },
   ]
@@ -67,6 +72,6 @@ export async function collationOf(queryRunner: QueryRunner, table: string, name:
 }
 
 /** The character set of a collation: `latin1` of `latin1_swedish_ci`. */
-export function charsetOf(collation: string): string {
+function charsetOf(collation: string): string {
   return collation.split('_', 1).join('')
 }

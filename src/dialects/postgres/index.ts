@@ -17,6 +17,7 @@ export const postgres: Dialect = {
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
   changeType,
   capacityOf: (_queryRunner, _table, { length }) => Promise.resolve(length ? Number(length) : undefined),
+  textOptions: () => Promise.resolve(''),
   isStorableText: (text) => !text.includes(0),
   placeholder: (position) => `$${position}`,
   bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
@@ -30,7 +31,7 @@ export const postgres: Dialect = {
   failureOf,
   triggers,
   hidesRows,
-  plaintextInHistory: () => Promise.resolve(undefined),
+  cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),
   steps,
 }

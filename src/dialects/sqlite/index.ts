@@ -32,6 +32,7 @@ export const sqlite: Dialect = {
   changeType: ({ table, name }: ColumnLayout, type: string) =>
     `make the table ${table} anew with the column ${name} of type ${type} (queryRunner.changeColumn in a migration).`,
   capacityOf: () => Promise.resolve(undefined),
+  textOptions: () => Promise.resolve(''),
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql: ({ name }) => `CAST(${name} AS BLOB)`,
@@ -53,7 +54,7 @@ export const sqlite: Dialect = {
     return rows.map(({ name }) => name)
   },
   hidesRows: () => Promise.resolve(false),
-  plaintextInHistory: () => Promise.resolve(undefined),
+  cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),
   steps,
 }

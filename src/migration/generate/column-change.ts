@@ -1,7 +1,8 @@
 import { type QueryRunner, type Table, type TableColumn } from 'typeorm'
 import { type ChangedColumn, type NewColumn } from '../../dialects/steps'
+import { dialectOf } from '../../dialects'
 import { type BoundColumn } from '../../orm/bound-column'
-import { charsetOf, kindOf, mysqlCollation } from '../rows/column-layout'
+import { kindOf } from '../rows/column-layout'
 import { columnStatus } from '../status'
 import { dataSourceOf } from '../target'
 import { requireDeclaredType } from '../declared-type'
@@ -82,9 +83,8 @@ async function fullTypeOf(
 ): Promise<string> {
   const { driver, options } = dataSourceOf(queryRunner)
   const type = driver.createFullType(old)
-  if ((options.type !== 'mysql' && options.type !== 'mariadb') || kindOf(old.type) !== 'text') return type
-  const collation = await mysqlCollation(queryRunner, tableSql, old.name)
-  return `${type} CHARACTER SET ${charsetOf(collation)} COLLATE ${collation}`
+  if (kindOf(old.type) !== 'text') return type
+  return type + (await dialectOf(options.type).textOptions(queryRunner, tableSql, old.name))
 }
 
 /** `NULL` is what a column without a default has. */

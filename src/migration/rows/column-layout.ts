@@ -1,4 +1,4 @@
-import { type DataSourceOptions, type QueryRunner } from 'typeorm'
+import { type QueryRunner } from 'typeorm'
 import { type ColumnLayout as TableColumnLayout, kindOf, type RowsLayout } from '../../dialects/column-layout'
 import { dialectOf } from '../../dialects'
 import { ColumnTypeError, KmsEncryptionError } from '../../errors'
@@ -6,13 +6,6 @@ import { type BoundColumn } from '../../orm/bound-column'
 import { dataSourceOf } from '../target'
 
 export { type ColumnKind, kindOf } from '../../dialects/column-layout'
-export { charsetOf, collationOf as mysqlCollation } from '../../dialects/mysql/types'
-
-export type Database = ReturnType<typeof dialectOf>['name']
-
-export function databaseOf({ type }: Pick<DataSourceOptions, 'type'>): Database {
-  return dialectOf(type).name
-}
 
 /** An encrypted column of an entity, and how the database has it now. */
 export interface ColumnLayout extends TableColumnLayout {

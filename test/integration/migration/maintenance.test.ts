@@ -199,6 +199,17 @@ describeDatabases(
       expect(await others()).toEqual(before)
     })
 
+    it('refuses triggers on a table whose engine takes nothing back', async () => {
+      await db().rawQuery('ALTER TABLE kept ENGINE = MyISAM')
+      expect(await encryptColumns(app().dataSource, Kept, ['note'])).toMatchObject([{ changed: ROWS }])
+      await db().rawQuery(ALTERING.mariadb.join())
+      const before = await all()
+      const error = await failure(encryptColumns(app().dataSource, Kept, ['secret']))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'secret' })
+      expect(error.message).toContain('ALTER TABLE `kept` ENGINE = InnoDB')
+      expect(await all()).toEqual(before)
+    })
+
     it('inside of a migration leaves no failed statement behind', async () => {
       const runner = app().dataSource.createQueryRunner()
       const sent: string[] = []

@@ -5,7 +5,8 @@ import { columnStatus, type KeyCount } from '../../../migration'
 import { rowsHidden } from '../../../migration/column-contents'
 import { declaredTypeMismatch } from '../../../migration/declared-type'
 import { checkKind } from '../../../migration/column-fits'
-import { databaseOf, type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
+import { dialectOf } from '../../../dialects'
+import { type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { storedLength } from '../../../orm/column-type'
 import { encryptedColumns, placeOf } from '../../encrypted-columns'
@@ -30,9 +31,9 @@ export async function databaseFindings(dataSource: DataSource, file: string): Pr
 }
 
 async function sqlModeFindings({ options }: DataSource, queryRunner: QueryRunner): Promise<Finding[]> {
-  if (databaseOf(options) !== 'mysql') return []
-  const [row] = (await queryRunner.query('SELECT @@SESSION.sql_mode AS mode')) as [{ mode: string }]
-  if (/STRICT_(TRANS|ALL)_TABLES/.test(row.mode)) {
+  const cutsOff = await dialectOf(options.type).cutsOffValues(queryRunner)
+  if (cutsOff === undefined) return []
+  if (!cutsOff) {
     return [finding('database', 'ok', 'sql_mode is strict: a value that is too long is refused')]
   }
   return [
