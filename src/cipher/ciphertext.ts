@@ -1,4 +1,4 @@
-import { isBareCiphertextBlob, MAX_BLOB_LENGTH } from '../kms/aws/blob-outline'
+import { isBareCiphertextBlob, MAX_BLOB_LENGTH } from '../kms/blob-outlines'
 import { type EncryptedDataKey } from '../kms/bytes'
 import { HEADER_LENGTH, IV_LENGTH, MAGIC, PREFIX_LENGTH, Suite, TAG_LENGTH, VERSION } from './format'
 

@@ -1,7 +1,7 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { type EncryptionContext, serialiseContext } from '../context'
-import { tampered } from '../data-keys/data-key'
 import { ROOT_LENGTH } from '../suites/stored-key/seal'
+import { tampered } from '../tampered'
 
 /** Bytes of an index value. */
 export const INDEX_LENGTH = 16

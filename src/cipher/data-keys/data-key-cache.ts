@@ -1,12 +1,13 @@
 import { inspect } from 'node:util'
 import { TTLCache } from '@isaacs/ttlcache'
-import { channels, type DataKeyEvent } from '../../diagnostics'
+import { type DataKeyEvent } from '../../diagnostics'
 import { ClosedError, KmsRequestError } from '../../errors'
 import { asEncryptedDataKey } from '../../kms/bytes'
 import { type Caller, type GeneratedDataKey, type KeyService } from '../../kms/key-service'
 import { type EnvelopeCiphertext, isEncryptedDataKeyLength } from '../ciphertext'
 import { Refusals } from '../refusals'
 import { type Scope } from '../scope'
+import { CallsUnderWay } from './calls-under-way'
 import { DataKey, KEY_LENGTH } from './data-key'
 import { Refresh } from './refresh'
 
@@ -45,15 +46,13 @@ export class DataKeyCache {
   readonly #keys: TTLCache<string, DataKey>
   /** By KMS key and context; for writing. Each key is also in `#keys`, which owns it. */
   readonly #sealing = new Map<string, Sealing>()
-  /** Calls under way, by what they will bring. */
-  readonly #underWay = new Map<string, Promise<DataKey>>()
+  readonly #calls = new CallsUnderWay()
   /** The key that was used last: the rows of a page mostly share one, and so do those of a save. */
   #last: DataKey | undefined
   #lastSealing: Sealing | undefined
   #closed = false
   /** The queue before KMS gives what runs in the background a turn of its own. */
   readonly #background: Caller = {}
-  readonly counts = { hits: 0, misses: 0 }
   /** Data keys that were fetched before anyone had to wait for them. */
   refreshed = 0
 
@@ -71,6 +70,11 @@ export class DataKeyCache {
         for (const [id, sealing] of this.#sealing) if (sealing.key === key) this.#sealing.delete(id)
       },
     })
+  }
+
+  /** `hits`: values served by a data key in memory. `misses`: calls to KMS that someone waited for. */
+  get counts(): { hits: number; misses: number } {
+    return this.#calls.counts
   }
 
   /** Number of data keys in memory. */
@@ -128,8 +132,7 @@ export class DataKeyCache {
 
   /** Counts a value that was served by a data key in memory. */
   hit(purpose: DataKeyEvent['purpose']): void {
-    this.counts.hits++
-    publish(purpose, 'hit')
+    this.#calls.hit(purpose)
   }
 
   /** Zero-fills all keys; from now on every request fails. */
@@ -227,23 +230,12 @@ export class DataKeyCache {
     return key
   }
 
-  /** `waiting`: what someone waits for; nobody waits for what is fetched in the background. */
   #once(
-    waiting: DataKeyEvent['purpose'] | undefined,
+    purpose: DataKeyEvent['purpose'] | undefined,
     id: string,
     ask: () => Promise<DataKey>,
   ): Promise<DataKey> {
-    if (this.#closed) return Promise.reject(closed())
-    let promise = this.#underWay.get(id)
-    if (!promise) {
-      if (waiting) {
-        this.counts.misses++
-        publish(waiting, 'miss')
-      }
-      promise = ask().finally(() => this.#underWay.delete(id))
-      this.#underWay.set(id, promise)
-    }
-    return promise
+    return this.#closed ? Promise.reject(closed()) : this.#calls.share(purpose, id, ask)
   }
 }
 
@@ -254,10 +246,6 @@ function checkGenerated({ plaintext, encrypted }: GeneratedDataKey): void {
   throw new KmsRequestError(
     `KMS answered GenerateDataKey with a key of ${plaintext.length} bytes, encrypted in ${encrypted.length}: that is no data key. Nothing was encrypted with it.`,
   )
-}
-
-function publish(purpose: DataKeyEvent['purpose'], outcome: DataKeyEvent['outcome']): void {
-  if (channels.dataKey.hasSubscribers) channels.dataKey.publish({ purpose, outcome } satisfies DataKeyEvent)
 }
 
 function sealingId(keyId: string, scope: Scope): string {

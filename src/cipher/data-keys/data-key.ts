@@ -1,12 +1,14 @@
 import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
-import { ClosedError, TamperedCiphertextError } from '../../errors'
+import { ClosedError } from '../../errors'
 import { type EncryptedDataKey } from '../../kms/bytes'
 import { type KeyReference } from '../../kms/key-service'
 import { asCiphertext, type CiphertextBytes } from '../bytes'
 import { type EnvelopeCiphertext } from '../ciphertext'
-import { envelopePrefix, HEADER_LENGTH, IV_LENGTH, keyTag, PREFIX_LENGTH, TAG_LENGTH } from '../format'
+import { envelopePrefix, HEADER_LENGTH, IV_LENGTH, PREFIX_LENGTH, TAG_LENGTH } from '../format'
 import { type Scope } from '../scope'
+import { tagMatches } from '../key-tag'
+import { tampered } from '../tampered'
 import { nextIv } from './iv'
 
 const ALGORITHM = 'aes-256-gcm'
@@ -178,30 +180,4 @@ export class DataKey {
   [inspect.custom](): string {
     return `DataKey { keyArn: '${this.keyReference}', uses: ${this.uses} }`
   }
-}
-
-/**
- * True if the key tag of a ciphertext is that of the key which opened it. The replicas of a multi-Region key have
- * one ARN per Region and open each other's ciphertexts, so their tag is not compared.
- */
-export function tagMatches(ciphertext: Buffer, keyArn: string): boolean {
-  return (
-    ciphertext.compare(tagOf(keyArn), 0, 4, PREFIX_LENGTH, HEADER_LENGTH) === 0 ||
-    keyArn.includes(':key/mrk-')
-  )
-}
-
-const tags = new Map<string, Buffer>()
-
-function tagOf(keyArn: string): Buffer {
-  let tag = tags.get(keyArn)
-  if (!tag) tags.set(keyArn, (tag = keyTag(keyArn)))
-  return tag
-}
-
-export function tampered(cause?: unknown): TamperedCiphertextError {
-  return new TamperedCiphertextError(
-    'the stored ciphertext was altered, or was copied here from another column. Restore the row from a backup.',
-    { cause },
-  )
 }

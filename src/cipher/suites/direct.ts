@@ -2,10 +2,11 @@ import { ValueTooLargeError, WrongContextError } from '../../errors'
 import { type Caller, type Decrypted, type KeyService } from '../../kms/key-service'
 import { type DirectCiphertext } from '../ciphertext'
 import { type EncryptionContext } from '../context'
-import { tagMatches, tampered } from '../data-keys/data-key'
 import { header, keyTag, Suite as SuiteByte } from '../format'
+import { tagMatches } from '../key-tag'
 import { type Refusals } from '../refusals'
 import { type Scope } from '../scope'
+import { tampered } from '../tampered'
 import { type Opener, type Suite } from './suite'
 
 /** Most bytes that KMS Encrypt takes under a symmetric key. */

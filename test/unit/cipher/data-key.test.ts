@@ -1,6 +1,7 @@
 import { createDecipheriv, randomBytes } from 'node:crypto'
 import { EnvelopeCiphertext } from '../../../src/cipher/ciphertext'
-import { DataKey, tagMatches } from '../../../src/cipher/data-keys/data-key'
+import { DataKey } from '../../../src/cipher/data-keys/data-key'
+import { tagMatches } from '../../../src/cipher/key-tag'
 import { header, keyTag } from '../../../src/cipher/format'
 import { ClosedError, TamperedCiphertextError } from '../../../src/errors'
 import { asEncryptedDataKey } from '../../../src/kms/bytes'

@@ -1,10 +1,10 @@
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { asCiphertext, type CiphertextBytes } from '../../bytes'
 import { type StoredKeyCiphertext } from '../../ciphertext'
-import { tampered } from '../../data-keys/data-key'
 import { nextIv } from '../../data-keys/iv'
 import { MAGIC, Suite, TAG_LENGTH, VERSION } from '../../format'
 import { type Scope } from '../../scope'
+import { tampered } from '../../tampered'
 
 /** Bytes of a stored data key. */
 export const ROOT_LENGTH = 32

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto'
+import { Entity, PrimaryGeneratedColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { encryptColumns, rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { describeDatabases } from '../../support/databases'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
+
+@Entity()
+class Document {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ type: 'buffer', acceptPlaintext: true }) content!: Buffer
+}
+
+/** Suite 4 has another layout; what the others have is not known. */
+const SUITES = [4, 5, 64, 127]
+
+describeDatabases('A value that a newer release wrote', (db) => {
+  let app: TestApplication
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Document])
+    await app.dataSource.getRepository(Document).insert({ content: Buffer.from('x') })
+  })
+  beforeEach(() => {
+    app.kms.calls.reset()
+  })
+  afterAll(() => app.stop())
+
+  it.each(SUITES)('of suite %d is neither read as plaintext nor changed by any pass', async (suite) => {
+    const q = (name: string): string => db().quote(name)
+    const bytes = Buffer.concat([Buffer.from([0xc1, 1, suite]), randomBytes(80)])
+    await db().rawQuery(`UPDATE ${q('document')} SET ${q('content')} = ?`, [bytes])
+    const { dataSource } = app
+    expect(await failure(dataSource.getRepository(Document).find())).toMatchObject({
+      code: 'CIPHERTEXT_NEWER',
+      entity: 'Document',
+      property: 'content',
+    })
+    for (const pass of [encryptColumns, rotateColumns]) {
+      expect(await failure(pass(dataSource, Document, ['content']))).toMatchObject({
+        code: 'CIPHERTEXT_NEWER',
+      })
+    }
+    const [verified] = await verifyColumns(dataSource, Document, ['content'])
+    expect(verified).toMatchObject({ failed: 1 })
+    const [row] = await db().rawQuery(`SELECT ${q('content')} AS v FROM ${q('document')}`)
+    expect(row?.['v']).toEqual(bytes)
+    expect(app.kms.calls.map(({ operation }) => operation)).not.toContain('Decrypt')
+  })
+})
