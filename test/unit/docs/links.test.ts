@@ -59,3 +59,13 @@ test('only docs/performance.md says what KMS costs', () => {
   const others = documents.filter(({ path }) => !['docs/performance.md', 'CHANGELOG.md'].includes(path))
   expect(others.filter(({ text }) => /\$\d/.test(prose(text))).map(({ path }) => path)).toEqual([])
 })
+
+test('docs/architecture.md names files and folders that are there', () => {
+  const named = codeSpans(document('docs/architecture.md')).filter((code) =>
+    /^[\w-]+[/][\w./-]*$|^[\w-]+[.]ts$/.test(code),
+  )
+  expect(named.length).toBeGreaterThan(20)
+  expect(named.filter((name) => !['src', ''].some((place) => existsSync(join(root, place, name))))).toEqual(
+    [],
+  )
+})
