@@ -6,7 +6,7 @@ import { type Finding, finding } from './finding'
 const INSTRUMENTATIONS = ['@opentelemetry/instrumentation-typeorm', 'opentelemetry-instrumentation-typeorm']
 
 const REMEDY =
-  "leave it out of the instrumentations (new TypeormInstrumentation({ enabled: false }), or with getNodeAutoInstrumentations() '@opentelemetry/instrumentation-typeorm': { enabled: false }). It has no setting that leaves out the values. That of the driver records statements with placeholders, unless enhancedDatabaseReporting is on."
+  'leave it out of the instrumentations, or switch it off: new TypeormInstrumentation({ enabled: false }). No other setting of it leaves out the values. Trace the driver instead, which sees ciphertext; docs/opentelemetry.md has a span processor that removes the attribute.'
 
 /**
  * Does something record what is saved? OpenTelemetry's instrumentation of TypeORM writes the arguments of `save`,
