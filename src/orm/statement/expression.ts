@@ -211,6 +211,7 @@ export abstract class ExpressionReader extends Cursor {
         }
         if (symbol === ')' || symbol === ',' || symbol === ']' || symbol === ';' || symbol === '.')
           return undefined
+        if (symbol === '\\') this.fail()
         // A sign, or another operator in front of its operand.
         this.at++
         isFirst = false

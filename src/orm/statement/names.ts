@@ -17,7 +17,9 @@ export function nameOf(text: string, isQuoted: boolean, { caseOfNames, longestNa
         .toString()
         .replace(/\uFFFD$/, '')
     : text
-  const name = caseOfNames === 'lower' && !isQuoted ? whole.toLowerCase() : whole
+  // PostgreSQL folds the letters of ASCII only, where a character may have several bytes.
+  const isFolded = caseOfNames === 'lower' && !isQuoted
+  const name = isFolded ? whole.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : whole
   return { text: name, key: caseOfNames === 'none' ? name.toLowerCase() : name }
 }
 

@@ -19,7 +19,8 @@ export class Statements {
   readonly #reader: Reader
   readonly #encrypted: readonly CatalogueTable[]
   readonly #names: RegExp | undefined
-  readonly #known = new Map<string, Readings | undefined>()
+  /** `null` for statements without such a table. */
+  readonly #known = new Map<string, Readings | null>()
   #characters = 0
 
   /** Takes an initialised DataSource. */
@@ -38,11 +39,12 @@ export class Statements {
 
   /** The statement in each way in which it may be read, the likeliest first. */
   readings(text: string): Readings | undefined {
+    if (!this.#names) return undefined
     const known = this.#known.get(text)
-    if (known || this.#known.has(text)) return known
-    const readings = this.#names?.test(text) ? this.#reader.read(text) : undefined
+    if (known !== undefined) return known ?? undefined
+    const readings = this.#names.test(text) ? this.#reader.read(text) : null
     this.#remember(text, readings)
-    return readings
+    return readings ?? undefined
   }
 
   /** An encrypted column whose name is in the text, with that of its table; wherever they stand. */
@@ -54,7 +56,7 @@ export class Statements {
       .find(({ name, isEncrypted }) => isEncrypted && lower.includes(name.toLowerCase()))
   }
 
-  #remember(text: string, readings: Readings | undefined): void {
+  #remember(text: string, readings: Readings | null): void {
     if (text.length > MAX_CHARACTERS / 10) return
     if (this.#known.size >= MAX_STATEMENTS || this.#characters > MAX_CHARACTERS) {
       this.#known.clear()

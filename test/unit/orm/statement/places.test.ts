@@ -217,6 +217,7 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ['SELECT 1 FROM USR "U" WHERE "U".secret = $1', 'U.secret searched'],
     ['SELECT 1 FROM usr u WHERE U.SECRET = $1', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE "SECRET" = $1'],
+    ['SELECT 1 FROM accents a WHERE SÉCRET = $1', 'a.sÉcret searched'],
     ['SELECT 1 FROM "USR" u WHERE u.secret = $1'],
     ['SELECT 1 FROM usr u WHERE u.secret = ANY($1)', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.secret::text ILIKE $1', 'u.secret searched'],

@@ -35,6 +35,7 @@ const catalogue: Catalogue = {
     table('legacy.member', 'id*', 'secret'),
     table('member', 'id*', 'secret!'),
     table('pair', 'a*', 'b*', 'secret!'),
+    table('accents', 'id*', 'sÉcret!'),
   ],
 }
 
