@@ -1,13 +1,16 @@
 import { type LoadEvent, type ObjectLiteral } from 'typeorm'
-import { NotTriedError } from '../../errors'
+import { KmsEncryptionError, NotTriedError } from '../../errors'
 import { isLasting } from '../../errors/kinds'
 import { boundColumns } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
 import { SealedValue } from '../sealed-value'
 import { valuesOf } from '../entity-row'
+import { valueFrom } from './hydration'
+import { type Opened } from './opened-results'
+import { type Opening, openTogether } from './opening'
 
-/** Opens what hydration could not. TypeORM calls it for the entities of a result side by side. */
+/** Opens what hydration could not. TypeORM calls it for all entities of a result, and then waits for them together. */
 export function openSealed(
   entity: ObjectLiteral,
   event?: LoadEvent<ObjectLiteral>,
@@ -15,7 +18,7 @@ export function openSealed(
   if (!event) return undefined
   const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
     const value = SealedValue.of(column.metadata.getEntityValue(entity))
-    return value ? [open(entity, column, value)] : []
+    return value ? [open(entity, column, value, Page.of(event.queryRunner))] : []
   })
   if (sealed.length === 0) return undefined
   const all = Promise.all(sealed)
@@ -24,12 +27,18 @@ export function openSealed(
   return all
 }
 
-async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedValue): Promise<void> {
+async function open(
+  entity: ObjectLiteral,
+  column: BoundColumn,
+  value: SealedValue,
+  page: Page,
+): Promise<void> {
   try {
+    const opened = value.failure ?? (await page.open(column, value.stored, recipeOf(entity, column)))
     // The read fails with what could not be decrypted, and not with what was not tried because of it.
-    if (value.failure instanceof NotTriedError) await new Promise(setImmediate)
-    if (value.failure) throw value.failure
-    column.metadata.setEntityValue(entity, await column.decrypt(value.stored, recipeOf(entity, column)))
+    if (opened instanceof NotTriedError) await new Promise(setImmediate)
+    if (opened instanceof KmsEncryptionError) throw opened
+    if (opened) column.metadata.setEntityValue(entity, valueFrom(opened, column.scheme))
   } catch (error) {
     const failure = column.placed(error, entity)
     if (column.onUndecryptable === 'throw' || !isLasting(failure)) throw failure
@@ -39,4 +48,39 @@ async function open(entity: ObjectLiteral, column: BoundColumn, value: SealedVal
 
 function recipeOf(entity: ObjectLiteral, { recipes, metadata }: BoundColumn): RowRecipe {
   return recipes.constant ?? recipes.of(valuesOf(entity, metadata.entityMetadata))
+}
+
+/** What hydration left over of one result: opened together, once TypeORM has called for each of its entities. */
+class Page {
+  static readonly #pages = new WeakMap<object, Page>()
+  readonly #values: Opening[] = []
+  readonly #opened: Promise<unknown>
+
+  /** The page that is being collected for the results of a query runner. */
+  static of(queryRunner: object): Page {
+    let page = Page.#pages.get(queryRunner)
+    if (!page) Page.#pages.set(queryRunner, (page = new Page(() => Page.#pages.delete(queryRunner))))
+    return page
+  }
+
+  /** `begin` is called when it is complete. TypeORM calls for all entities of a result in one step. */
+  private constructor(begin: () => void) {
+    this.#opened = Promise.resolve().then(() => {
+      begin()
+      return openTogether(this.#values)
+    })
+  }
+
+  async open(column: BoundColumn, stored: Opening['stored'], recipe: RowRecipe): Promise<Opened | undefined> {
+    const value: Opening = {
+      column,
+      recipe,
+      stored,
+      bytes: column.opener.bytesOf(stored),
+      opened: undefined,
+    }
+    this.#values.push(value)
+    await this.#opened
+    return value.opened
+  }
 }

@@ -1,3 +1,4 @@
+import { type Scheme } from '../../column/scheme'
 import { KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
@@ -29,10 +30,8 @@ export class Hydration {
 
   #handOut(stored: Stored, opened: Opened): unknown {
     if (opened instanceof KmsEncryptionError) return this.#failed(stored, opened)
-    const { type } = this.#column.scheme
     try {
-      // A value that can be changed is made from bytes of its own for each who asks.
-      return type.deserialise(type.isImmutable ? opened : Buffer.from(opened))
+      return valueFrom(opened, this.#column.scheme)
     } catch (error) {
       return this.#failed(stored, error)
     }
@@ -55,4 +54,9 @@ export class Hydration {
   #failed(stored: Stored, error: unknown): object {
     return new SealedValue(this.#column, stored, this.#column.placed(error)).placeholder
   }
+}
+
+/** A value of a plaintext that others may have, too: one that can be changed is made of bytes of its own. */
+export function valueFrom(plaintext: Buffer, { type }: Scheme): unknown {
+  return type.deserialise(type.isImmutable ? plaintext : Buffer.from(plaintext))
 }
