@@ -87,11 +87,7 @@ export class Stage {
       vaults
         .flatMap(({ text, bytes, json, base64, direct, hidden, profile }) => {
           const texts: unknown[] = [text, base64, direct, hidden, (profile as Vault['profile'] | null)?.token]
-          return [
-            ...texts,
-            (bytes as Buffer | null)?.toString(),
-            ...((json as Values['json'] | null)?.codes ?? []),
-          ]
+          return [...texts, (bytes as Buffer | null)?.toString(), ...(json?.codes ?? [])]
         })
         .concat(items.map(({ note }) => note)),
     )
