@@ -22,6 +22,7 @@ import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
+import { refuseUndeclaredResults } from './undeclared-results'
 import { searchRefusal } from './write/tokens'
 
 /** What columns take over where they say nothing themselves. */
@@ -116,6 +117,7 @@ export class DataSourceBinding {
       refuseIndexes(metadata)
     }
     const statements = (this.#read = new Statements(this.#dataSource))
+    refuseUndeclaredResults(this.#dataSource, statements)
     this.#results = new ResultOpener(statements, this.#opened, this.#raw)
     this.#statements = new StatementGuard(statements)
     const { subscribers, queryResultCache } = this.#dataSource

@@ -1,0 +1,157 @@
+import 'reflect-metadata'
+import {
+  Column,
+  DataSource,
+  type DataSourceOptions,
+  Entity,
+  PrimaryGeneratedColumn,
+  ViewColumn,
+  ViewEntity,
+  VirtualColumn,
+} from 'typeorm'
+import { kmsEncryption, type KmsEncryption, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { describeDatabases } from '../support/databases'
+import { failure, KEY, testKms } from '../support/encryption'
+
+@Entity('account')
+class Account {
+  @PrimaryGeneratedColumn() id!: number
+  @Column({ type: 'varchar' }) owner!: string
+  @KmsEncrypted() secret!: string
+  @KmsEncrypted({ storage: 'text' }) note!: string
+}
+
+@Entity('visitor')
+class Visitor {
+  @PrimaryGeneratedColumn() id!: number
+  @Column({ type: 'varchar' }) secret!: string
+}
+
+type Expression = string | ((dataSource: DataSource) => ReturnType<DataSource['createQueryBuilder']>)
+
+/** A view with one column `value` that is not declared as encrypted. */
+function view(expression: Expression, type: unknown = String): new () => { value: unknown } {
+  class Shown {
+    value!: unknown
+  }
+  Reflect.defineMetadata('design:type', type, Shown.prototype, 'value')
+  ViewColumn()(Shown.prototype, 'value')
+  ViewEntity({ name: 'shown', expression } as Parameters<typeof ViewEntity>[0])(Shown)
+  return Shown
+}
+
+const selecting =
+  (sql: string): Expression =>
+  (dataSource) =>
+    dataSource.createQueryBuilder().select(sql, 'value').from(Account, 'a')
+
+describeDatabases('A column that nobody declared as encrypted', (db) => {
+  let encryption: KmsEncryption
+  let started: DataSource | undefined
+
+  beforeAll(async () => {
+    const { client } = await testKms()
+    encryption = kmsEncryption({ keyId: KEY, client })
+  })
+  afterEach(async () => {
+    if (started?.isInitialized) await started.destroy()
+  })
+  afterAll(() => {
+    encryption.close()
+  })
+
+  const start = async (...entities: (new () => object)[]): Promise<DataSource> => {
+    const options = {
+      ...db().options,
+      entities: [Account, Visitor, ...entities],
+      dropSchema: true,
+      synchronize: true,
+    } as DataSourceOptions
+    started = new DataSource(encryption.configure(options))
+    return started.initialize()
+  }
+  const q = (name: string): string => db().quote(name)
+  const account = { owner: 'Ada', secret: 'of Ada', note: 'a note' }
+
+  it.each<[string, () => Expression]>([
+    ['a builder', () => selecting('a.secret')],
+    ['a text', () => `SELECT a.${q('secret')} AS ${q('value')} FROM ${q('account')} a`],
+    ['a subquery', () => `SELECT s.x AS ${q('value')} FROM (SELECT secret AS x FROM account) s`],
+    ['a union', () => `SELECT owner AS value FROM account UNION ALL SELECT note FROM account`],
+    ['base64 text', () => selecting('a.note')],
+  ])('of a view is refused: %s', async (_, expression) => {
+    expect(await failure(start(view(expression())))).toMatchObject({
+      code: 'INVALID_OPTION',
+      entity: 'Shown',
+      property: 'value',
+      message: expect.stringMatching(/boundTo: \{ table: 'account', column: '(secret|note)' \}/) as string,
+    })
+  })
+
+  it.each<[string, () => Expression]>([
+    ['another column', () => selecting('a.owner')],
+    ['a count', () => selecting('COUNT(a.secret)')],
+    ['whether there is a value', () => selecting('CASE WHEN a.secret IS NULL THEN 0 ELSE 1 END')],
+    ['its length', () => selecting('LENGTH(a.note)')],
+    ['a column of the same name of another table', () => `SELECT secret AS value FROM visitor`],
+    ['a text with the name of the table', () => `SELECT 'account secret' AS value FROM visitor`],
+  ])('of a view works where it is %s', async (_, expression) => {
+    const Shown = view(expression())
+    const dataSource = await start(Shown)
+    await dataSource.getRepository(Account).insert(account)
+    await dataSource.getRepository(Visitor).insert({ secret: 'in clear' })
+    const [row] = await dataSource.getRepository(Shown).find()
+    expect(['Ada', 'in clear', 'account secret', '1', 'number']).toContain(
+      typeof row?.value === 'number' ? 'number' : row?.value,
+    )
+  })
+
+  it('gives the ciphertext to a property that is typed as Buffer', async () => {
+    const Shown = view(selecting('a.secret'), Buffer)
+    const dataSource = await start(Shown)
+    await dataSource.getRepository(Account).insert(account)
+    const [row] = await dataSource.getRepository(Shown).find()
+    expect(await encryption.decrypt(Account, 'secret', row?.value)).toBe('of Ada')
+  })
+
+  it('refuses a ciphertext that an expression of a view brings', async () => {
+    const Shown = view(selecting('COALESCE(a.note, a.owner)'))
+    const dataSource = await start(Shown)
+    await dataSource.getRepository(Account).insert(account)
+    expect(await failure(dataSource.getRepository(Shown).find())).toMatchObject({
+      code: 'INVALID_OPTION',
+      entity: 'Shown',
+      property: 'value',
+    })
+  })
+
+  it.each([
+    ['of the same row', (alias: string) => `${alias}.secret`],
+    ['of another table', () => `SELECT a.secret FROM account a WHERE a.id = 1`],
+  ])('is refused as a virtual column %s', async (_, query) => {
+    class Watcher {}
+    PrimaryGeneratedColumn()(Watcher.prototype, 'id')
+    KmsEncrypted({ type: 'string' })(Watcher.prototype, 'secret')
+    VirtualColumn('varchar', { query })(Watcher.prototype, 'shown')
+    Entity('watcher')(Watcher)
+    expect(await failure(start(Watcher))).toMatchObject({
+      code: 'INVALID_OPTION',
+      entity: 'Watcher',
+      property: 'shown',
+    })
+  })
+
+  it('works as a virtual column that counts', async () => {
+    class Watcher {
+      seen!: number
+    }
+    PrimaryGeneratedColumn()(Watcher.prototype, 'id')
+    VirtualColumn('int', { query: () => `SELECT COUNT(a.secret) FROM account a` })(Watcher.prototype, 'seen')
+    Entity('watcher')(Watcher)
+    const dataSource = await start(Watcher)
+    await dataSource.getRepository(Account).insert(account)
+    await dataSource.getRepository(Watcher).insert({})
+    const [watcher] = await dataSource.getRepository(Watcher).find()
+    expect(Number(watcher?.seen)).toBe(1)
+  })
+})
