@@ -20,6 +20,7 @@ import { Hydration } from './read/hydration'
 import { type OpenedResults } from './read/opened-results'
 import { type Stored, ValueOpener } from './read/value-opener'
 import { constantRecipes, type Recipes, type RowRecipe } from './recipe'
+import { SealedValue } from './sealed-value'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { isOwnCiphertext } from './write/own-ciphertext'
@@ -71,9 +72,14 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     return this.#comparison.to(value)
   }
 
-  /** TypeORM compares what `to` made of a row's value with the value of the entity next. */
-  compareWithRow(value: unknown): void {
-    this.#comparison.beginWithRow(value)
+  /** TypeORM reads the value of an entity, maybe to compare it with that of its row next. */
+  compareNext(value: unknown): void {
+    if (SealedValue.exists) this.#comparison.beginWithEntity(value)
+  }
+
+  /** TypeORM compares what `to` made of a row's value with the value of the entity next. Returns it. */
+  compareWithRow(value: unknown): unknown {
+    return this.#comparison.beginWithRow(value)
   }
 
   /** For TypeORM: the value of a row. */

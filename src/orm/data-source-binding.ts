@@ -206,8 +206,9 @@ function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
   const getEntityValue = metadata.getEntityValue.bind(metadata)
   metadata.getEntityValue = (entity, transform) => {
     const value: unknown = getEntityValue(entity, transform)
-    if (transform) bound.compareWithRow(value)
-    else if (typeof value === 'function') bound.serialise(value)
+    if (transform) return bound.compareWithRow(value)
+    if (typeof value === 'function') bound.serialise(value)
+    else bound.compareNext(value)
     return value
   }
 }

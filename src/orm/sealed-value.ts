@@ -7,7 +7,7 @@ const behind = new WeakMap<object, SealedValue>()
 
 /**
  * A stored value that is not decrypted (yet, or because it cannot be). Entities hold its `placeholder`: read as
- * plaintext, that throws; saved, it is stored as it was.
+ * plaintext, that throws; saved, it is left out of the UPDATE.
  */
 export class SealedValue {
   /** True once there was one in this process: until then nobody need look for them. */

@@ -5,7 +5,7 @@ import { boundColumnsOf } from './statement/entity-catalogue'
 import { isHarmless, rawValueRefusal, type Refusal, refusalOf, unreadableRefusal } from './statement/refusal'
 import { type CatalogueColumn, type Statement } from './statement/statement'
 import { type Readings, type Statements } from './statement/statements'
-import { PendingCiphertext } from './write/tokens'
+import { KeptCiphertext, PendingCiphertext } from './write/tokens'
 
 /** What is asked of a statement's parameters, or why it must not be sent. */
 interface Verdict {
@@ -19,6 +19,8 @@ interface Stored {
   index: number
   stride: number
   rows: number
+  /** True if the value may replace that of a row. */
+  isUpdate: boolean
 }
 
 const NOTHING: Verdict = { stored: [] }
@@ -78,15 +80,17 @@ function storedIn({ inserts, assignments }: Statement): Stored[] {
     columns.flatMap((each, place) => {
       const column = declaration(each.column)
       if (!column) return []
+      const isUpdate = assignments.some((assigned) => assigned.column === each.column)
       return runs.flatMap(({ cells, stride, rows }) => {
         const cell = cells[place]
-        return cell?.kind === 'placeholder' ? [{ column, index: cell.index, stride, rows }] : []
+        return cell?.kind === 'placeholder' ? [{ column, index: cell.index, stride, rows, isUpdate }] : []
       })
     }),
   )
   const assigned = assignments.flatMap(({ column: target, value }) => {
     const column = declaration(target)
-    return column && value.kind === 'placeholder' ? [{ column, index: value.index, stride: 0, rows: 1 }] : []
+    if (!column || value.kind !== 'placeholder') return []
+    return [{ column, index: value.index, stride: 0, rows: 1, isUpdate: true }]
   })
   return [...inserted, ...assigned]
 }
@@ -95,9 +99,10 @@ function declaration(column: CatalogueColumn | undefined): BoundColumn | undefin
   return column && boundColumnsOf(column)[0]
 }
 
-function checkStored({ column, index, stride, rows }: Stored, parameters: unknown): void {
+function checkStored({ column, index, stride, rows, isUpdate }: Stored, parameters: unknown): void {
   for (let row = 0; row < rows; row++) {
     const value = Array.isArray(parameters) ? (parameters[index + row * stride] as unknown) : undefined
+    if (isUpdate && value instanceof KeptCiphertext) throw value.updateRefusal()
     // A placeholder without a parameter is nothing that can be told.
     if (index < 0 || !isStorable(value, column)) throw rawValueRefusal(column)()
   }
@@ -105,6 +110,8 @@ function checkStored({ column, index, stride, rows }: Stored, parameters: unknow
 
 /** True for NULL, and for a ciphertext of the very column, made or still to be made. */
 function isStorable(value: unknown, column: BoundColumn): boolean {
+  if (value instanceof KeptCiphertext)
+    return value.column.cell === column.cell && isStorable(value.stored, column)
   if (value instanceof PendingCiphertext) return value.column.cell === column.cell
   if (value === null || value === undefined) return true
   if (typeof value !== 'string' && !Buffer.isBuffer(value)) return false

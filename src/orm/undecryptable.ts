@@ -13,7 +13,8 @@ export interface Undecryptable {
  * What is known of a value that could not be decrypted, where `onUndecryptable` is `'marker'`; `undefined` for any
  * other value.
  *
- * The marker itself has no members: read as plaintext it throws the failure, and saved it is stored as it was. That
+ * The marker itself has no members: read as plaintext it throws the failure; `save` leaves it out of the UPDATE, and
+ * `update()`, `upsert()` and builders refuse it (`NOT_DECRYPTED`). That
  * it is an object, `typeof`, `Array.isArray()`, `===` and a condition cannot tell by throwing.
  *
  * @example

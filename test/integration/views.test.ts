@@ -36,7 +36,7 @@ function view(expression: Expression, type: unknown = String): new () => { value
   }
   Reflect.defineMetadata('design:type', type, Shown.prototype, 'value')
   ViewColumn()(Shown.prototype, 'value')
-  ViewEntity({ name: 'shown', expression } as Parameters<typeof ViewEntity>[0])(Shown)
+  ViewEntity({ name: 'shown', expression })(Shown)
   return Shown
 }
 

@@ -16,6 +16,8 @@ export class Comparison {
   #lastToken: ComparisonToken | undefined
   /** What was made of the row's value, until the value of its entity is compared: in the same step, or never. */
   #row: { readonly value: unknown } | undefined
+  /** The marker that an entity has, until the value of its row is read: in the same step, or never. */
+  #marker: unknown
   /** What objects were serialised to when they were last compared. */
   #compared = new WeakMap<object, Plaintext>()
 
@@ -27,11 +29,25 @@ export class Comparison {
    * Takes what was made of the value in the row, which TypeORM compares with the entity's next. A marker in the
    * entity equals it, whatever it is: a row that was mended since it was loaded must not get its broken value back.
    */
-  beginWithRow(value: unknown): void {
+  beginWithRow(read: unknown): unknown {
+    // TypeORM 0.3 asks no transformer where the row has NULL: there the marker stands for it.
+    const value = read === null && this.#marker !== undefined ? this.#marker : read
     const row = { value }
     this.#row = row
+    this.#marker = undefined
     queueMicrotask(() => {
       if (this.#row === row) this.#row = undefined
+    })
+    return value
+  }
+
+  /** Takes the value of an entity; TypeORM reads that of its row next, if it compares them. */
+  beginWithEntity(value: unknown): void {
+    const marker = SealedValue.of(value) ? value : undefined
+    this.#marker = marker
+    if (marker === undefined) return
+    queueMicrotask(() => {
+      if (this.#marker === marker) this.#marker = undefined
     })
   }
 

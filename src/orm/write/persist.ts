@@ -1,7 +1,7 @@
 import { InvalidValueError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
-import { PendingCiphertext } from './tokens'
+import { KeptCiphertext, PendingCiphertext } from './tokens'
 
 /**
  * A value on its way into a statement. It is serialised anew, whatever was announced of it: until the before-events
@@ -11,7 +11,7 @@ export function persist(column: EncryptedColumn, value: unknown): unknown {
   if (value === null || value === undefined || value instanceof PendingCiphertext) return value
   const sealed = SealedValue.of(value)
   if (sealed) {
-    if (sealed.column.cell === column.cell) return sealed.stored
+    if (sealed.column.cell === column.cell) return new KeptCiphertext(column, sealed.stored)
     throw column.error(
       InvalidValueError,
       `a value of ${sealed.column.name} that was not decrypted cannot be stored here`,

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { type KmsEncryptionError, SearchRefusedError } from '../../errors'
+import { type KmsEncryptionError, NotDecryptedError, SearchRefusedError } from '../../errors'
 import { type Plaintext } from '../../column/types'
 import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
@@ -81,6 +81,28 @@ export class PendingCiphertext extends Token {
     return this.column.error(
       SearchRefusedError,
       'the value is encrypted when the statement is sent, and cannot be used before. Execute the query builder instead of taking its parameters.',
+    )
+  }
+}
+
+/** A stored value behind a marker, on its way into a row of its own. It is stored as it is, or not at all. */
+export class KeptCiphertext extends PendingCiphertext {
+  constructor(
+    column: EncryptedColumn,
+    readonly stored: Stored,
+  ) {
+    super(column, '')
+  }
+
+  override encrypt(): Stored {
+    return this.stored
+  }
+
+  /** The row may have been mended since the marker was loaded: its value must not be replaced by that of then. */
+  updateRefusal(): KmsEncryptionError {
+    return this.column.error(
+      NotDecryptedError,
+      'the value was not decrypted when it was loaded, and cannot be the value of an update: the row may have been mended since. Leave the property out of the update, or give it a new value; save() leaves it out by itself.',
     )
   }
 }

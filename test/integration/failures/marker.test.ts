@@ -44,6 +44,7 @@ class Wallet {
   @KmsEncrypted() opened!: Date
   @KmsEncrypted({ storage: 'text' }) note!: string
   @KmsEncrypted({ mode: 'direct' }) direct!: string
+  @KmsEncrypted({ type: 'string', nullable: true }) loose!: string | null
   @Column(() => Secrets) secrets!: Secrets
   @ManyToOne(() => Holder, ({ wallets }) => wallets, { nullable: true }) @JoinColumn() holder!: Holder | null
 }
@@ -58,6 +59,7 @@ const COLUMNS = [
   'opened',
   'note',
   'direct',
+  'loose',
   'secretsPin',
 ]
 
@@ -72,6 +74,7 @@ const values = () => ({
   opened: new Date(0),
   note: 'a note',
   direct: 'direct',
+  loose: 'loose',
   secrets: { pin: '1234' },
 })
 
@@ -251,9 +254,6 @@ describeDatabases('A marker', (db) => {
     ['create', (wallet) => wallets().save(wallets().create(renamed(wallet)))],
     ['merge', (wallet) => wallets().save(wallets().merge(wallets().create(), wallet, { name: 'second' }))],
     ['preload', async (wallet) => wallets().save((await wallets().preload(renamed(wallet)))!)],
-    ['update', ({ id, ...rest }) => wallets().update({ id }, { ...rest, name: 'second' })],
-    ['update of one column', ({ id, seed }) => wallets().update(id, { seed })],
-    ['upsert', (wallet) => wallets().upsert(wallet, ['name'])],
     [
       'save into a row that is gone',
       async (wallet) => {
@@ -268,11 +268,6 @@ describeDatabases('A marker', (db) => {
         await wallets().insert(wallet)
       },
     ],
-    [
-      'an update builder',
-      ({ id, recovery, secrets }) =>
-        wallets().createQueryBuilder().update().set({ recovery, secrets }).where({ id }).execute(),
-    ],
     ['a cascade', (wallet) => app.dataSource.getRepository(Holder).save({ wallets: [wallet] })],
     [
       'a transaction',
@@ -284,6 +279,53 @@ describeDatabases('A marker', (db) => {
     await write(await load())
     expect(await stored()).toEqual(before)
     expect(isUndecryptable((await load()).seed)).toBe(true)
+  })
+
+  it.each<[string, (wallet: Wallet) => Promise<unknown>]>([
+    ['update', ({ id, ...rest }) => wallets().update({ id }, { ...rest, name: 'second' })],
+    ['update of one column', ({ id, seed }) => wallets().update(id, { seed })],
+    ['update of all rows', ({ seed }) => wallets().createQueryBuilder().update().set({ seed }).execute()],
+    ['upsert', (wallet) => wallets().upsert(wallet, ['name'])],
+    [
+      'an insert that updates',
+      (wallet) =>
+        wallets()
+          .createQueryBuilder()
+          .insert()
+          .values([{ ...values(), name: 'other' }, wallet])
+          .orUpdate(['seed', 'note'], ['name'])
+          .execute(),
+    ],
+    [
+      'an update builder',
+      ({ id, recovery, secrets }) =>
+        wallets().createQueryBuilder().update().set({ recovery, secrets }).where({ id }).execute(),
+    ],
+    [
+      'an update builder in a transaction',
+      ({ id, note }) =>
+        app.dataSource.transaction((manager) =>
+          manager.createQueryBuilder(Wallet, 'w').update().set({ note }).where({ id }).execute(),
+        ),
+    ],
+  ])('is refused as a value of %s', async (_, write) => {
+    const before = await db().rawQuery(`SELECT * FROM ${quote('wallet')}`)
+    expect(await failure(write(await load()))).toMatchObject({ code: 'NOT_DECRYPTED', entity: 'Wallet' })
+    expect(await db().rawQuery(`SELECT * FROM ${quote('wallet')}`)).toEqual(before)
+  })
+
+  it.each<[string, (wallet: Wallet) => Promise<unknown>]>([
+    ['save', (wallet) => wallets().save(Object.assign(wallet, { name: 'second' }))],
+    ['save of a plain copy', (wallet) => wallets().save(renamed(wallet))],
+    ['save without listeners', (wallet) => wallets().save(renamed(wallet), { listeners: false })],
+    ['a transaction', (wallet) => app.dataSource.transaction((m) => m.save(Wallet, renamed(wallet)))],
+  ])('never replaces what the row has meanwhile, NULL or a value, in %s', async (_, write) => {
+    const wallet = await load()
+    await wallets().update(wallet.id, { note: 'mended', loose: null } as never)
+    await write(wallet)
+    const after = await load()
+    expect(after).toMatchObject({ name: 'second', note: 'mended', loose: null })
+    expect(isUndecryptable(after.seed)).toBe(true)
   })
 
   it('makes way for a new value, beside others that stay', async () => {
@@ -303,7 +345,7 @@ describeDatabases('A value that was never opened', (db) => {
   })
   afterAll(() => app.stop())
 
-  it('throws NOT_DECRYPTED on every use, and is stored as it was', async () => {
+  it('throws NOT_DECRYPTED on every use, and stays as it is', async () => {
     const { dataSource } = await app.restart()
     const wallets = dataSource.getRepository(Wallet)
     const stored = () => db().rawQuery(`SELECT ${db().quote('direct')} AS v FROM ${db().quote('wallet')}`)
@@ -319,7 +361,11 @@ describeDatabases('A value that was never opened', (db) => {
       undefined,
       '[encrypted Wallet.direct]',
     ])
-    await wallets.update({ name: 'first' }, { direct })
+    expect(await failure(wallets.update({ name: 'first' }, { direct }))).toMatchObject({
+      code: 'NOT_DECRYPTED',
+    })
+    const { id } = await wallets.findOneByOrFail({ name: 'first' })
+    await wallets.save({ id, direct, note: 'changed' })
     expect(await stored()).toEqual([before])
     expect((await wallets.findOneByOrFail({ name: 'first' })).direct).toBe('direct')
   })

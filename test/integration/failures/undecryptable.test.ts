@@ -94,7 +94,8 @@ describeDatabases('One row that cannot be decrypted among a thousand', (db) => {
     await repository.save(Object.assign(customer, { email: 'new@example.org' }))
     await repository.save(repository.create(customer))
     await repository.save(repository.merge(repository.create(), customer, { email: 'newer@example.org' }))
-    await repository.update({ id: BROKEN }, { token: customer.token, address: customer.address })
+    const update = repository.update({ id: BROKEN }, { token: customer.token, address: customer.address })
+    expect(await failure(update)).toMatchObject({ code: 'NOT_DECRYPTED' })
     expect([await stored('token', BROKEN), await stored('address', BROKEN)]).toEqual(before)
     expect(await repository.findOneByOrFail({ id: BROKEN })).toMatchObject({ email: 'newer@example.org' })
 
