@@ -321,7 +321,7 @@ describeDatabases('A marker', (db) => {
     ['a transaction', (wallet) => app.dataSource.transaction((m) => m.save(Wallet, renamed(wallet)))],
   ])('never replaces what the row has meanwhile, NULL or a value, in %s', async (_, write) => {
     const wallet = await load()
-    await wallets().update(wallet.id, { note: 'mended', loose: null } as never)
+    await wallets().update(wallet.id, { note: 'mended', loose: null })
     await write(wallet)
     const after = await load()
     expect(after).toMatchObject({ name: 'second', note: 'mended', loose: null })
