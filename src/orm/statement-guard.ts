@@ -1,5 +1,4 @@
-import { isCiphertext } from '../cipher/format'
-import { isBareCiphertextBlob } from '../kms/aws/blob-outline'
+import { parse } from '../cipher/ciphertext'
 import { type BoundColumn } from './bound-column'
 import { boundColumnsOf } from './statement/entity-catalogue'
 import { isHarmless, rawValueRefusal, type Refusal, refusalOf, unreadableRefusal } from './statement/refusal'
@@ -108,13 +107,13 @@ function checkStored({ column, index, stride, rows, isUpdate }: Stored, paramete
   }
 }
 
-/** True for NULL, and for a ciphertext of the very column, made or still to be made. */
+/** True for NULL, for what becomes a ciphertext of the very column, and for a whole ciphertext. */
 function isStorable(value: unknown, column: BoundColumn): boolean {
   if (value instanceof KeptCiphertext)
     return value.column.cell === column.cell && isStorable(value.stored, column)
   if (value instanceof PendingCiphertext) return value.column.cell === column.cell
   if (value === null || value === undefined) return true
   if (typeof value !== 'string' && !Buffer.isBuffer(value)) return false
-  const bytes = column.opener.bytesOf(value)
-  return isCiphertext(bytes) || isBareCiphertextBlob(bytes)
+  const { kind } = parse(column.opener.bytesOf(value))
+  return kind === 'ciphertext' || kind === 'bare'
 }

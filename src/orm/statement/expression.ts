@@ -40,6 +40,9 @@ export interface Compared {
   readonly end: number
 }
 
+/** What is followed by types, paths and the like, where no column can stand. */
+const BEFORE_TYPES = 'AS RETURNING WITH WITHOUT ON DEFAULT NULLS COLUMNS PATH'.split(' ')
+
 /** State of one expression: operands and operators take turns. */
 interface Reading {
   context: Context
@@ -227,8 +230,10 @@ export abstract class ExpressionReader extends Cursor {
         const word = this.word()
         if (words.CONSTANTS.has(word) && this.symbol(1) !== '.') {
           this.at++
-          if (this.symbol() === '(') this.#call(context, word)
-          return at({ constant: word })
+          if (this.symbol() !== '(') return at({ constant: word })
+          // `DEFAULT(c)` of MySQL is a value of another column.
+          this.#call(context, word)
+          return at({})
         }
       }
       return { ...this.#named(context), start, isFirst }
@@ -248,9 +253,13 @@ export abstract class ExpressionReader extends Cursor {
       if (this.takeWord('WHEN')) reading.isFirst = true
       return 'prefix'
     }
-    if (words.TYPES.has(word) && this.kind(1) === Kind.Text) {
-      this.at += 2
-      return 'operand'
+    if (words.TYPES.has(word)) {
+      const hasZone = this.word(2) === 'TIME' && (this.word(1) === 'WITH' || this.word(1) === 'WITHOUT')
+      const text = hasZone ? 4 : 1
+      if (this.kind(text) === Kind.Text) {
+        this.at += text + 1
+        return 'operand'
+      }
     }
     if (word.startsWith('_') && this.kind(1) === Kind.Text && this.rules.hasVariables) {
       this.at += 2
@@ -273,7 +282,7 @@ export abstract class ExpressionReader extends Cursor {
     if (word === 'EXISTS' && isCall) {
       this.at += 2
       if (!this.startsQuery()) this.fail()
-      this.nested(() => this.subquery(reading.context.scope, 'exists'))
+      this.nested(() => this.subquery(reading.context.scope, 'rows'))
       return 'operand'
     }
     this.at++
@@ -379,21 +388,19 @@ export abstract class ExpressionReader extends Cursor {
   #arguments(context: Context): void {
     for (;;) {
       if (this.takeSymbol(')')) return
-      if (this.symbol() === ',' && context.called === 'CONVERT') this.#skipType()
+      if (context.called === 'CONVERT' && this.takeSymbol(',')) this.#skipType()
       else if (this.takeSymbol(',')) this.expression(context)
       else if (this.takeWord('FROM', 'FOR', 'PLACING', 'IN', 'SEPARATOR', 'LIMIT', 'OFFSET'))
         this.expression(context)
       else if (this.takeWords('ORDER', 'BY')) this.orderedExpressions({ ...context, clause: 'order' })
       else if (this.takeWord('USING')) this.at++
-      else if (this.word() === 'AS' || this.word() === 'RETURNING') this.#skipType()
-      else if (this.takeWord('WITH', 'WITHOUT', 'ON', 'DEFAULT', 'NULLS', 'COLUMNS', 'PATH')) this.#skipType()
+      else if (this.takeWord(...BEFORE_TYPES)) this.#skipType()
       else this.fail()
     }
   }
 
   /** A type in CAST, which no column can be part of: up to the end of the argument. */
   #skipType(): void {
-    this.at++
     while (this.symbol() !== ')' && this.symbol() !== ',') {
       if (this.isAtEnd) this.fail()
       if (this.symbol() === '(') this.skipParentheses()
@@ -500,7 +507,8 @@ export abstract class ExpressionReader extends Cursor {
       } else if (word === 'NOT' && words.OPERATORS.has(this.word(1))) {
         this.at++
         reading.isNegated = true
-      } else if (word === 'IN' && context.called === 'POSITION') return false
+      } else if (word === 'COLUMNS' && context.called !== undefined && this.symbol(1) === '(') return false
+      else if (word === 'IN' && (context.called === 'POSITION' || context.called === 'MATCH')) return false
       else if (words.OPERATORS.has(word) && word !== 'NOT') {
         this.at++
         if (word === 'SIMILAR') this.takeWord('TO')
@@ -509,6 +517,8 @@ export abstract class ExpressionReader extends Cursor {
         else if (word === 'AT') {
           if (!this.takeWords('TIME', 'ZONE') && this.takeWord('LOCAL')) continue
         } else if (word === 'BETWEEN') this.takeWord('SYMMETRIC', 'ASYMMETRIC')
+        // SQLite's `IN t`, all rows of a table.
+        else if (word === 'IN' && this.isName()) this.fail()
         this.#tookOperator(reading, word, reading.isNegated)
         return true
       } else if (words.CLAUSES.has(word)) return false

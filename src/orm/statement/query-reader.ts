@@ -62,7 +62,7 @@ export abstract class QueryReader extends ExpressionReader {
   /** `WITH a AS (…), b (x, y) AS MATERIALIZED (…)` */
   protected ctes(scope: Scope): void {
     this.expectWord('WITH')
-    this.takeWord('RECURSIVE')
+    const isRecursive = this.takeWord('RECURSIVE')
     do {
       const name = this.takeName()
       const columnNames = this.symbol() === '(' ? this.takeNames() : []
@@ -70,14 +70,15 @@ export abstract class QueryReader extends ExpressionReader {
       if (this.takeWord('NOT')) this.expectWord('MATERIALIZED')
       else this.takeWord('MATERIALIZED')
       this.expectSymbol('(')
-      // A recursive query names itself.
       const placeholder = new Query()
+      placeholder.isUnfinished = !isRecursive
       scope.ctes.set(name.key, placeholder)
       const query = this.nested(() => this.nestedStatement(scope))
       this.expectSymbol(')')
       placeholder.branches.push(...query.branches)
       placeholder.comparesRows = query.comparesRows
       placeholder.columnNames = columnNames
+      placeholder.isUnfinished = false
       this.queryReplaced(query, placeholder)
     } while (this.takeSymbol(','))
   }
@@ -135,7 +136,7 @@ export abstract class QueryReader extends ExpressionReader {
       do this.item({ scope, clause: 'select' })
       while (this.takeSymbol(','))
     }
-    this.#into()
+    this.#into(scope)
     if (this.takeWord('FROM')) this.from(scope)
     if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
     if (this.takeWords('GROUP', 'BY')) this.#groupBy(scope)
@@ -189,8 +190,9 @@ export abstract class QueryReader extends ExpressionReader {
   }
 
   /** `INTO @x`, `INTO OUTFILE 'x'` of MySQL, `INTO t` of PostgreSQL. */
-  #into(): void {
+  #into(scope: Scope): void {
     if (!this.takeWord('INTO')) return
+    scope.isStored = true
     while (!this.isAtEnd && this.word() !== 'FROM' && this.symbol() !== ')' && this.symbol() !== ';')
       this.at++
   }
@@ -238,7 +240,7 @@ export abstract class QueryReader extends ExpressionReader {
         }
       } else if (this.takeWord('FOR')) this.#locking()
       else if (this.takeWords('LOCK', 'IN', 'SHARE', 'MODE')) continue
-      else if (this.word() === 'INTO') this.#into()
+      else if (this.word() === 'INTO') this.#into(scope)
       else return
     }
   }
@@ -304,7 +306,10 @@ export abstract class QueryReader extends ExpressionReader {
 
   #tableFactor(scope: Scope): void {
     this.takeWord('ONLY')
-    const isLateral = this.word() === 'LATERAL' && this.kind(1) === Kind.Symbol
+    // Before a query or a function; elsewhere it is a name.
+    const isLateral =
+      this.word() === 'LATERAL' &&
+      (this.symbol(1) === '(' || (this.isName(1) && '(.'.includes(this.symbol(2) || ' ')))
     if (isLateral) this.at++
     if (this.symbol() !== '(') {
       this.#namedTable(scope)
@@ -321,7 +326,7 @@ export abstract class QueryReader extends ExpressionReader {
       }
       this.from(scope)
       this.expectSymbol(')')
-      if (this.takeWord('AS')) this.takeName()
+      this.#alias()
     })
   }
 
@@ -367,9 +372,12 @@ export abstract class QueryReader extends ExpressionReader {
     alias: Name | undefined,
     columnNames: readonly Name[] = [],
   ): ScopeTable {
-    const [name] = path
-    const query = path.length === 1 && name ? scope.cte(name) : undefined
-    return { alias, path, table: query ? undefined : this.index.find(path), query, columnNames }
+    const name = path.length === 1 ? path[0] : undefined
+    const query = name && scope.cte(name)
+    const table = query ? undefined : this.index.find(path)
+    // SQLite lets a query name itself without RECURSIVE.
+    const itself = query || table || !name ? undefined : scope.cte(name, true)
+    return { alias, path, table, query: query ?? itself, columnNames }
   }
 
   #alias(): { alias: Name | undefined; columnNames: readonly Name[] } {

@@ -192,8 +192,7 @@ class Resolver {
     const purpose = query?.purpose ?? 'rows'
     if (purpose === 'compared') return 'searched'
     if (purpose === 'value') return 'computed'
-    if (purpose === 'inserted') return 'raw-value'
-    if (purpose === 'exists') return 'selected'
+    if (purpose === 'inserted' || use.scope.isStored) return 'raw-value'
     const isCompared = use.scope.isDistinct || query?.comparesRows === true
     if (!isCompared) return 'selected'
     const selected = use.scope.items.flatMap((item) => this.#columnsOfItem(item.use))

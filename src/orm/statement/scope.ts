@@ -80,7 +80,7 @@ export interface ScopeTable {
 }
 
 /** What a query is for: whether its columns are a result, or are compared. */
-export type Purpose = 'result' | 'rows' | 'exists' | 'value' | 'compared' | 'inserted'
+export type Purpose = 'result' | 'rows' | 'value' | 'compared' | 'inserted'
 
 /** A SELECT, or what has RETURNING or its own tables. */
 export class Scope {
@@ -92,14 +92,18 @@ export class Scope {
   readonly ctes = new Map<string, Query>()
   isDistinct = false
   hasNaturalJoin = false
+  /** `SELECT … INTO`: the rows go elsewhere. */
+  isStored = false
 
   constructor(
     readonly parent: Scope | undefined,
     readonly start: number,
   ) {}
 
-  cte(name: Name): Query | undefined {
-    return this.ctes.get(name.key) ?? this.parent?.cte(name)
+  /** One that is still being read is not seen from inside of it, unless it is asked for. */
+  cte(name: Name, alsoUnfinished = false): Query | undefined {
+    const own = this.ctes.get(name.key)
+    return own && (alsoUnfinished || !own.isUnfinished) ? own : this.parent?.cte(name, alsoUnfinished)
   }
 }
 
@@ -110,6 +114,8 @@ export class Query {
   comparesRows = false
   purpose: Purpose = 'rows'
   columnNames: readonly Name[] = []
+  /** While a common table expression is read that does not say RECURSIVE. */
+  isUnfinished = false
   #columns: OutputColumn[] | undefined
   #isBeingRead = false
 
@@ -243,7 +249,9 @@ export function sourcesOf(use: NameUse, index: TableIndex): readonly ColumnSourc
     if (items) return items
   }
   for (let scope: Scope | undefined = use.scope; scope; scope = scope.parent) {
-    const candidates = scope.tables.filter(({ isExcluded }) => !isExcluded)
+    const candidates = scope.tables.filter(
+      ({ isExcluded, columnNames }) => !isExcluded || columnNames.length > 0,
+    )
     const found = candidates
       .map((table) => findColumn(table, name, index))
       .filter((each) => each !== undefined)

@@ -111,7 +111,7 @@ export class StatementReader extends QueryReader {
       const query = this.query(scope.parent)
       query.purpose = 'inserted'
     }
-    this.#insertedRow(scope, table)
+    this.#insertedRow(scope, insert)
     while (this.word() === 'ON') this.#onConflict(scope, table)
   }
 
@@ -125,7 +125,14 @@ export class StatementReader extends QueryReader {
       this.takeNames()
     }
     const isAlias = this.takeWord('AS') || this.kind() === Kind.Name
-    const table = this.tableFor(scope, path, isAlias ? this.takeName() : undefined)
+    // Never a common table expression.
+    const table: ScopeTable = {
+      alias: isAlias ? this.takeName() : undefined,
+      path,
+      table: this.index.find(path),
+      query: undefined,
+      columnNames: [],
+    }
     scope.tables.push(table)
     return table
   }
@@ -204,10 +211,16 @@ export class StatementReader extends QueryReader {
   }
 
   /** `AS new (a, b)` of MySQL: the row that was to be inserted. */
-  #insertedRow(scope: Scope, table: ScopeTable): void {
+  #insertedRow(scope: Scope, { table, columns, hasColumnList }: ReadInsert): void {
     if (!this.takeWord('AS')) return
     const alias = this.takeName()
-    const columnNames = this.symbol() === '(' ? this.takeNames() : []
+    const names = this.symbol() === '(' ? this.takeNames() : []
+    // They are those of the column list, in its order.
+    const inTable = table.table?.columns.map((column) => {
+      const place = columns.findIndex((use) => use.path.at(-1)?.key === this.index.key(column.name))
+      return names[place] ?? { text: column.name, key: this.index.key(column.name) }
+    })
+    const columnNames = hasColumnList && names.length > 0 ? (inTable ?? names) : names
     scope.tables.push({ ...table, alias, columnNames, isExcluded: true })
   }
 
@@ -307,6 +320,7 @@ export class StatementReader extends QueryReader {
     this.#conflictWord()
     while (this.takeWord('LOW_PRIORITY', 'IGNORE')) continue
     this.from(scope)
+    this.#writesToTable(scope)
     this.expectWord('SET')
     this.#assignments({ scope, clause: 'set' })
     if (this.takeWord('FROM')) this.from(scope)
@@ -324,8 +338,24 @@ export class StatementReader extends QueryReader {
     }
     this.expectWord('FROM')
     this.from(scope)
-    if (this.takeWord('USING')) this.from(scope)
+    this.#writesToTable(scope)
+    if (this.takeWord('USING')) this.#using(scope)
     this.#restOfWriting(scope)
+  }
+
+  /** What is written to is a table, even if a common table expression has its name. */
+  #writesToTable({ tables }: Scope): void {
+    const [target] = tables
+    const table = target?.query && target.path && this.index.find(target.path)
+    if (table) tables[0] = { ...target, table, query: undefined }
+  }
+
+  /** `DELETE FROM u USING usr u …` of MySQL: the names in front are those of tables behind. */
+  #using(scope: Scope): void {
+    const targets = scope.tables.splice(0)
+    this.from(scope)
+    const names = new Set(scope.tables.map(({ alias, path }) => (alias ?? path?.at(-1))?.key))
+    scope.tables.unshift(...targets.filter(({ alias, path }) => alias ?? !names.has(path?.at(-1)?.key)))
   }
 
   #restOfWriting(scope: Scope): void {

@@ -1,5 +1,11 @@
 import { databases, inDialect, placesIn, readerOf } from './support'
 
+/** Both encrypted columns of `usr`, as a star stands for them. */
+const both = (row: string, place: string): string[] => [
+  `${row}.secret ${place}`,
+  `${row}.raw_secret ${place}`,
+]
+
 /** Statements with `"names"` and `?`, and what each does with encrypted columns. */
 const statements: [sql: string, ...places: string[]][] = [
   // Where an encrypted column may stand.
@@ -142,6 +148,33 @@ const statements: [sql: string, ...places: string[]][] = [
   ['SELECT u.name AS secret FROM usr u ORDER BY secret'],
   ['WITH usr AS (SELECT 1 AS secret) SELECT secret FROM usr WHERE secret = 1'],
 
+  // Common table expressions with the names of tables.
+  [
+    'WITH usr AS (SELECT * FROM usr WHERE secret = ?) SELECT 1 FROM usr',
+    ...both('usr', 'selected'),
+    'usr.secret searched',
+  ],
+  [
+    'WITH usr AS (SELECT u.secret FROM usr u) SELECT 1 FROM usr WHERE usr.secret = ?',
+    'u.secret selected',
+    'usr/u.secret searched',
+  ],
+  [
+    'WITH RECURSIVE c AS (SELECT id, secret FROM usr UNION ALL SELECT c.id, c.secret FROM c WHERE c.secret = ?) SELECT 1 FROM c',
+    'usr.secret selected',
+    'c/usr.secret selected',
+    'c/usr.secret searched',
+  ],
+  ["WITH usr AS (SELECT id FROM plain) INSERT INTO usr (secret) VALUES ('x')", 'usr.secret raw-value'],
+  ["WITH usr AS (SELECT id FROM plain) UPDATE usr SET secret = 'x'", 'usr.secret raw-value'],
+  ['WITH usr AS (SELECT id FROM plain) DELETE FROM usr WHERE secret = ?', 'usr.secret searched'],
+
+  // Set operations compare wherever they stand.
+  [
+    'SELECT 1 FROM plain p WHERE EXISTS (SELECT u.secret FROM usr u INTERSECT SELECT p.secret)',
+    'u.secret grouped',
+  ],
+
   // What the application says it means.
   [
     'SELECT /* kms-encrypted:raw */ LENGTH(u.secret) /* kms-encrypted:end */ AS l FROM usr u',
@@ -199,6 +232,24 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
       'usr.secret raw-value',
     ],
     ['INSERT INTO usr SET secret = ?', 'usr.secret target'],
+    [
+      'INSERT INTO usr (id, secret) VALUES (1, ?) AS n (a, b) ON DUPLICATE KEY UPDATE name = n.b, score = b, id = a',
+      'usr.secret target',
+      'n.secret computed',
+      'n.secret computed',
+    ],
+    ['INSERT INTO usr (secret) VALUES (DEFAULT(name))', 'usr.secret raw-value'],
+    ['INSERT INTO usr (secret) VALUES (DEFAULT)', 'usr.secret target'],
+    ["SELECT u.secret FROM usr u INTO OUTFILE '/tmp/x'", 'u.secret raw-value'],
+    ['SELECT u.secret INTO @x FROM usr u', 'u.secret raw-value'],
+    [
+      'DELETE FROM u, p USING usr u JOIN plain p ON p.id = u.id WHERE u.secret = ? AND p.secret = ?',
+      'u.secret searched',
+    ],
+    [
+      "SELECT u.secret, j.a FROM usr u, JSON_TABLE(u.name, '$[*]' COLUMNS (a INT PATH '$.a' DEFAULT '1' ON EMPTY, b INT PATH '$')) j",
+      'u.secret selected',
+    ],
     ["SELECT u.secret AS 's' FROM usr u", 'u.secret selected'],
     ["SELECT u.secret 's' FROM usr u", 'u.secret selected'],
     ['SELECT 1 FROM plain p WHERE p.secret > NOW() - INTERVAL 5 DAY AND p.secret = ?'],
@@ -269,6 +320,24 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
       'd/u.secret searched',
     ],
     ['SELECT u.id FROM usr u FOR UPDATE OF "u" SKIP LOCKED'],
+    ['SELECT u.secret INTO copy FROM usr u', 'u.secret raw-value'],
+    ['SELECT 1 FROM usr u WHERE u = ROW($1, $2)', 'u.secret computed'],
+    ['SELECT 1 FROM usr u WHERE u.*::text LIKE $1', ...both('u', 'searched')],
+    ['SELECT u FROM usr u', 'u.secret computed'],
+    ['SELECT json_agg(u.*) FROM usr u', ...both('u', 'aggregated')],
+    ['SELECT COUNT(DISTINCT u) FROM usr u', 'u.secret computed'],
+    ['SELECT secret(u) FROM usr u', 'u.secret computed'],
+    ['SELECT row_to_json(p) FROM plain p, usr u'],
+    [
+      "SELECT u.secret FROM usr u, LATERAL unnest(string_to_array(u.name, ',')) AS x WHERE x = $1",
+      'u.secret selected',
+    ],
+    ['SELECT 1 FROM usr u, LATERAL unnest(string_to_array(u.secret, $1)) AS x', 'u.secret computed'],
+    ['SELECT 1 FROM (usr u JOIN plain p ON p.id = u.id) j WHERE j.secret = $1', '?.secret unplaced'],
+    [
+      "SELECT 1 FROM usr u WHERE timestamp with time zone '2020-01-01' < now() AND u.secret = $1",
+      'u.secret searched',
+    ],
     ["SELECT 1 FROM plain p WHERE json '{}' IS NOT NULL"],
     ['SELECT 1 FROM "other"."usr" u WHERE u.secret = $1'],
   ],
@@ -287,6 +356,12 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ['INSERT OR IGNORE INTO "usr"("secret") VALUES (?)', 'usr.secret target'],
     ['SELECT 1 FROM usr u WHERE u.secret = ? /* left open', 'u.secret searched'],
     ['SELECT 1 FROM main.usr WHERE secret = ?', 'usr.secret searched'],
+    [
+      'WITH c AS (SELECT id, secret FROM usr UNION ALL SELECT c.id, c.secret FROM c WHERE c.secret = ?) SELECT 1 FROM c',
+      'usr.secret selected',
+      'c/usr.secret selected',
+      'c/usr.secret searched',
+    ],
     [
       'REPLACE INTO usr (secret) VALUES (?) RETURNING secret AS s',
       'usr.secret target',

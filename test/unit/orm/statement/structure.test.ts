@@ -109,6 +109,7 @@ describe.each(databases)('The structure of a statement, on %s', (database) => {
     'SELECT secret FROM usr WHERE (secret = 1',
     'SELECT secret FROM usr; SELECT secret FROM usr',
     `SELECT 1 FROM usr WHERE ${'('.repeat(500)}secret${')'.repeat(500)} = 1`,
+    'WITH c AS (SELECT secret FROM usr) SELECT 1 FROM plain WHERE 1 IN c',
     'MERGE INTO usr USING plain ON 1 = 1',
   ])('says that it cannot read %s', (sql) => {
     expect(read(sql).unreadable).toBeDefined()
