@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { storedFromDriver } from '../column/driver-value'
+import { dialectOf } from '../dialects'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
@@ -56,8 +57,14 @@ export async function requireAllRows(executor: Executor, columns: readonly Bound
   const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
   try {
     for (const column of columns) {
-      const layout = await readableLayout(queryRunner, column)
-      if (await layout.dialect.hidesRows(queryRunner, layout)) {
+      // Of the table alone: the column may have another name until the migration has run.
+      const { driver, options } = dataSourceOf(queryRunner)
+      const path = column.metadata.entityMetadata.tablePath
+      const table = path
+        .split('.')
+        .map((part) => driver.escape(part))
+        .join('.')
+      if (await dialectOf(options.type).hidesRows(queryRunner, { path, table })) {
         throw column.error(RowsHiddenError, rowsHidden(column))
       }
     }
