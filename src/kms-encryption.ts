@@ -125,9 +125,14 @@ export class KmsEncryption {
    */
   configure<Options extends DataSourceOptions>(options: Options): Options {
     dialectOf(options.type)
-    return withBinding(options, (dataSource) => {
+    return withBinding(options, (dataSource, withoutBinding) => {
       const { keyId, mode = 'envelope', context, onUndecryptable } = this.#options
-      new DataSourceBinding(dataSource, this.#cipher, { keyId, mode, context, onUndecryptable })
+      new DataSourceBinding(
+        dataSource,
+        this.#cipher,
+        { keyId, mode, context, onUndecryptable },
+        withoutBinding,
+      )
       this.#dataSources.add(new WeakRef(dataSource))
     })
   }

@@ -16,6 +16,7 @@ import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
+import { ReplacedMethods } from './replaced-methods'
 import { keepEncryptedColumns } from './guarded-synchronize'
 import { openReturnedRow } from './read/returned-row'
 import { StatementGuard } from './statement-guard'
@@ -33,58 +34,74 @@ export interface ColumnDefaults {
   onUndecryptable: OnUndecryptable | undefined
 }
 
+/** The `createQueryRunner` of drivers that are changed: one that someone replaced since is changed as well. */
+const ours = new WeakSet<DataSource['driver']['createQueryRunner']>()
+
 /**
  * Ties one DataSource to a cipher. It changes seven methods of this DataSource's driver, all of TypeORM's public
  * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
- * stored, and for nothing else), `createSchemaBuilder`,
- * `createGeneratedMap` (called for rows that a statement returns) and
- * `createQueryRunner`.
+ * stored, and for nothing else), `createSchemaBuilder`, `createGeneratedMap` (called for rows that a statement
+ * returns) and `createQueryRunner`; and of the DataSource `createQueryRunner` and `createQueryBuilder`.
+ *
+ * Where no column is encrypted they are given back, but for `connect`: entities may come with the next `initialize()`.
  */
 export class DataSourceBinding {
   readonly #dataSource: DataSource
   readonly #cipher: Cipher
   readonly #defaults: ColumnDefaults
+  readonly #withoutBinding: () => void
   readonly #opened = new OpenedResults()
   readonly #raw = new RawQueries()
+  readonly #methods = new ReplacedMethods()
   #results: ResultOpener | undefined
   #read: Statements | undefined
   #statements: StatementGuard | undefined
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
 
-  constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults) {
+  /** @param withoutBinding takes from the DataSource's options what `withBinding` put there. */
+  constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults, withoutBinding: () => void) {
     this.#dataSource = dataSource
     this.#cipher = cipher
     this.#defaults = defaults
+    this.#withoutBinding = withoutBinding
+    new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
+      this.#change()
+      refuseDuplicates(dataSource)
+      await connect()
+    })
+    this.#change()
+  }
+
+  #change(): void {
+    if (ours.has(this.#dataSource.driver.createQueryRunner)) return
+    this.#methods.giveBack()
     this.#changeDriver()
-    this.#raw.watch(dataSource)
+    this.#methods.replace(this.#dataSource, 'createQueryRunner', (createQueryRunner) => (mode) => {
+      // The application may have replaced the driver.
+      this.#change()
+      return createQueryRunner(mode)
+    })
+    this.#raw.watch(this.#dataSource, this.#methods)
   }
 
   #changeDriver(): void {
     const { driver } = this.#dataSource
-    const normalizeType = driver.normalizeType.bind(driver)
-    driver.normalizeType = (column) => {
+    const methods = this.#methods
+    methods.replace(driver, 'normalizeType', (normalizeType) => (column) => {
       this.#bind(column as unknown as ColumnMetadata)
       return normalizeType(column)
-    }
-    const connect = driver.connect.bind(driver)
-    driver.connect = async () => {
-      refuseDuplicates(this.#dataSource)
-      await connect()
-    }
-    const afterConnect = driver.afterConnect.bind(driver)
-    driver.afterConnect = async () => {
+    })
+    methods.replace(driver, 'afterConnect', (afterConnect) => async () => {
       this.#finish()
       await afterConnect()
-    }
-    const preparePersistentValue = driver.preparePersistentValue.bind(driver)
-    driver.preparePersistentValue = (value: unknown, column) => {
+    })
+    methods.replace(driver, 'preparePersistentValue', (prepare) => (value: unknown, column) => {
       const bound = boundColumn(column)
-      return bound ? bound.persist(value) : (preparePersistentValue(value, column) as unknown)
-    }
-    const createSchemaBuilder = driver.createSchemaBuilder.bind(driver)
-    driver.createSchemaBuilder = () => {
+      return bound ? bound.persist(value) : (prepare(value, column) as unknown)
+    })
+    methods.replace(driver, 'createSchemaBuilder', (createSchemaBuilder) => () => {
       const builder = createSchemaBuilder()
       const build = builder.build.bind(builder)
       return Object.assign(builder, {
@@ -93,18 +110,26 @@ export class DataSourceBinding {
           await build()
         },
       })
-    }
-    const createGeneratedMap = driver.createGeneratedMap.bind(driver)
-    driver.createGeneratedMap = (metadata, row: unknown, ...place) =>
-      openReturnedRow(metadata, row, (others) => createGeneratedMap(metadata, others, ...place))
-    const createQueryRunner = driver.createQueryRunner.bind(driver)
-    driver.createQueryRunner = (mode) =>
-      guardQueryRunner(
-        createQueryRunner(mode),
-        () => this.#results,
-        () => this.#statements,
-        (sql) => this.#read?.read(sql),
-      )
+    })
+    methods.replace(
+      driver,
+      'createGeneratedMap',
+      (createGeneratedMap) =>
+        (metadata, row: unknown, ...place) =>
+          openReturnedRow(metadata, row, (others) => createGeneratedMap(metadata, others, ...place)),
+    )
+    methods.replace(
+      driver,
+      'createQueryRunner',
+      (createQueryRunner) => (mode) =>
+        guardQueryRunner(
+          createQueryRunner(mode),
+          () => this.#results,
+          () => this.#statements,
+          (sql) => this.#read?.read(sql),
+        ),
+    )
+    ours.add(driver.createQueryRunner)
   }
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
@@ -115,6 +140,12 @@ export class DataSourceBinding {
     for (const metadata of entityMetadatas) {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
+    }
+    if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
+      this.#results = this.#statements = this.#read = undefined
+      this.#methods.giveBack()
+      this.#withoutBinding()
+      return
     }
     const statements = (this.#read = new Statements(this.#dataSource))
     refuseUndeclaredResults(this.#dataSource, statements)
@@ -129,8 +160,7 @@ export class DataSourceBinding {
         () => this.#statements,
       )
     }
-    const isNeeded = entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)
-    if (isNeeded && !subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
+    if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.push(new KmsEncryptionSubscriber())
     }
   }
@@ -244,11 +274,16 @@ function refuseIndexes({ name: entity, indices, uniques }: EntityMetadata): void
  */
 export function withBinding<Options extends DataSourceOptions>(
   options: Options,
-  bind: (dataSource: DataSource) => void,
+  bind: (dataSource: DataSource, withoutBinding: () => void) => void,
 ): Options {
   const { cache } = options
   const provider = (dataSource: DataSource): unknown => {
-    bind(dataSource)
+    bind(dataSource, () => {
+      // The options that configure() gave may make other DataSources: they stay.
+      const { cache: ours, ...others } = dataSource.options
+      if (typeof ours !== 'object' || ours.provider !== provider) return
+      Object.assign(dataSource, { options: cache === undefined ? others : { ...others, cache } })
+    })
     if (typeof cache === 'object' && cache.provider) return cache.provider(dataSource)
     return cache ? builtInCache(dataSource, cache) : undefined
   }

@@ -1,4 +1,5 @@
 import { type DataSource, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm'
+import { type ReplacedMethods } from '../replaced-methods'
 
 /**
  * Tells the queries of `getRawMany()` and `getRawOne()`, whose values nobody opens: TypeORM sends the same statement
@@ -20,11 +21,11 @@ export class RawQueries {
   }
 
   /** Recognises the raw queries of all builders that this DataSource makes. Only this one instance is changed. */
-  watch(dataSource: DataSource): void {
-    const create = dataSource.createQueryBuilder.bind(dataSource) as (
-      ...args: unknown[]
-    ) => SelectQueryBuilder<ObjectLiteral>
-    Object.assign(dataSource, { createQueryBuilder: (...args: unknown[]) => this.#watched(create(...args)) })
+  watch(dataSource: DataSource, methods: ReplacedMethods): void {
+    methods.replace(dataSource, 'createQueryBuilder', (original) => {
+      const create = original as (...args: unknown[]) => SelectQueryBuilder<ObjectLiteral>
+      return ((...args: unknown[]) => this.#watched(create(...args))) as typeof original
+    })
   }
 
   #watched<Builder extends SelectQueryBuilder<ObjectLiteral>>(builder: Builder): Builder {
