@@ -1,7 +1,27 @@
+import { dirname } from 'node:path'
 import { inspect } from 'node:util'
 import { type ColumnOptions, type ColumnType, type ValueTransformer } from 'typeorm'
-import { NotConfiguredError } from '../errors'
-import { type Place, type Scheme } from './scheme'
+import { KmsEncryptionError, NotConfiguredError } from '../errors'
+import { type KmsEncryptedOptions } from './options'
+import { type Place, Scheme } from './scheme'
+import { type ValueTypeName } from './types'
+
+/**
+ * What a declaration says to another loaded copy of this package: modules that were reset between tests, or a package
+ * in a nested node_modules. The symbol is the same in all copies, and the classes are not.
+ */
+const DECLARATION = Symbol.for('typeorm-kms-encrypted/declaration')
+
+interface Declaration {
+  readonly options: KmsEncryptedOptions
+  readonly place: Place
+  readonly type: ValueTypeName
+  /** Where the copy lies. */
+  readonly folder: string
+}
+
+/** Declarations of other copies, as this one understands them. */
+const adopted = new WeakMap<object, DeclaredColumn>()
 
 /**
  * An encrypted column as the class declares it, before a DataSource binds it. It lets nothing through: a DataSource
@@ -10,6 +30,21 @@ import { type Place, type Scheme } from './scheme'
  */
 export class DeclaredColumn implements ValueTransformer {
   constructor(readonly scheme: Scheme) {}
+
+  /** The declaration that a transformer is, of this or another copy of the package. */
+  static of(transformer: unknown): DeclaredColumn | undefined {
+    if (transformer instanceof DeclaredColumn) return transformer
+    if (typeof transformer !== 'object' || transformer === null || !(DECLARATION in transformer))
+      return undefined
+    let column = adopted.get(transformer)
+    if (!column) adopted.set(transformer, (column = adopt(transformer[DECLARATION] as Declaration)))
+    return column
+  }
+
+  get [DECLARATION](): Declaration {
+    const { options, place, type } = this.scheme
+    return { options, place, type: type.name, folder: FOLDER }
+  }
 
   to(value: unknown): unknown {
     return this.#nothingBut(value)
@@ -22,6 +57,21 @@ export class DeclaredColumn implements ValueTransformer {
   #nothingBut(value: unknown): unknown {
     if (value === null || value === undefined) return value
     throw notConfigured(this.scheme.place)
+  }
+}
+
+/** Of the package, or of what it was bundled into. */
+const FOLDER = dirname(__dirname)
+
+function adopt({ options, place, type, folder }: Declaration): DeclaredColumn {
+  try {
+    return new DeclaredColumn(new Scheme({ ...options, type }, place))
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    throw new NotConfiguredError(
+      `two copies of typeorm-kms-encrypted are loaded, and this one does not understand what the other declared. The column was declared with that in ${folder}; the DataSource is configured with that in ${FOLDER}. Install one version for both (npm ls typeorm-kms-encrypted). The reason: ${error.message}`,
+      place,
+    )
   }
 }
 

@@ -166,8 +166,8 @@ export class DataSourceBinding {
   }
 
   #bind(metadata: ColumnMetadata): void {
-    const declared = metadata.transformer
-    if (!(declared instanceof DeclaredColumn)) return
+    const declared = DeclaredColumn.of(metadata.transformer)
+    if (!declared) return
     const { scheme } = declared
     const recipe = this.#recipe(metadata, scheme)
     const dialect = dialectOf(this.#dataSource.options.type)

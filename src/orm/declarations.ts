@@ -170,11 +170,11 @@ function boundOf({ columns }: Part, property: string): BoundColumn | undefined {
 }
 
 function isDeclared({ options }: ColumnArgs): boolean {
-  return options.transformer instanceof DeclaredColumn
+  return DeclaredColumn.of(options.transformer) !== undefined
 }
 
 function schemeOf({ options }: ColumnArgs): DeclaredColumn['scheme'] | undefined {
-  return options.transformer instanceof DeclaredColumn ? options.transformer.scheme : undefined
+  return DeclaredColumn.of(options.transformer)?.scheme
 }
 
 function isSame(a: ColumnArgs, b: ColumnArgs): boolean {

@@ -2,8 +2,11 @@ import { inspect } from 'node:util'
 import { type KmsEncryptionError, NotDecryptedError } from '../errors'
 import { type EncryptedColumn } from './encrypted-column'
 
-/** The sealed values behind their placeholders, and behind what those are proxies of. */
-const behind = new WeakMap<object, SealedValue>()
+/**
+ * The sealed values behind their placeholders, and behind what those are proxies of. All loaded copies of the package
+ * share it, so that `undecryptable()` of one knows the markers of another.
+ */
+const behind = shared('typeorm-kms-encrypted/sealed-values', () => new WeakMap<object, SealedValue>())
 
 /**
  * A stored value that is not decrypted (yet, or because it cannot be). Entities hold its `placeholder`: read as
@@ -45,6 +48,11 @@ export class SealedValue {
       )
     )
   }
+}
+
+function shared<Value>(name: string, make: () => Value): Value {
+  const all = globalThis as unknown as Record<symbol, Value | undefined>
+  return (all[Symbol.for(name)] ??= make())
 }
 
 /** The class of a placeholder, as far as anybody can tell. */

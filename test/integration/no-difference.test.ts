@@ -90,7 +90,7 @@ describeDatabases('A DataSource that is configured', (db) => {
       const { dataSource } = app
       const { driver } = dataSource
       const wrapped = Object.create(driver) as typeof driver
-      const other = new DataSource({ ...db().options, entities: [] } as DataSourceOptions)
+      const other = new DataSource({ ...db().options, entities: [] })
       started.push(other)
       await other.initialize()
       for (const replacement of [new Proxy(driver, {}), wrapped, other.driver]) {
@@ -132,7 +132,7 @@ describeDatabases('A DataSource that is configured', (db) => {
         metadata,
         metadata.columns,
         app.encryption,
-        encryption.configure({ ...db().options, entities: [Holder] } as DataSourceOptions),
+        encryption.configure({ ...db().options, entities: [Holder] }),
         dataSource.createQueryRunner(),
       ]) {
         for (const settings of [
@@ -160,6 +160,6 @@ function jsonOf(object: unknown): string {
       if (seen.has(value)) return undefined
       seen.add(value)
       return value
-    }) as string | undefined) ?? ''
+    })) ?? ''
   )
 }
