@@ -35,7 +35,7 @@ export interface ColumnDefaults {
 }
 
 /** The `createQueryRunner` of drivers that are changed: one that someone replaced since is changed as well. */
-const ours = new WeakSet<DataSource['driver']['createQueryRunner']>()
+const ours = new WeakSet()
 
 /**
  * Ties one DataSource to a cipher. It changes seven methods of this DataSource's driver, all of TypeORM's public
@@ -75,7 +75,7 @@ export class DataSourceBinding {
   }
 
   #change(): void {
-    if (ours.has(this.#dataSource.driver.createQueryRunner)) return
+    if (ours.has(runnerOf(this.#dataSource.driver))) return
     this.#methods.giveBack()
     this.#changeDriver()
     this.#methods.replace(this.#dataSource, 'createQueryRunner', (createQueryRunner) => (mode) => {
@@ -129,7 +129,7 @@ export class DataSourceBinding {
           (sql) => this.#read?.read(sql),
         ),
     )
-    ours.add(driver.createQueryRunner)
+    ours.add(runnerOf(driver))
   }
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
@@ -218,6 +218,11 @@ export class DataSourceBinding {
       return new Scope(context ?? given ?? { table }, { column }, tally)
     })
   }
+}
+
+/** The method as an object, never called. */
+function runnerOf(driver: DataSource['driver']): object {
+  return Reflect.get(driver, 'createQueryRunner')
 }
 
 /**

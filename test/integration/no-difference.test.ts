@@ -153,13 +153,12 @@ describeDatabases('A DataSource that is configured', (db) => {
 /** JSON that leaves circles out, as loggers make it. */
 function jsonOf(object: unknown): string {
   const seen = new WeakSet<object>()
-  return (
-    (JSON.stringify(object, (_, value: unknown) => {
-      if (typeof value === 'bigint') return String(value)
-      if (typeof value !== 'object' || value === null) return value
-      if (seen.has(value)) return undefined
-      seen.add(value)
-      return value
-    })) ?? ''
-  )
+  const json: unknown = JSON.stringify(object, (_, value: unknown) => {
+    if (typeof value === 'bigint') return String(value)
+    if (typeof value !== 'object' || value === null) return value
+    if (seen.has(value)) return undefined
+    seen.add(value)
+    return value
+  })
+  return String(json)
 }
