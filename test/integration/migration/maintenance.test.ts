@@ -210,6 +210,15 @@ describeDatabases(
       expect(await all()).toEqual(before)
     })
 
+    it('says before the first row that ciphertexts are alike in what a unique index looks at', async () => {
+      await db().rawQuery('ALTER TABLE kept ADD UNIQUE KEY kept_secret (secret(50))')
+      const before = await all()
+      const error = await failure(encryptColumns(app().dataSource, Kept, ['secret'], { batchSize: 5 }))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'secret' })
+      expect(error.message).toContain('kept_secret')
+      expect(await all()).toEqual(before)
+    })
+
     it('inside of a migration leaves no failed statement behind', async () => {
       const runner = app().dataSource.createQueryRunner()
       const sent: string[] = []
@@ -238,7 +247,7 @@ describeDatabases(
 describeDatabases(
   'a pass on PostgreSQL',
   (db) => {
-    const { app } = useRows(db)
+    const { app, all } = useRows(db)
 
     it('meets the rows of tables that inherit from the entity’s, also with the same keys', async () => {
       await db().rawQuery('CREATE TABLE kept_child (UNIQUE (id)) INHERITS (kept)')
@@ -251,6 +260,36 @@ describeDatabases(
         { rows, failed: 0, notCiphertext: 0 },
       ])
       await db().rawQuery('DROP TABLE kept_child')
+    })
+
+    it('meets the rows of all partitions', async () => {
+      await db().rawQuery('ALTER TABLE kept RENAME TO whole')
+      await db().rawQuery('CREATE TABLE kept (LIKE whole, PRIMARY KEY (id)) PARTITION BY RANGE (id)')
+      await db().rawQuery('CREATE TABLE kept_low PARTITION OF kept FOR VALUES FROM (MINVALUE) TO (20)')
+      await db().rawQuery('CREATE TABLE kept_rest PARTITION OF kept DEFAULT')
+      await db().rawQuery('INSERT INTO kept SELECT * FROM whole')
+      await db().rawQuery('DROP TABLE whole')
+      expect(await encryptColumns(app().dataSource, Kept, ['secret'], { batchSize: 7 })).toMatchObject([
+        { changed: ROWS, rows: ROWS },
+      ])
+      expect(await verifyColumns(app().dataSource, Kept, ['secret'], { batchSize: 5 })).toMatchObject([
+        { rows: ROWS, failed: 0, notCiphertext: 0 },
+      ])
+      await db().rawQuery('DROP TABLE kept')
+    })
+
+    it('says before the first row that an index takes no ciphertext as long as the longest', async () => {
+      await db().rawQuery('CREATE INDEX kept_secret ON kept (secret)')
+      await db().rawQuery('UPDATE kept SET secret = ? WHERE id = 60', [Buffer.alloc(2_600, 'x')])
+      // The index compresses what repeats; what does not is too long for a page.
+      await db().rawQuery(
+        `UPDATE kept SET secret = (SELECT decode(substr(string_agg(md5(n::text), ''), 1, 5200), 'hex') FROM generate_series(1, 200) n) WHERE id = 60`,
+      )
+      const before = await all()
+      const error = await failure(encryptColumns(app().dataSource, Kept, ['secret'], { batchSize: 5 }))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'secret' })
+      expect(error.message).toContain('kept_secret')
+      expect(await all()).toEqual(before)
     })
 
     it('says where row level security hides rows, and certifies nothing there', async () => {
