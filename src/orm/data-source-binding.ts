@@ -198,7 +198,7 @@ export class DataSourceBinding {
         { entity: entityMetadata.name, property: propertyPath },
       )
     }
-    const table = options.boundTo?.table ?? boundTable(entityMetadata)
+    const table = options.boundTo?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
     const context = options.context ?? this.#defaults.context ?? { table }
     const binding = { column: options.boundTo?.column ?? databaseName }
     const scope = new Scope(context, binding, this.#cipher.tally(entityMetadata.name, propertyPath))
@@ -212,7 +212,8 @@ export class DataSourceBinding {
   ): Scope[] {
     const tally = this.#cipher.tally(entityMetadata.name, propertyPath)
     return (options.previous ?? []).map(({ context, boundTo }) => {
-      const table = boundTo?.table ?? options.boundTo?.table ?? boundTable(entityMetadata)
+      const table =
+        boundTo?.table ?? options.boundTo?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
       const given = boundTo?.table === undefined ? (options.context ?? this.#defaults.context) : undefined
       const column = boundTo?.column ?? options.boundTo?.column ?? databaseName
       return new Scope(context ?? given ?? { table }, { column }, tally)
@@ -227,9 +228,12 @@ function runnerOf(driver: DataSource['driver']): object {
 
 /**
  * The table that values are bound to. A schema that the entity or the DataSource names belongs to it, so that a value
- * of one tenant's schema does not open in another's; `public` counts as none.
+ * of one tenant's schema does not open in another's; `public` counts as none. So does a database that the entity
+ * names where it is a namespace of the server; for SQLite it is a file, which may be moved.
  */
-function boundTable({ schema, tableName }: EntityMetadata): string {
+function boundTable({ database, schema, tableName }: EntityMetadata, type: string): string {
+  const isNamespace = /^(mysql|mariadb)$/.test(type)
+  if (isNamespace && database !== undefined && database !== '') return `${database}.${tableName}`
   return schema === undefined || schema === '' || schema === 'public' ? tableName : `${schema}.${tableName}`
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import 'reflect-metadata'
 import { DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { kmsEncryption, type KmsEncryptedOptions, KmsEncrypted } from 'typeorm-kms-encrypted'
@@ -69,4 +70,43 @@ describeDatabases(
     })
   },
   { databases: ['postgres'] },
+)
+
+describeDatabases(
+  'a database per tenant',
+  (db) => {
+    const names = ['a', 'b'].map((name) => `tenant_${name}_${randomBytes(4).toString('hex')}`)
+
+    beforeAll(async () => {
+      for (const name of names) await db().rawQuery(`CREATE DATABASE ${name}`)
+    })
+
+    it('that the entity names keeps values from opening in another', async () => {
+      const { client } = await testKms()
+      const encryption = kmsEncryption({ keyId: KEY, client })
+      const open = (database: string | undefined): Promise<DataSource> => {
+        class Person {}
+        PrimaryGeneratedColumn()(Person.prototype, 'id')
+        KmsEncrypted({ type: 'string' })(Person.prototype, 'secret')
+        Entity({ name: 'person', ...(database === undefined ? {} : { database }) })(Person)
+        const options = { ...db().options, entities: [Person], synchronize: true } as DataSourceOptions
+        return new DataSource(encryption.configure(options)).initialize()
+      }
+      const [one, other] = [await open(names[0]), await open(names[1])]
+      try {
+        await one.getRepository('person').save({ secret: 'of Ada' })
+        await db().rawQuery(`INSERT INTO ${names[1]}.person (secret) SELECT secret FROM ${names[0]}.person`)
+        expect(await one.getRepository('person').find()).toMatchObject([{ secret: 'of Ada' }])
+        expect(await failure(other.getRepository('person').find())).toMatchObject({
+          code: 'CIPHERTEXT_WRONG_CONTEXT',
+        })
+      } finally {
+        await one.destroy()
+        await other.destroy()
+        encryption.close()
+        for (const name of names) await db().rawQuery(`DROP DATABASE ${name}`)
+      }
+    })
+  },
+  { databases: ['mariadb'] },
 )
