@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
-import { type DataSource } from 'typeorm'
+import { type DataSource, type DataSourceOptions } from 'typeorm'
 import { type Arguments, type CommandOptions, UsageError } from './command'
 import { loadModule } from './load-module'
 
@@ -39,9 +40,11 @@ async function loadDataSource(file: string): Promise<DataSource> {
   const made = found.size > 0 ? [] : await Promise.all(factoriesOf(exports).map((make) => make()))
   const [dataSource, ...others] = new Set([...found, ...made.filter(isDataSource)])
   if (dataSource && others.length === 0) return dataSource
+  const options = dataSource ? undefined : optionsOf(exports)
+  if (options) return fromOptions(options, file)
   const what = dataSource ? 'more than one DataSource' : 'no DataSource'
   throw new UsageError(
-    `${file} exports ${what}. Export one, or a function without parameters that makes it: export default new DataSource(encryption.configure({ … }))`,
+    `${file} exports ${what}. Export one, its options, or a function without parameters that makes it: export default new DataSource(encryption.configure({ … }))`,
   )
 }
 
@@ -65,6 +68,22 @@ function factoriesOf(exports: Record<string, unknown>): (() => unknown)[] {
 
 function isFactory(value: unknown): value is () => unknown {
   return typeof value === 'function' && value.length === 0 && !/^class\b/.test(String(value))
+}
+
+/** Options as the default export; an ES-module import of CommonJS has that one level deeper. */
+function optionsOf({ default: first }: Record<string, unknown>): DataSourceOptions | undefined {
+  const second = (first as { default?: unknown } | null | undefined)?.default
+  return [first, second].find(isOptions)
+}
+
+function isOptions(value: unknown): value is DataSourceOptions {
+  return typeof value === 'object' && value !== null && typeof (value as { type?: unknown }).type === 'string'
+}
+
+/** With the application's own TypeORM. */
+function fromOptions(options: DataSourceOptions, file: string): DataSource {
+  const typeorm = createRequire(file)('typeorm') as { DataSource: typeof DataSource }
+  return new typeorm.DataSource(options)
 }
 
 function isDataSource(value: unknown): value is DataSource {

@@ -9,8 +9,8 @@ type Exports = Record<string, unknown>
 /** What teaches Node to load TypeScript, by the kind of module; the first that the application has installed is used. */
 const COMMONJS_LOADERS = ['@swc-node/register', 'tsx/cjs', 'ts-node/register/transpile-only']
 const ESM_LOADERS = ['@swc-node/register/esm', 'ts-node/esm/transpile-only']
-/** tsx has to be called instead. */
-const TSX_ESM = 'tsx/esm/api'
+/** tsx registers itself once it is imported, as with `node --import tsx/esm`. */
+const TSX_ESM = 'tsx/esm'
 
 /** Loads a module of the application, as the file and its package.json say what kind it is. */
 export async function loadModule(file: string): Promise<Exports> {
@@ -52,8 +52,7 @@ async function registerEsm(file: string): Promise<void> {
   }
   const tsx = resolved(TSX_ESM, file)
   if (tsx === undefined) throw missingLoader(file, 'an ES module')
-  const { register: registerTsx } = (await importFile(tsx)) as { register: () => void }
-  registerTsx()
+  await importFile(tsx)
 }
 
 function registerCommonJs(file: string): void {

@@ -43,7 +43,7 @@ export function runMigration<Result extends MigrationResult>(
         try {
           const onNote = (note: string): void => {
             progress.end()
-            terminal.note(`! ${note}`)
+            terminal.noteRemark('! ', note)
           }
           const found = await run(dataSource, target, [propertyPath], {
             ...options,
@@ -72,7 +72,7 @@ async function printHistories(
   for (const column of columns) {
     const { target, propertyPath } = placeOf(column)
     const remark = historyRemark(await columnStatus(dataSource, target, propertyPath))
-    if (remark !== undefined) terminal.note(`! ${remark}`)
+    if (remark !== undefined) terminal.noteRemark('! ', remark)
   }
 }
 
@@ -84,7 +84,7 @@ export function refuseSkipped(results: readonly MigrationResult[], terminal: Ter
     printRows(`${entity}.${property}`, failures, failures.length, terminal)
   }
   throw new CommandFailed(
-    `${amount(left)} ${left === 1 ? 'row was' : 'rows were'} left as they are; mend or remove those that are listed, and run the same again`,
+    `${amount(left)} ${left === 1 ? 'row was left as it is' : 'rows were left as they are'}; mend or remove those that are listed, and run the same again`,
   )
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { type Readable, type Writable } from 'node:stream'
 import { stripVTControlCharacters, styleText } from 'node:util'
+import { wrap } from './wrap'
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
@@ -14,6 +15,8 @@ interface Streams {
 
 /** Spaces between columns. */
 const GAP = 2
+/** Characters of a line where the terminal does not tell, or there is none. */
+const WIDTH = 80
 
 /** Where a command writes: results on stdout, all else on stderr; colours and questions only on a terminal. */
 export class Terminal {
@@ -38,7 +41,7 @@ export class Terminal {
 
   /** Characters that a status line may have: a longer one would break, and stay. */
   get statusWidth(): number {
-    return (this.#streams.stderr.columns || 80) - 1
+    return (this.#streams.stderr.columns || WIDTH) - 1
   }
 
   /** What is piped into the tool. */
@@ -53,6 +56,16 @@ export class Terminal {
   /** A line of the result. Left out with `--json`. */
   print(line = ''): void {
     if (!this.json) this.#streams.stdout.write(`${line}\n`)
+  }
+
+  /** A text of the result behind a sign, broken at the terminal's width, and indented as far as the sign. */
+  remark(sign: string, text: string): void {
+    for (const line of behind(sign, text, this.#streams.stdout.columns)) this.print(line)
+  }
+
+  /** As `remark`, for what is no result. */
+  noteRemark(sign: string, text: string): void {
+    for (const line of behind(sign, text, this.#streams.stderr.columns)) this.note(line)
   }
 
   /** The result for `--json`. Left out without, and after the first. */
@@ -74,7 +87,7 @@ export class Terminal {
     if (this.interactive) this.#streams.stderr.write(`\r${line.slice(0, this.statusWidth)}\u001b[K`)
   }
 
-  /** A table with aligned columns; on a terminal too narrow for it, a block of lines per row. */
+  /** A table with aligned columns, numbers by their last digit; on a terminal too narrow for it, a block of lines per row. */
   table(header: readonly string[], rows: readonly (readonly string[])[]): void {
     const widths = header.map((title, column) =>
       Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
@@ -85,9 +98,13 @@ export class Terminal {
       this.#blocks(header, rows)
       return
     }
+    const numbers = header.map((_, column) => rows.every((row) => /^[\d,]*$/.test(row[column] ?? '')))
     const line = (cells: readonly string[]): string =>
       cells
-        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell) + GAP))
+        .map((cell, column) => {
+          const room = ' '.repeat((widths[column] ?? 0) - width(cell))
+          return (numbers[column] ? room + cell : cell + room) + ' '.repeat(GAP)
+        })
         .join('')
         .trimEnd()
     this.print(this.style('bold', line(header)))
@@ -126,6 +143,13 @@ export class Terminal {
     this.note('')
     return ''
   }
+}
+
+function behind(sign: string, text: string, columns: number | undefined): string[] {
+  const indent = width(sign)
+  return wrap(text, (columns || WIDTH) - indent).map(
+    (line, index) => (index === 0 ? sign : ' '.repeat(indent)) + line,
+  )
 }
 
 function width(text: string): number {

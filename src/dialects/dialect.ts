@@ -113,6 +113,11 @@ export interface Dialect {
 
   /** Names of the triggers and rules of the table: each may change what is stored. */
   triggers(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
+  /**
+   * The statements that make the table's indexes anew as they are, by name: with prefix lengths, operator classes,
+   * conditions and expressions, not all of which TypeORM knows of.
+   */
+  indexDefinitions(queryRunner: QueryRunner, layout: TableLayout): Promise<ReadonlyMap<string, string>>
   /** True if the database leaves rows of the table out for this role (row level security). */
   hidesRows(queryRunner: QueryRunner, layout: TableLayout): Promise<boolean>
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */

@@ -4,7 +4,7 @@ import { dialectOf } from '../dialects'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
-import { type Executor, dataSourceOf, isQueryRunner } from './target'
+import { dataSourceOf } from './target'
 import { type ValueStart, valueStarts } from './value-starts'
 
 /** What the rows of one encrypted column hold, by how the values begin. */
@@ -52,24 +52,16 @@ async function requireBytes(queryRunner: QueryRunner, layout: ColumnLayout): Pro
   if (row) storedFromDriver(row._v, dialect.binaryColumnsHoldBytes ? 'bytes' : 'any storage class', place)
 }
 
-/** Refuses where a certificate or a count would not be true, because the database hides rows from the role. */
-export async function requireAllRows(executor: Executor, columns: readonly BoundColumn[]): Promise<void> {
-  const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
-  try {
-    for (const column of columns) {
-      // Of the table alone: the column may have another name until the migration has run.
-      const { driver, options } = dataSourceOf(queryRunner)
-      const path = column.metadata.entityMetadata.tablePath
-      const table = path
-        .split('.')
-        .map((part) => driver.escape(part))
-        .join('.')
-      if (await dialectOf(options.type).hidesRows(queryRunner, { path, table })) {
-        throw column.error(RowsHiddenError, rowsHidden(column))
-      }
-    }
-  } finally {
-    if (queryRunner !== executor) await queryRunner.release()
+/** Refuses where what is decided holds for all rows, and the database hides some from the role. */
+export async function requireAllRows(queryRunner: QueryRunner, column: BoundColumn): Promise<void> {
+  const { driver, options } = dataSourceOf(queryRunner)
+  const path = column.metadata.entityMetadata.tablePath
+  const table = path
+    .split('.')
+    .map((part) => driver.escape(part))
+    .join('.')
+  if (await dialectOf(options.type).hidesRows(queryRunner, { path, table })) {
+    throw column.error(RowsHiddenError, rowsHidden(column))
   }
 }
 

@@ -6,6 +6,7 @@ import { InterruptedError, KmsEncryptionError, RowsHiddenError } from '../errors
 import { type BoundColumn } from '../orm/bound-column'
 import { BatchWorker } from './batch'
 import { BatchSize } from './batch-size'
+import { rowsHidden } from './column-contents'
 import { type Conversion } from './conversion'
 import { Failures } from './failures'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
@@ -96,7 +97,7 @@ export class Pass {
   /** Says what the table has that may get in the way, before the first row. */
   async #look(reader: QueryRunner, layout: ColumnLayout, triggers: readonly string[]): Promise<void> {
     if (await layout.dialect.hidesRows(reader, layout)) {
-      const hidden = `row level security applies to this role on the table ${layout.table}: rows that a policy hides are neither counted nor ${this.#conversion.done}. Run it as the owner of the table (without FORCE ROW LEVEL SECURITY) or as a role with BYPASSRLS.`
+      const hidden = rowsHidden(this.#column)
       if (this.#conversion.certifies) throw this.#column.error(RowsHiddenError, hidden)
       this.#note(hidden)
     }

@@ -26,15 +26,16 @@ export const status: Command = {
       )
     }
     terminal.printJson(columns.map(({ found, ...rest }) => ({ ...found, ...rest })))
-    const remarks = columns.flatMap((column) => remarksOn(column, args))
-    if (remarks.length > 0) terminal.print()
-    for (const remark of remarks) terminal.print(remark)
+    const remarks = columns.flatMap(remarksOn)
+    terminal.print()
+    for (const remark of remarks) terminal.remark('! ', remark)
     const unseen = columns.filter(({ notSeen }) => notSeen !== undefined).length
     if (unseen > 0) {
       throw new CommandFailed(
-        `${amount(unseen)} of ${amount(columns.length)} columns could not be looked at, or not at all of their rows`,
+        `${amount(unseen)} of ${amount(columns.length)} columns could not be looked at, or not at all of their rows. Mend what is marked with !, and run the same again.`,
       )
     }
+    terminal.remark('→ ', nextStep(columns, args.text('dataSource') ?? ''))
   },
 }
 
@@ -112,18 +113,35 @@ function nameOf({ version, mode, keyTag, keyArn }: KeyCount): string {
   return `v${version} ${mode}, ${keyArn ?? `key tag ${keyTag}`}`
 }
 
-/** What the numbers do not say, and what to do next. */
-function remarksOn({ column, found, notSeen, mismatch }: Examined, args: Arguments): string[] {
-  const file = args.text('dataSource') ?? ''
-  const remarks: string[] = []
-  if (notSeen !== undefined) remarks.push(`! ${column}: ${notSeen}`)
-  if (mismatch !== undefined) remarks.push(`! ${column}: ${mismatch}`)
-  else if (found && found.plaintext > 0) {
-    remarks.push(`→ typeorm-kms encrypt -d ${file} --columns ${column}`)
-  }
+/** What the numbers do not say. */
+function remarksOn({ column, found, notSeen, mismatch }: Examined): string[] {
+  const remarks = [notSeen, mismatch].flatMap((text) => (text === undefined ? [] : `${column}: ${text}`))
   const history = found && historyRemark(found)
-  if (history !== undefined) remarks.push(`! ${history}`)
-  return remarks
+  return history === undefined ? remarks : [...remarks, history]
+}
+
+/** The one thing to do now: what is lost or read by others comes first. */
+function nextStep(columns: readonly Examined[], file: string): string {
+  if (columns.some(({ mismatch }) => mismatch !== undefined)) {
+    return 'Declare the types as said above, then run the same again.'
+  }
+  const having = (what: (found: ColumnStatus) => number): string | undefined => {
+    const names = columns.filter(({ found }) => found && what(found) > 0).map(({ column }) => column)
+    return names.length === 0 ? undefined : `-d ${file} --columns ${names.join(',')}`
+  }
+  const unknown = having((found) => found.unknown)
+  if (unknown !== undefined) return `typeorm-kms verify ${unknown} names the rows of unknown format.`
+  const plaintext = having((found) => found.plaintext)
+  if (plaintext !== undefined) return `typeorm-kms encrypt ${plaintext}`
+  const otherStorage = having((found) => found.otherStorage)
+  if (otherStorage !== undefined) return `typeorm-kms rotate ${otherStorage}`
+  const history = having((found) => found.history?.plaintext ?? 0)
+  if (history !== undefined)
+    return 'When nobody needs the earlier versions of rows, delete them as said above.'
+  const values = having((found) => found.rows - found.null)
+  return values === undefined
+    ? 'Nothing to do: there are no values.'
+    : `Nothing to do here. typeorm-kms verify -d ${file} proves that every value opens.`
 }
 
 /** What the history of a system-versioned table keeps, and what to do; `undefined` if it keeps no plaintext. */

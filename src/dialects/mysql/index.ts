@@ -6,7 +6,7 @@ import { type Format, mysqlLanguage } from './lexical-rules'
 import { MysqlRows } from './rows'
 import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { triggers } from './table'
+import { indexDefinitions, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
 
 /** MySQL and MariaDB. */
@@ -34,6 +34,7 @@ export const mysql: Dialect = {
   fixFormats,
   failureOf,
   triggers,
+  indexDefinitions,
   hidesRows: () => Promise.resolve(false),
   cutsOffValues,
   allVersions,

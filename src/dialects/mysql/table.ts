@@ -37,3 +37,19 @@ export async function hasNoTransactions(queryRunner: QueryRunner, table: TableLa
   )) as { answer: string }[]
   return rows.some(({ answer }) => answer === 'NO')
 }
+
+const INDEX = /^\s+((?:UNIQUE |FULLTEXT |SPATIAL )?KEY `((?:[^`]|``)+)` .*?),?$/gm
+
+export async function indexDefinitions(
+  queryRunner: QueryRunner,
+  { table }: TableLayout,
+): Promise<ReadonlyMap<string, string>> {
+  const [row] = (await queryRunner.query(`SHOW CREATE TABLE ${table}`)) as Record<string, string>[]
+  const lines = (row?.['Create Table'] ?? '').matchAll(INDEX)
+  return new Map(
+    Array.from(lines, ([, definition = '', name = '']) => [
+      name.replaceAll('``', '`'),
+      `ALTER TABLE ${table} ADD ${definition}`,
+    ]),
+  )
+}

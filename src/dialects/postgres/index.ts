@@ -5,7 +5,7 @@ import { postgresLanguage } from './lexical-rules'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { hidesRows, triggers } from './table'
+import { hidesRows, indexDefinitions, triggers } from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
@@ -31,6 +31,7 @@ export const postgres: Dialect = {
   failureOf,
   triggers,
   hidesRows,
+  indexDefinitions,
   cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),
   steps,

@@ -36,3 +36,15 @@ export async function hidesRows(queryRunner: QueryRunner, { table }: TableLayout
   }[]
   return row?.active === true
 }
+
+export async function indexDefinitions(
+  queryRunner: QueryRunner,
+  { table }: TableLayout,
+): Promise<ReadonlyMap<string, string>> {
+  const rows = (await queryRunner.query(
+    `SELECT relname::text AS name, pg_get_indexdef(indexrelid) AS sql
+       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE indrelid = $1::regclass`,
+    [table],
+  )) as { name: string; sql: string }[]
+  return new Map(rows.map(({ name, sql }) => [name, sql]))
+}

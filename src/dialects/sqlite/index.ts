@@ -49,6 +49,13 @@ export const sqlite: Dialect = {
     ),
   fixFormats: () => Promise.resolve(() => Promise.resolve()),
   failureOf: failureByCode.bind(undefined, FAILURES),
+  indexDefinitions: async (queryRunner, { path }) => {
+    const rows = (await queryRunner.query(
+      "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND lower(tbl_name) = lower(?)",
+      [path.split('.').pop()],
+    )) as { name: string; sql: string }[]
+    return new Map(rows.map(({ name, sql }) => [name, sql]))
+  },
   triggers: async (queryRunner, { path }) => {
     const rows = (await queryRunner.query(TRIGGERS, path.split('.').slice(-1))) as { name: string }[]
     return rows.map(({ name }) => name)

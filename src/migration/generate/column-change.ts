@@ -3,6 +3,7 @@ import { type ChangedColumn, type NewColumn } from '../../dialects/steps'
 import { dialectOf } from '../../dialects'
 import { type BoundColumn } from '../../orm/bound-column'
 import { kindOf } from '../rows/column-layout'
+import { requireAllRows } from '../column-contents'
 import { columnStatus } from '../status'
 import { dataSourceOf } from '../target'
 import { requireDeclaredType } from '../declared-type'
@@ -35,6 +36,8 @@ export async function columnChange(
   const sameName = table.findColumnByName(column.name)
   const old = sameName ?? renamedColumn(table, bound)
   if (!old) return { kind: 'addition', bound, column }
+  // Whether there is plaintext is known of all rows, or a migration would lose those that are hidden.
+  await requireAllRows(queryRunner, bound)
   const fullType = await fullTypeOf(queryRunner, old, column)
   const changed: ChangedColumn = {
     ...column,

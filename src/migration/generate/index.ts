@@ -1,7 +1,6 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { type BoundColumn } from '../../orm/bound-column'
 import { boundColumns } from '../../orm/bound-columns'
-import { requireAllRows } from '../column-contents'
 import { dialectOf } from '../../dialects'
 import { type ColumnChange, columnChange } from './column-change'
 import { migrationFile } from './migration-file'
@@ -33,13 +32,8 @@ export async function generateMigration(
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     const changes = await columnChanges(queryRunner, dataSource)
-    // What holds plaintext and what ciphertext is known of all rows, or a migration would lose those that are hidden.
-    await requireAllRows(
-      queryRunner,
-      changes.filter(({ kind }) => kind === 'alteration').map(({ bound }) => bound),
-    )
     const dialect = dialectOf(dataSource.options.type)
-    const others = await otherChanges(dataSource, changes, dialect)
+    const others = await otherChanges(dataSource, changes, dialect, queryRunner)
     const steps = changes.map((change) => stepsOf(change, dialect))
     const up = [...others.up, ...steps.flatMap((step) => step.up)]
     const down = [...steps.flatMap((step) => step.down), ...others.down]

@@ -1,4 +1,4 @@
-import { type DataSource } from 'typeorm'
+import { type DataSource, type QueryRunner } from 'typeorm'
 import { type Dialect } from '../../dialects'
 import { type Step } from '../../dialects/steps'
 import { type ColumnChange } from './column-change'
@@ -11,7 +11,7 @@ export interface OtherChanges extends Steps {
 
 /** A statement about an index or a constraint, with its name where it has one. */
 const INDEX =
-  /^(?:(CREATE) (?:\w+ )?INDEX ([`"][^`"]+[`"])|(DROP) INDEX (?:[`"][^`"]+[`"]\.)?([`"][^`"]+[`"])|ALTER TABLE \S+ (ADD|DROP) CONSTRAINT ([`"][^`"]+[`"]))/
+  /^(?:(CREATE) (?:\w+ )?INDEX ([`"][^`"]+[`"])|(DROP) INDEX (?:[`"][^`"]+[`"]\.)?([`"][^`"]+[`"])|ALTER TABLE \S+ (ADD|DROP) (?:CONSTRAINT|(?:UNIQUE )?INDEX) ([`"][^`"]+[`"]))/
 
 /**
  * TypeORM's statements, without those for the columns that are taken care of. It changes the type of a column by
@@ -21,28 +21,67 @@ const INDEX =
 export async function otherChanges(
   dataSource: DataSource,
   changes: readonly ColumnChange[],
-  { steps }: Dialect,
+  dialect: Dialect,
+  queryRunner: QueryRunner,
 ): Promise<OtherChanges> {
+  const { steps } = dialect
   const { upQueries, downQueries } = await dataSource.driver.createSchemaBuilder().log()
   const [up, down] = [upQueries, [...downQueries].reverse()].map((list) =>
     list.map(({ query }) => query),
   ) as [string[], string[]]
   const rebuilt = steps.rebuilt([...up, ...down])
-  if (rebuilt.length > 0) return withRebuiltTables(up, down, rebuilt, changes)
+  const definitions = await definitionsOf(changes, dialect, queryRunner)
+  if (rebuilt.length > 0) return withRebuiltTables(up, down, rebuilt, changes, definitions)
   const created = new Set<string>()
   const isOther = (query: string): boolean => !changes.some((change) => isAbout(query, change))
+  // For MySQL, TypeORM takes a column with a unique index of any name for one with an index of its own naming.
+  const isInvented = (query: string): boolean =>
+    /^ALTER TABLE \S+ (?:ADD UNIQUE|DROP) INDEX/.test(query) &&
+    changes.some(({ column }) => query.includes(column.tableSql)) &&
+    !definitions.has(indexOf(query)?.name.slice(1, -1) ?? '')
   const keptUp = up.filter((query) => {
     const index = indexOf(query)
     if (!index) return isOther(query)
-    if (index.drops || !concerns(query, changes)) return true
+    if (index.drops) return !isInvented(query)
+    if (!concerns(query, changes)) return true
     created.add(index.name)
     return false
   })
   const keptDown = down.filter((query) => {
     const index = indexOf(query)
-    return index ? !(index.drops && created.has(index.name)) : isOther(query)
+    if (!index) return isOther(query)
+    return index.drops ? !created.has(index.name) : !isInvented(query)
   })
-  return { up: keptUp.map(asStep), down: keptDown.map(asStep), rebuilt }
+  return {
+    up: keptUp.map(asStep),
+    down: keptDown.map((query) => asStep(asItIs(query, changes, definitions))),
+    rebuilt,
+  }
+}
+
+/** The indexes of the changed tables, as the database defines them now. */
+async function definitionsOf(
+  changes: readonly ColumnChange[],
+  dialect: Dialect,
+  queryRunner: QueryRunner,
+): Promise<ReadonlyMap<string, string>> {
+  const tables = new Map(changes.map(({ column }) => [column.tablePath, column.tableSql]))
+  const all: [string, string][] = []
+  for (const [path, table] of tables) {
+    all.push(...(await dialect.indexDefinitions(queryRunner, { path, table })))
+  }
+  return new Map(all)
+}
+
+/** TypeORM knows nothing of prefix lengths, operator classes and the like: an index comes back as it is now. */
+function asItIs(
+  query: string,
+  changes: readonly ColumnChange[],
+  definitions: ReadonlyMap<string, string>,
+): string {
+  const index = indexOf(query)
+  if (!index || index.drops || query.includes(' CONSTRAINT ') || !concerns(query, changes)) return query
+  return definitions.get(index.name.slice(1, -1)) ?? query
 }
 
 /** Statements that make a whole table anew cannot be told apart by column. */
@@ -51,13 +90,22 @@ function withRebuiltTables(
   down: readonly string[],
   rebuilt: string[],
   changes: readonly ColumnChange[],
+  definitions: ReadonlyMap<string, string>,
 ): OtherChanges {
   const touched = changes.some(({ column }) => rebuilt.includes(column.tablePath))
   if (!touched) return { up: up.map(asStep), down: down.map(asStep), rebuilt }
   const comment =
     "Other changes of the schema, if there are any, are not in here: run TypeORM's migration:generate once this has run."
-  return { up: [{ comment }], down: [], rebuilt: [] }
+  const lost = Array.from(definitions).filter(([, sql]) => !PLAIN_INDEX.test(sql))
+  const warnings = lost.map(([name, sql]) => ({
+    comment: `TypeORM makes the index ${name} anew without what it does not know of it (collation, order, expression). Drop it and make it again where it is wanted: ${sql.replace(/\s+/g, ' ')}`,
+  }))
+  return { up: [{ comment }, ...warnings], down: warnings, rebuilt: [] }
 }
+
+/** All that TypeORM knows of an index: its columns and its condition. */
+const PLAIN_INDEX =
+  /^CREATE (?:UNIQUE )?INDEX [^(]+\(\s*(?:"[^"]+"|\w+)(?:\s*,\s*(?:"[^"]+"|\w+))*\s*\)\s*(?:WHERE .*)?$/is
 
 function asStep(sql: string): Step {
   return { sql }

@@ -221,6 +221,41 @@ describeDatabases(
         { id: 1, phone: '1', email: 'a@b', city: 'Ulm' },
       ])
     })
+
+    it('brings back of an index what TypeORM does not know', async () => {
+      const definition = async () => {
+        const [found] = await db().rawQuery(
+          {
+            mariadb:
+              "SELECT sub_part AS found FROM information_schema.statistics WHERE table_schema = DATABASE() AND index_name = 'special'",
+            postgres: "SELECT indexdef AS found FROM pg_indexes WHERE indexname = 'special'",
+            sqlite: "SELECT sql AS found FROM sqlite_master WHERE name = 'special'",
+          }[db().name],
+        )
+        return found?.['found']
+      }
+      await db().rawQuery(
+        {
+          mariadb: 'CREATE INDEX special ON contact (email(3))',
+          postgres: "CREATE INDEX special ON contact (email varchar_pattern_ops) WHERE email <> ''",
+          sqlite: "CREATE INDEX special ON contact (email COLLATE NOCASE) WHERE email <> ''",
+        }[db().name],
+      )
+      const before = await definition()
+      expect(before).toBeDefined()
+      const [dataSource, text] = await generated.migrate(EncryptedContact, 'EncryptWithSpecialIndex')
+      if (db().name === 'sqlite') {
+        // The table is made anew by TypeORM: what it leaves out is said.
+        expect(text).toMatch(
+          /\/\/ TypeORM makes the index special anew without .*: CREATE INDEX special .* NOCASE/,
+        )
+        return
+      }
+      await dataSource.runMigrations()
+      expect(await definition()).toBeUndefined()
+      await dataSource.undoLastMigration()
+      expect(await definition()).toEqual(before)
+    })
   },
   MARIADB,
 )

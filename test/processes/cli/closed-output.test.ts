@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
+jest.setTimeout(60_000)
+
 it('goes on where nobody reads what it prints', async () => {
   const root = join(__dirname, '..', '..', '..')
   const child = spawn(process.execPath, ['-r', '@swc-node/register', 'src/cli/main.ts', '--help'], {

@@ -17,7 +17,8 @@ export class User { @PrimaryColumn('int') id!: number; @Column() name!: string }
 const made = (user: string) => `
 import { DataSource } from 'typeorm'
 import { User } from '${user}'
-const make = () => new DataSource({ type: 'better-sqlite3', database: ':memory:', entities: [User] })
+const options = { type: 'better-sqlite3', database: ':memory:', entities: [User] } as const
+const make = () => new DataSource(options)
 `
 const TSCONFIG = {
   module: 'nodenext',
@@ -117,6 +118,8 @@ describe("The tool's loader", () => {
       'user.ts',
       'export const createDataSource = async () => make()',
     ],
+    ['options', 'module', 'main.ts', './user.js', 'user.ts', 'export default options'],
+    ['options of CommonJS', undefined, 'main.ts', './user', 'user.ts', 'export default options'],
     ['a promise', 'module', 'main.ts', './user.js', 'user.ts', 'export default Promise.resolve(make())'],
   ])('takes %s', async (_, type, main, user, file, exported) => {
     const { status, stderr } = await load(type, { [main]: made(user) + exported, [file]: USER }, main)

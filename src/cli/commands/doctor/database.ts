@@ -159,14 +159,16 @@ async function plaintextFindings(
 ): Promise<Finding[]> {
   const accepted = column.scheme.options.acceptPlaintext === true
   const mismatch = await declaredTypeMismatch(queryRunner, column)
+  const what = `${column.name}: ${count(plaintext, 'row')} of plaintext${accepted ? ', which acceptPlaintext lets pass' : ': reading them fails'}.`
+  // What is encrypted under a wrong type is what the application cannot read.
+  if (mismatch !== undefined) return [finding('database', 'problem', `${what} ${mismatch}`)]
   return [
     finding(
       'database',
       accepted ? 'warning' : 'problem',
-      `${column.name}: ${count(plaintext, 'row')} of plaintext${accepted ? ', which acceptPlaintext lets pass' : ': reading them fails'}.`,
+      what,
       `typeorm-kms encrypt -d ${file} --columns ${column.name}`,
     ),
-    ...(mismatch === undefined ? [] : [finding('database', 'problem', `${column.name}: ${mismatch}`)]),
   ]
 }
 

@@ -26,9 +26,18 @@ export const doctor: Command = {
     const problems = findings.filter(({ level }) => level === 'problem').length
     printFindings(findings, terminal)
     terminal.printJson({ findings, problems })
-    if (problems > 0) throw new CommandFailed(`${count(problems, 'problem')} found`)
+    if (problems > 0) {
+      throw new CommandFailed(
+        `${count(problems, 'problem')} found. Mend what is marked with ✗, the first of them first, and run the same again.`,
+      )
+    }
     const warnings = findings.filter(({ level }) => level === 'warning').length
-    terminal.print(warnings === 0 ? '\nAll is well.' : `\nNo problems, ${count(warnings, 'warning')}.`)
+    terminal.print()
+    terminal.print(
+      warnings === 0
+        ? 'All is well. There is nothing to do.'
+        : `No problems, ${count(warnings, 'warning')}. Look at what is marked with !.`,
+    )
   },
 }
 
@@ -78,8 +87,8 @@ function printFindings(findings: readonly Finding[], terminal: Terminal): void {
     if (here.length === 0) continue
     terminal.print(terminal.style('bold', title))
     for (const { level, message, remedy } of here) {
-      terminal.print(`  ${signs[level]} ${message}`)
-      if (remedy !== undefined) terminal.print(`    → ${remedy}`)
+      terminal.remark(`  ${signs[level]} `, message)
+      if (remedy !== undefined) terminal.remark('    → ', remedy)
     }
   }
 }

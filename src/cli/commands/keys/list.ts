@@ -56,7 +56,16 @@ export const listKeys: Command = {
     if (keys.some(({ key }) => key.state === undefined)) {
       terminal.note('? = kms:DescribeKey is not allowed on that key')
     }
+    terminal.print()
+    terminal.remark('→ ', nextStep(keys))
   },
+}
+
+function nextStep(keys: readonly UsedKey[]): string {
+  const doomed = keys.find(({ key }) => key.deletion !== undefined)
+  return doomed
+    ? `typeorm-kms keys cancel-deletion ${doomed.key.id} keeps the key; for the others that are to be deleted, too.`
+    : 'typeorm-kms keys describe KEY shows all of one key.'
 }
 
 async function usedKeys(client: KMSClient): Promise<UsedKey[]> {
