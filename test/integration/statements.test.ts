@@ -168,7 +168,8 @@ describeDatabases('A statement with an encrypted column', (db) => {
     application = await startApplication(db(), [Usr, Session], {}, {
       logging: 'all',
       logger,
-      cache: { provider: () => cache },
+      // The cache is asked before each SELECT.
+      cache: { provider: () => cache, alwaysEnabled: true },
     } as object)
     users = application.dataSource.getRepository(Usr)
     await users.save([
@@ -223,11 +224,52 @@ describeDatabases('A statement with an encrypted column', (db) => {
       expect(await failure(sent(`UPDATE usr SET secret = ${parameter}`, SECRET))).toMatchObject({
         code: 'RAW_SQL_REFUSED',
       })
+      // What begins like a ciphertext, or is cut off, is none.
+      const whole = Buffer.from(foreign)
+      const isBase64 = typeof foreign === 'string'
+      const bytes = isBase64 ? Buffer.from(foreign, 'base64') : whole
+      const stored = (part: Buffer): unknown => (isBase64 ? part.toString('base64') : part)
+      for (const part of [
+        Buffer.concat([bytes.subarray(0, 3), Buffer.from(SECRET)]),
+        bytes.subarray(0, 60),
+      ]) {
+        expect(await failure(sent(insertOne, stored(part)))).toMatchObject({ code: 'RAW_SQL_REFUSED' })
+      }
+      // In any row.
+      const second = db().name === 'postgres' ? '$2' : '?'
+      const insertTwo = `INSERT INTO usr (secret) VALUES (${parameter}), (${second})`
+      for (const values of [
+        [foreign, SECRET],
+        [SECRET, foreign],
+      ]) {
+        expect(await failure(runner.query(insertTwo, values, true) as Promise<unknown>)).toMatchObject({
+          code: 'RAW_SQL_REFUSED',
+        })
+      }
       expect(logged).toEqual([])
       await sent(`UPDATE usr SET token = ${parameter} WHERE id = 1`, foreign)
     } finally {
       await runner.release()
     }
+  })
+
+  test('does not store in a column what is to be encrypted for another', async () => {
+    const builder = users.createQueryBuilder().update().set({ token: SECRET }).where('id = 1')
+    const [sql, parameters] = builder.getQueryAndParameters()
+    const runner = application.dataSource.createQueryRunner()
+    try {
+      const crossed = sql.replace('token', 'secret')
+      expect(crossed).not.toBe(sql)
+      expect(await failure(runner.query(crossed, parameters, true) as Promise<unknown>)).toMatchObject({
+        code: 'RAW_SQL_REFUSED',
+        property: 'secret',
+      })
+      expect(logged).toEqual([])
+      await runner.query(sql, parameters, true)
+    } finally {
+      await runner.release()
+    }
+    expect(await users.findOneByOrFail({ id: 1 })).toMatchObject({ secret: 'one', token: SECRET })
   })
 
   test('works where the ciphertext does not matter', async () => {
@@ -288,3 +330,55 @@ describeDatabases('A statement with an encrypted column', (db) => {
     expect(await sessions.count()).toBe(0)
   })
 })
+
+describeDatabases(
+  'The same table elsewhere',
+  (db) => {
+    const isPostgres = (): boolean => db().name === 'postgres'
+    let elsewhere: string
+    let application: TestApplication
+    let legacy: Repository<{ id: number; secret: string }>
+
+    beforeAll(async () => {
+      elsewhere = isPostgres() ? 'legacy' : `${String(db().options.database)}_legacy`
+      await db().rawQuery(`CREATE ${isPostgres() ? 'SCHEMA' : 'DATABASE'} ${elsewhere}`)
+      @Entity({ name: 'usr', ...(isPostgres() ? { schema: elsewhere } : { database: elsewhere }) })
+      class LegacyUsr {
+        @PrimaryColumn({ type: 'int' }) id!: number
+        @Column({ type: 'varchar', length: 50 }) secret!: string
+      }
+      application = await startApplication(db(), [Usr, LegacyUsr])
+      legacy = application.dataSource.getRepository(LegacyUsr)
+    })
+
+    afterAll(() => application.stop())
+
+    test('is a plain table, and the encrypted one stays what it is', async () => {
+      await legacy.save({ id: 1, secret: 'plain' })
+      await legacy.update({ secret: 'plain' }, { secret: 'new' })
+      const found = () =>
+        legacy
+          .createQueryBuilder('usr')
+          .where('usr.secret = :s', { s: 'new' })
+          .orderBy('usr.secret')
+          .getOneOrFail()
+      expect(await found()).toMatchObject({ id: 1, secret: 'new' })
+      expect(await legacy.find({ where: { secret: 'new' }, order: { secret: 'ASC' }, take: 1 })).toHaveLength(
+        1,
+      )
+
+      const users = application.dataSource.getRepository(Usr)
+      await users.save({ secret: 'one' })
+      expect(await failure(users.findBy({ secret: SECRET }))).toMatchObject({ code: 'SEARCH_REFUSED' })
+      const both = users.createQueryBuilder('u').innerJoin(legacy.metadata.name, 'l', 'l.id = u.id')
+      expect(await both.clone().where('l.secret = :s', { s: 'new' }).getCount()).toBe(1)
+      expect(await failure(both.clone().where('u.secret = l.secret').getCount())).toMatchObject({
+        code: 'SEARCH_REFUSED',
+      })
+      await legacy.delete({ secret: 'new' })
+      expect(await legacy.count()).toBe(0)
+      if (!isPostgres()) await db().rawQuery(`DROP DATABASE ${elsewhere}`)
+    })
+  },
+  { databases: ['mariadb', 'postgres'] },
+)
