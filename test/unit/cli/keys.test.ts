@@ -1,4 +1,9 @@
-import { CreateKeyCommand, type KMSClient, RotateKeyOnDemandCommand } from '@aws-sdk/client-kms'
+import {
+  CreateKeyCommand,
+  GenerateDataKeyCommand,
+  type KMSClient,
+  RotateKeyOnDemandCommand,
+} from '@aws-sdk/client-kms'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { tool } from './support'
 
@@ -72,6 +77,20 @@ describe('keys list', () => {
     expect(status).toBe(0)
     expect(stdout).toMatch(/^alias\/taken +[0-9a-f-]{36} +\? +\? +not since /m)
     expect(stderr).toContain('kms:DescribeKey is not allowed')
+  })
+
+  it('says when each key was used last, as the deletion guard does, and ends with what to do', async () => {
+    const id = await createKey('used')
+    await client.send(new GenerateDataKeyCommand({ KeyId: id, KeySpec: 'AES_256' }))
+    const today = new Date().toISOString().slice(0, 10)
+    const { stdout } = await keys('list')
+    expect(stdout).toMatch(new RegExp(`${id} .* ${today} +${today}$`, 'm'))
+    expect(stdout).toMatch(/\n→ typeorm-kms keys describe KEY shows all of one key\.\n$/)
+    const guard = await keys(`schedule-deletion ${id} --days 7`)
+    expect(guard.status).toBe(1)
+    expect(guard.stderr).toMatch(
+      new RegExp(`KMS says of the key ${id}: last used ${today} .*, for GenerateDataKey`),
+    )
   })
 
   it('is a table where it fits, and a block per key on a narrow terminal', async () => {
