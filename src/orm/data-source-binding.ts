@@ -9,6 +9,7 @@ import { dialectOf } from '../dialects'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
+import { boundTable } from './bound-table'
 import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
 import { checkDeclarations, refuseDuplicates } from './declarations'
@@ -224,17 +225,6 @@ export class DataSourceBinding {
 /** The method as an object, never called. */
 function runnerOf(driver: DataSource['driver']): object {
   return Reflect.get(driver, 'createQueryRunner')
-}
-
-/**
- * The table that values are bound to. A schema that the entity or the DataSource names belongs to it, so that a value
- * of one tenant's schema does not open in another's; `public` counts as none. So does a database that the entity
- * names where it is a namespace of the server; for SQLite it is a file, which may be moved.
- */
-function boundTable({ database, schema, tableName }: EntityMetadata, type: string): string {
-  const isNamespace = /^(mysql|mariadb)$/.test(type)
-  if (isNamespace && database !== undefined && database !== '') return `${database}.${tableName}`
-  return schema === undefined || schema === '' || schema === 'public' ? tableName : `${schema}.${tableName}`
 }
 
 /**

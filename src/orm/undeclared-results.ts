@@ -3,6 +3,7 @@ import { isCiphertext } from '../cipher/format'
 import { asBytes } from '../column/driver-value'
 import { InvalidOptionError, KmsEncryptionError } from '../errors'
 import { boundColumn, boundColumns } from './bound-columns'
+import { boundTable } from './bound-table'
 import { boundColumnsOf } from './statement/entity-catalogue'
 import { type ResultColumn, type Statement } from './statement/statement'
 import { type Statements } from './statement/statements'
@@ -20,21 +21,30 @@ export function refuseUndeclaredResults(dataSource: DataSource, statements: Stat
   if (!dataSource.entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) return
   for (const metadata of dataSource.entityMetadatas) {
     if (metadata.tableType === 'view')
-      checkView(metadata, readingOf(statements, viewSql(metadata, dataSource)))
+      checkView(dataSource, metadata, readingOf(statements, viewSql(metadata, dataSource)))
     for (const column of metadata.columns) {
       if (!column.isVirtualProperty || !column.query) continue
       const reading = readingOf(statements, virtualSql(column, dataSource))
-      if (reading) check(column, reading, reading.results[0])
+      if (reading) check(dataSource, column, reading, reading.results[0])
     }
   }
 }
 
-function checkView({ columns }: EntityMetadata, reading: Statement | undefined): void {
+function checkView(
+  dataSource: DataSource,
+  { columns }: EntityMetadata,
+  reading: Statement | undefined,
+): void {
   if (!reading) return
-  for (const column of columns) check(column, reading, resultOf(reading, column.databaseName))
+  for (const column of columns) check(dataSource, column, reading, resultOf(reading, column.databaseName))
 }
 
-function check(column: ColumnMetadata, reading: Statement, result: ResultColumn | undefined): void {
+function check(
+  dataSource: DataSource,
+  column: ColumnMetadata,
+  reading: Statement,
+  result: ResultColumn | undefined,
+): void {
   if (boundColumn(column) || takesBytes(column)) return
   const sources = reading.unreadable === undefined ? (result?.sources ?? []) : []
   for (const source of sources) {
@@ -42,7 +52,9 @@ function check(column: ColumnMetadata, reading: Statement, result: ResultColumn 
     const isMeant = reading.uses.some((use) => use.isRaw && use.source.column === source.column)
     if (!encrypted || isMeant) continue
     const { entityMetadata, databaseName } = encrypted.metadata
-    const boundTo = `boundTo: { table: '${entityMetadata.tableName}', column: '${databaseName}' }`
+    const { boundTo: given } = encrypted.scheme.options
+    const table = given?.table ?? boundTable(entityMetadata, dataSource.options.type)
+    const boundTo = `boundTo: { table: '${table}', column: '${given?.column ?? databaseName}' }`
     throw new InvalidOptionError(
       `the column stands for ${encrypted.name}, which is encrypted, and is not declared so: the property would hold ciphertext. ` +
         (column.isVirtualProperty
