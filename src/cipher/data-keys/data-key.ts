@@ -27,6 +27,8 @@ export class DataKey {
   uses = 0
   readonly #key: Buffer
   readonly #prefix: Buffer
+  /** As much of it as stands by itself in base64. */
+  #base64: string | undefined
   /** The key tag in the header, as a number: comparing those is free. */
   readonly #tag: number
   /** The last bytes of the encrypted data key, as a number. */
@@ -114,6 +116,13 @@ export class DataKey {
       ciphertext.readUInt32BE(PREFIX_LENGTH) === this.#tag &&
       ciphertext.readUInt32BE(end - 4) === this.#tail
     )
+  }
+
+  /** The same for a ciphertext in base64, which need not be decoded for it. */
+  seemsToOpenText(ciphertext: string): boolean {
+    const end = this.#prefix.length
+    this.#base64 ??= this.#prefix.toString('base64', 0, end - (end % 3))
+    return ciphertext.startsWith(this.#base64)
   }
 
   /** Seals a value; text is sealed as UTF-8. */

@@ -1,6 +1,8 @@
 import { type DataSource, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm'
 import { type ReplacedMethods } from '../replaced-methods'
 
+type Builder = SelectQueryBuilder<ObjectLiteral>
+
 /**
  * Tells the queries of `getRawMany()` and `getRawOne()`, whose values nobody opens: TypeORM sends the same statement
  * for them as for `getMany()`. Between the call and the statement nothing is awaited, so that a flag tells.
@@ -11,6 +13,11 @@ import { type ReplacedMethods } from '../replaced-methods'
  */
 export class RawQueries {
   #isSending = false
+  /** Of all builders: TypeORM makes two for each row that it saves. */
+  readonly #methods = methodsOf(
+    (send) => this.#sending(send),
+    (builder) => this.#watched(builder),
+  )
 
   /** True if the query that is being sent is raw. To be asked once for a query, before anything is awaited. */
   take(): boolean {
@@ -23,19 +30,13 @@ export class RawQueries {
   /** Recognises the raw queries of all builders that this DataSource makes. Only this one instance is changed. */
   watch(dataSource: DataSource, methods: ReplacedMethods): void {
     methods.replace(dataSource, 'createQueryBuilder', (original) => {
-      const create = original as (...args: unknown[]) => SelectQueryBuilder<ObjectLiteral>
+      const create = original as (...args: unknown[]) => Builder
       return ((...args: unknown[]) => this.#watched(create(...args))) as typeof original
     })
   }
 
-  #watched<Builder extends SelectQueryBuilder<ObjectLiteral>>(builder: Builder): Builder {
-    const getRawMany = builder.getRawMany.bind(builder)
-    const clone = builder.clone.bind(builder)
-    Object.assign(builder, {
-      getRawMany: () => this.#sending(getRawMany),
-      clone: () => this.#watched(clone()),
-    })
-    return builder
+  #watched(builder: Builder): Builder {
+    return Object.assign(builder, this.#methods)
   }
 
   #sending<Result>(send: () => Result): Result {
@@ -47,4 +48,23 @@ export class RawQueries {
       this.#isSending = outer
     }
   }
+}
+
+/** What a builder does instead of the methods of its class. */
+function methodsOf(
+  sending: <Result>(send: () => Result) => Result,
+  watched: (builder: Builder) => Builder,
+): object {
+  return {
+    getRawMany(this: Builder) {
+      return sending(() => classOf(this).getRawMany.call(this))
+    },
+    clone(this: Builder) {
+      return watched(classOf(this).clone.call(this))
+    },
+  }
+}
+
+function classOf(builder: Builder): Builder {
+  return Object.getPrototypeOf(builder) as Builder
 }

@@ -1,3 +1,4 @@
+import { type DataKey } from '../../cipher/data-keys/data-key'
 import { KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
@@ -6,6 +7,7 @@ import { isAlike, keyOf, OpenedResult, type OpenedResults, type ValueKey } from 
 import { type Opening, openTogether } from './opening'
 import { type RawQueries } from './raw-queries'
 import { type EncryptedResult, encryptedResults } from './result-columns'
+import { type Stored } from './value-opener'
 
 export type Row = Record<string, unknown>
 
@@ -27,7 +29,6 @@ interface Carried {
 export class ResultOpener {
   readonly #statements: Statements
   readonly #results: OpenedResults
-
   readonly #raw: RawQueries
 
   constructor(statements: Statements, results: OpenedResults, raw: RawQueries) {
@@ -102,12 +103,15 @@ function cannotBeLeft({ column, name }: EncryptedResult, rows: readonly Row[]): 
   for (const row of rows) {
     const stored = column.storedIfDelivered(row[name])
     if (stored === undefined) continue
-    const bytes = opener.bytesOf(stored)
-    if (dataKey?.seemsToOpen(bytes)) continue
-    if (opener.needsKms(bytes, scopes)) return true
+    if (dataKey && seemsToOpen(dataKey, stored)) continue
+    if (opener.needsKms(opener.bytesOf(stored), scopes)) return true
     dataKey = opener.dataKeyAtHand(scopes)
   }
   return false
+}
+
+function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
+  return typeof stored === 'string' ? dataKey.seemsToOpenText(stored) : dataKey.seemsToOpen(stored)
 }
 
 function carry({ column, name, rowName }: EncryptedResult, rows: readonly Row[]): Carried[] {
