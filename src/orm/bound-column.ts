@@ -77,9 +77,9 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     if (SealedValue.exists) this.#comparison.beginWithEntity(value)
   }
 
-  /** TypeORM compares what `to` made of a row's value with the value of the entity next. Returns it. */
-  compareWithRow(value: unknown): unknown {
-    return this.#comparison.beginWithRow(value)
+  /** Has TypeORM read the value of a row through `to`, which it compares with the value of the entity next. */
+  readRow(read: () => unknown): unknown {
+    return this.#comparison.readRow(read)
   }
 
   /** For TypeORM: the value of a row. */

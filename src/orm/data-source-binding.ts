@@ -234,8 +234,8 @@ function runnerOf(driver: DataSource['driver']): object {
 function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
   const getEntityValue = metadata.getEntityValue.bind(metadata)
   metadata.getEntityValue = (entity, transform) => {
-    const value: unknown = getEntityValue(entity, transform)
-    if (transform) return bound.compareWithRow(value)
+    if (transform) return bound.readRow(() => getEntityValue(entity, true) as unknown)
+    const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)
     else bound.compareNext(value)
     return value

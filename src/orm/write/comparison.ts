@@ -7,8 +7,10 @@ import { ComparisonToken } from './tokens'
 
 /**
  * What TypeORM gets for a value where it compares or searches. `save` compares the value of the row with that of
- * the entity, twice: before the before-events and after them, because listeners may change either in between, a
- * Buffer or an object also in place. So each of the four is serialised as it then is.
+ * the entity, twice: before the before-events and after them. Listeners may change the entity's value in between, a
+ * Buffer or an object also in place, so it is serialised as it then is, and once more for its statement, for which
+ * TypeORM copies objects. The row holds what it held when it was loaded, whoever changes the copy of it: that is
+ * serialised once.
  */
 export class Comparison {
   readonly #column: EncryptedColumn
@@ -18,27 +20,40 @@ export class Comparison {
   #row: { readonly value: unknown } | undefined
   /** The marker that an entity has, until the value of its row is read: in the same step, or never. */
   #marker: unknown
-  /** What objects were serialised to when they were last compared. */
-  #compared = new WeakMap<object, Plaintext>()
+  /** What objects of entities were serialised to when they were last compared. */
+  readonly #compared = new WeakMap<object, Plaintext>()
+  /** What objects of rows were serialised to. */
+  readonly #rows = new WeakMap<object, Plaintext>()
+  /** The value that is asked for is that of a row. */
+  #isOfRow = false
 
   constructor(column: EncryptedColumn) {
     this.#column = column
   }
 
   /**
-   * Takes what was made of the value in the row, which TypeORM compares with the entity's next. A marker in the
-   * entity equals it, whatever it is: a row that was mended since it was loaded must not get its broken value back.
+   * Has TypeORM read the value of the row, which it compares with the entity's next. A marker in the entity equals it,
+   * whatever it is: a row that was mended since it was loaded must not get its broken value back.
    */
-  beginWithRow(read: unknown): unknown {
+  readRow(read: () => unknown): unknown {
+    const value = this.#read(read)
     // TypeORM 0.3 asks no transformer where the row has NULL: there the marker stands for it.
-    const value = read === null && this.#marker !== undefined ? this.#marker : read
-    const row = { value }
+    const row = { value: value === null && this.#marker !== undefined ? this.#marker : value }
     this.#row = row
     this.#marker = undefined
     queueMicrotask(() => {
       if (this.#row === row) this.#row = undefined
     })
-    return value
+    return row.value
+  }
+
+  #read(read: () => unknown): unknown {
+    this.#isOfRow = true
+    try {
+      return read()
+    } finally {
+      this.#isOfRow = false
+    }
   }
 
   /** Takes the value of an entity; TypeORM reads that of its row next, if it compares them. */
@@ -86,12 +101,15 @@ export class Comparison {
    * `persist` refuses it; a search with it, such as a pattern for a number, is refused as every search.
    */
   #comparable(value: unknown): Plaintext | undefined {
+    const object = typeof value === 'object' && value !== null ? value : undefined
+    const known = object && this.#isOfRow ? this.#rows.get(object) : undefined
+    if (known !== undefined) return known
     try {
       const plaintext = this.#column.serialise(value)
-      if (typeof value === 'object' && value !== null) this.#compared.set(value, plaintext)
+      if (object) (this.#isOfRow ? this.#rows : this.#compared).set(object, plaintext)
       return plaintext
     } catch (error) {
-      if (typeof value === 'object' && value !== null) this.#compared.delete(value)
+      if (object) this.#compared.delete(object)
       if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
       throw error
     }
