@@ -21,7 +21,7 @@ const ROWS = 10
 describeDatabases('How often a value is serialised', (db) => {
   let app: TestApplication
   let recoveries: Repository<Recovery>
-  const spies = [valueTypes.json, valueTypes.date].map((type) => jest.spyOn(type, 'serialise'))
+  let spies: jest.SpyInstance[] = []
 
   /** Times per entity, for each column. */
   const times = async (work: () => Promise<unknown>): Promise<number[]> => {
@@ -35,6 +35,7 @@ describeDatabases('How often a value is serialised', (db) => {
     )
 
   beforeAll(async () => {
+    spies = [valueTypes.json, valueTypes.date].map((type) => jest.spyOn(type, 'serialise'))
     app = await startApplication(db(), [Recovery])
     recoveries = app.dataSource.getRepository(Recovery)
   })
