@@ -1,5 +1,6 @@
 import { type DataSource } from 'typeorm'
 import { RawQueries } from '../../../../src/orm/read/raw-queries'
+import { ReplacedMethods } from '../../../../src/orm/replaced-methods'
 
 /** A builder as far as it matters: it tells in what it gives whether its statement counted as a raw one. */
 class Builder {
@@ -53,7 +54,7 @@ class Asking extends Builder {
 function builder<Class extends typeof Builder>(Class: Class): { raw: RawQueries; made: InstanceType<Class> } {
   const raw = new RawQueries()
   const dataSource = { createQueryBuilder: () => new Class(raw) }
-  raw.watch(dataSource as unknown as DataSource)
+  raw.watch(dataSource as unknown as DataSource, new ReplacedMethods())
   return { raw, made: dataSource.createQueryBuilder() as InstanceType<Class> }
 }
 
