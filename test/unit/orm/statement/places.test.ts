@@ -169,6 +169,17 @@ const statements: [sql: string, ...places: string[]][] = [
   ["WITH usr AS (SELECT id FROM plain) UPDATE usr SET secret = 'x'", 'usr.secret raw-value'],
   ['WITH usr AS (SELECT id FROM plain) DELETE FROM usr WHERE secret = ?', 'usr.secret searched'],
 
+  ['SELECT 1 FROM plain p WHERE (SELECT u.secret FROM usr u) = p.secret', 'u.secret searched'],
+  ['SELECT 1 FROM usr u WHERE (SELECT u.secret) IN (?)', 'u.secret searched'],
+  ['SELECT u.secret FROM usr u INTERSECT ALL SELECT p.secret FROM plain p', 'u.secret grouped'],
+  ['SELECT 1 FROM ((SELECT u.secret FROM usr u UNION SELECT ?)) d', 'u.secret grouped'],
+  ['SELECT COUNT(DISTINCT u.secret), COUNT(u.secret) FROM usr u', 'u.secret aggregated', 'u.secret counted'],
+  ["INSERT INTO usr (secret) VALUES ('text'), (?)", 'usr.secret raw-value'],
+  ["INSERT INTO usr (secret) VALUES (?), ('text')", 'usr.secret raw-value'],
+  ['SELECT 1 FROM usr u WHERE u.secret = ? /* kms-encrypted:end */', 'u.secret searched'],
+  // Only a lateral query sees what stands beside it: the inner name is that of the outer query.
+  ['SELECT 1 FROM plain p WHERE EXISTS (SELECT 1 FROM usr p, (SELECT p.secret AS s) d WHERE d.s = ?)'],
+
   // Set operations compare wherever they stand.
   [
     'SELECT 1 FROM plain p WHERE EXISTS (SELECT u.secret FROM usr u INTERSECT SELECT p.secret)',
@@ -203,6 +214,8 @@ describe.each(databases)('What a statement does with encrypted columns, on %s', 
 
 const special: Record<string, [sql: string, ...places: string[]][]> = {
   mysql: [
+    ['SELECT 1 FROM usr u WHERE u.id = 1 # x\r AND u.secret = ?'],
+    ["SELECT 1 FROM usr u WHERE u.name = 'a''\\'' AND u.secret = ?", 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.id > 0 # active\n AND u.secret = ?', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.id > 0 /*! AND u.secret = ? */', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.id > 0 /*!50000 AND u.secret = ? */', 'u.secret searched'],
@@ -260,6 +273,17 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ['SELECT 1 FROM other.usr WHERE secret = ?'],
   ],
   postgres: [
+    ['SELECT 1 FROM usr u WHERE u.id = 1 -- x\r AND u.secret = $1', 'u.secret searched'],
+    ["SELECT 1 FROM usr u WHERE u.name = E'\\'' OR u.secret = $1 OR u.name = ''", 'u.secret searched'],
+    ['SELECT 1 FROM usr u WHERE u.id =- 1 AND u.secret =- $1', 'u.secret searched'],
+    [
+      'INSERT INTO usr (secret) VALUES ($1) ON CONFLICT (id) DO UPDATE SET secret = EXCLUDED.secret WHERE usr.secret IS DISTINCT FROM EXCLUDED.secret || $2',
+      'usr.secret target',
+      'usr.secret target',
+      'excluded.secret itself',
+      'usr.secret unchanged-test',
+      'excluded.secret searched',
+    ],
     ["SELECT 1 FROM usr u WHERE u.name = E'it\\'s' AND u.secret = $1", 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.name = $$ -- ; $$ AND u.secret = $1', 'u.secret searched'],
     ["SELECT 1 FROM usr u WHERE u.name = $a$ $$ ' $a$ AND u.secret = $1", 'u.secret searched'],
@@ -342,6 +366,7 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ['SELECT 1 FROM "other"."usr" u WHERE u.secret = $1'],
   ],
   sqlite: [
+    ['SELECT 1 FROM usr u WHERE u.id = 1 AND [x] = 1 OR u.[secret]=[name]', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.[secret] = ?', 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE `u`.`SECRET` = ?', 'u.secret searched'],
     ["SELECT 1 FROM 'usr' u WHERE u.'secret' = ?", 'u.secret searched'],

@@ -28,6 +28,15 @@ describe.each(databases)('The structure of a statement, on %s', (database) => {
     ])
   })
 
+  test('takes rows together only if their placeholders go on evenly', () => {
+    const sql = database === 'postgres' ? '($1, $2), ($3, $4), ($9, $8)' : '(?, ?), (?, ?), (NULL, ?)'
+    const [insert] = readerOf(database).read(`INSERT INTO usr (name, secret) VALUES ${sql}`)[0].inserts
+    expect(insert?.runs.map(({ rows, stride }) => [rows, stride])).toEqual([
+      [2, 2],
+      [1, 0],
+    ])
+  })
+
   test('leads from result names to columns and rows', () => {
     const { results } = read(
       'SELECT "a"."id" AS "5f4dcc3b5aa765d61d8327deb882cf99", "a"."secret" AS "x", "b".*, 1 AS one, COUNT(*) FROM "usr" "a" LEFT JOIN "pair" "b" ON "b"."a" = "a"."id"',
@@ -174,16 +183,24 @@ describe('Texts that MySQL reads in several ways', () => {
 
   test('a parameter is counted as the driver counts it', () => {
     const sql = "UPDATE usr SET name = '?', secret = ?"
-    const tables = { defaults: [], tables: [table('usr', 'id*', 'name', 'secret!')] }
+    const tables = {
+      defaults: [],
+      tables: [table('usr', 'id*', 'name', 'secret!')],
+    }
     const naive = (text: string, [value]: unknown[]): string => text.replace('?', String(value))
     const index = (language = mysqlLanguage()) =>
       new Reader(language, tables).read(sql)[0].assignments[1]?.value
     expect(index()).toEqual({ kind: 'placeholder', index: 0 })
-    expect(index(mysqlLanguage(naive))).toEqual({ kind: 'placeholder', index: 1 })
+    expect(index(mysqlLanguage(naive))).toEqual({
+      kind: 'placeholder',
+      index: 1,
+    })
   })
 
   test('the installed driver finds them outside of texts', () => {
-    const { format } = jest.requireActual<{ format: (sql: string, values: unknown[]) => string }>('mysql2')
+    const { format } = jest.requireActual<{
+      format: (sql: string, values: unknown[]) => string
+    }>('mysql2')
     expect(mysqlLanguage(format).placeholders?.("SELECT '?', ?")).toEqual([12])
     expect(format('SELECT \'?\', "?", `?`, /* ? */ ?, # ?\n ?, -- ?\n ?', [1, 2, 3])).toBe(
       'SELECT \'?\', "?", `?`, /* ? */ 1, # ?\n 2, -- ?\n 3',
