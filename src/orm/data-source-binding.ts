@@ -19,6 +19,7 @@ import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
 import { ReplacedMethods } from './replaced-methods'
 import { keepEncryptedColumns } from './guarded-synchronize'
+import { handleLazyRejections } from './lazy-relations'
 import { openReturnedRow } from './read/returned-row'
 import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
@@ -43,7 +44,8 @@ const ours = new WeakSet()
  * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
  * stored, and for nothing else), `createSchemaBuilder`, `createGeneratedMap` (called for rows that a statement
- * returns) and `createQueryRunner`; and of the DataSource `createQueryRunner` and `createQueryBuilder`.
+ * returns) and `createQueryRunner`; of the DataSource `createQueryRunner` and `createQueryBuilder`; and `load` of its
+ * loader of lazy relations.
  *
  * Where no column is encrypted they are given back, but for `connect`: entities may come with the next `initialize()`.
  */
@@ -55,6 +57,8 @@ export class DataSourceBinding {
   readonly #opened = new OpenedResults()
   readonly #raw = new RawQueries()
   readonly #methods = new ReplacedMethods()
+  /** Of the loader of lazy relations, which is there only once the DataSource is constructed. */
+  readonly #lazy = new ReplacedMethods()
   #results: ResultOpener | undefined
   #read: Statements | undefined
   #statements: StatementGuard | undefined
@@ -142,12 +146,14 @@ export class DataSourceBinding {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
     }
+    this.#lazy.giveBack()
     if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
       this.#results = this.#statements = this.#read = undefined
       this.#methods.giveBack()
       this.#withoutBinding()
       return
     }
+    handleLazyRejections(this.#dataSource, this.#lazy)
     const statements = (this.#read = new Statements(this.#dataSource))
     refuseUndeclaredResults(this.#dataSource, statements)
     this.#results = new ResultOpener(statements, this.#opened, this.#raw)

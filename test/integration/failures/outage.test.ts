@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type DataSource } from 'typeorm'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
-import { Account, accounts, DirectAccount, Load, timed } from './support'
+import { Account, accounts, DirectAccount, Holder, Load, Secret, timed } from './support'
 
 /*
  * An outage of 30 seconds beside a maxAge of 5 minutes, with time scaled down: outages of about a second, and a
@@ -21,7 +21,7 @@ describeDatabases(
     let app: TestApplication
 
     beforeAll(async () => {
-      app = await startApplication(db(), [Account, DirectAccount])
+      app = await startApplication(db(), [Account, DirectAccount, Holder, Secret])
     })
     afterEach(() => {
       app.kms.misbehave({})
@@ -72,6 +72,37 @@ describeDatabases(
       expect(unhandled).toEqual([])
     })
 
+    it('ends no process where the application caught that a lazy relation could not be loaded', async () => {
+      const holder = await app.dataSource.getRepository(Holder).save({})
+      await app.dataSource.getRepository(Secret).save({ holder, value: 'a' })
+      const unhandled: unknown[] = []
+      const collect = (reason: unknown): void => {
+        unhandled.push(reason)
+      }
+      process.on('unhandledRejection', collect)
+      try {
+        const holders = (await app.restart()).dataSource.getRepository(Holder)
+        app.kms.misbehave({ outage: true })
+        const [first, second] = [await found(), await found()]
+        await expect(first.secrets).rejects.toMatchObject({ kind: 'service' })
+        await expect(second.secrets.catch((error: unknown) => error)).resolves.toMatchObject({
+          kind: 'service',
+        })
+        await delay(50)
+        expect(unhandled).toEqual([])
+        app.kms.misbehave({})
+        expect(await (await found()).secrets).toMatchObject([{ value: 'a' }])
+
+        async function found(): Promise<Holder> {
+          const [one] = await holders.find()
+          if (!one) throw new Error('there is one')
+          return one
+        }
+      } finally {
+        process.off('unhandledRejection', collect)
+      }
+    })
+
     it('that lasts longer than maxAge fails reads and writes at once, and heals by itself', async () => {
       // A client as the application has it, which repeats what fails.
       const client = app.kms.client()
@@ -120,7 +151,7 @@ describeDatabases(
     let app: TestApplication
 
     beforeAll(async () => {
-      app = await startApplication(db(), [Account, DirectAccount])
+      app = await startApplication(db(), [Account, DirectAccount, Holder, Secret])
       await app.dataSource.getRepository(DirectAccount).insert(accounts(100))
     })
     afterEach(() => {

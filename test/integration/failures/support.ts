@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Column, type DataSource, Entity, PrimaryGeneratedColumn } from 'typeorm'
+import { Column, type DataSource, Entity, ManyToOne, OneToMany, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted, type KmsEncryptionError } from 'typeorm-kms-encrypted'
 
 @Entity()
@@ -15,6 +15,19 @@ export class DirectAccount {
   @PrimaryGeneratedColumn() id!: number
   @Column() email!: string
   @KmsEncrypted({ mode: 'direct' }) privateKey!: string
+}
+
+@Entity()
+export class Holder {
+  @PrimaryGeneratedColumn() id!: number
+  @OneToMany('Secret', 'holder', { lazy: true }) secrets!: Promise<Secret[]>
+}
+
+@Entity()
+export class Secret {
+  @PrimaryGeneratedColumn() id!: number
+  @ManyToOne('Holder', 'secrets') holder!: Holder
+  @KmsEncrypted() value!: string
 }
 
 export function accounts(count: number): { email: string; privateKey: string }[] {
