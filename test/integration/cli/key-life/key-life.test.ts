@@ -93,7 +93,8 @@ describeIt('The life of a KMS key, with the tool, on MariaDB', () => {
   it('finds it among others', async () => {
     const { stdout } = await tool('keys list')
     const lines = stdout.trim().split('\n')
-    expect(lines).toHaveLength(4)
+    const hints = lines.indexOf('')
+    expect(lines.slice(0, hints < 0 ? undefined : hints)).toHaveLength(4)
     expect(lines[1]).toMatch(
       new RegExp(`^alias/my-app +private keys of users +${key.id} +CUSTOMER +Enabled +yearly`),
     )
@@ -167,7 +168,8 @@ describeIt('The life of a KMS key, with the tool, on MariaDB', () => {
     expect(await users.find()).toMatchObject([user, { note: null }])
     const ill = await tool(`doctor -d ${DATA_SOURCE}`, key.arn)
     expect(ill.status).toBe(1)
-    expect(ill.stdout).toMatch(/✗ the key .* is PendingDeletion, and will be deleted on/)
+    // Long remarks are broken at the terminal's width.
+    expect(ill.stdout).toMatch(/✗ the key\s+\S+\s+is PendingDeletion, and will be deleted on/)
   })
 
   it('cancels the deletion', async () => {
