@@ -52,6 +52,13 @@ export default {
       to: { path: '^src/local-kms/' },
     },
     {
+      name: 'the-lint-rules-stand-alone',
+      comment: 'ESLint loads them into an editor: they bring nothing of the library along.',
+      severity: 'error',
+      from: { path: '^src/eslint/' },
+      to: { path: '^src/', pathNot: '^src/eslint/' },
+    },
+    {
       name: 'only-declared-packages',
       comment: 'What is installed for development is not there for whoever installs the package.',
       severity: 'error',

@@ -1,0 +1,180 @@
+import { join } from 'node:path'
+import { Linter } from 'eslint'
+import { parser } from 'typescript-eslint'
+import { recommended } from '../../../src/eslint'
+
+jest.setTimeout(120_000)
+
+const root = join(__dirname, '../../..')
+const linter = new Linter({ cwd: root })
+
+/** What stands before each case. */
+const ENTITIES = `
+import { Column, Entity, type EntityManager, IsNull, ManyToOne, Not, PrimaryGeneratedColumn, type Repository } from 'typeorm'
+import { KmsEncrypted, KmsEncrypted as Secret } from 'typeorm-kms-encrypted'
+@Entity('person')
+class User {
+  @PrimaryGeneratedColumn() id!: number
+  @Column() city!: string
+  @KmsEncrypted({ name: 'private_key' }) privateKey!: string
+  @Secret() pin!: string
+}
+@Entity()
+class BankAccount {
+  @PrimaryGeneratedColumn() id!: number
+  @Column() pin!: string
+  @KmsEncrypted() iban!: string
+  @ManyToOne(() => User) owner!: User
+}
+declare const user: User
+declare const account: BankAccount
+declare const users: Repository<User>
+declare const accounts: Repository<BankAccount>
+declare const manager: EntityManager
+declare const logger: { info(...values: unknown[]): void }
+declare const service: { readonly logger: typeof logger; readonly auditLogger: typeof logger; run(value: unknown): void }
+export { BankAccount, IsNull, Not, User, account, accounts, logger, manager, service, user, users }
+`
+
+function lint(code: string): { rule: string; text: string }[] {
+  const messages = linter.verify(
+    ENTITIES + code,
+    [
+      {
+        ...recommended,
+        languageOptions: {
+          parser,
+          parserOptions: {
+            projectService: { allowDefaultProject: ['case.ts'] },
+            tsconfigRootDir: root,
+          },
+        },
+      },
+    ],
+    join(root, 'case.ts'),
+  )
+  return messages.map(({ ruleId, message }) => ({ rule: ruleId ?? 'none', text: message }))
+}
+
+function rules(code: string): string[] {
+  return lint(code).map(({ rule }) => rule.replace('kms-encrypted/', ''))
+}
+
+describe('no-logged-plaintext', () => {
+  it.each([
+    'console.log(user.privateKey)',
+    'logger.info(`key ${user.privateKey}`)',
+    "logger.info('key ' + user.pin)",
+    'service.auditLogger.info({ key: user.privateKey })',
+    'service.logger.info([user.id, user.privateKey])',
+    'console.error(JSON.stringify(user))',
+    'console.log(user)',
+    'console.table([user])',
+    'void users.find().then((all) => { console.log(all) })',
+    'console.log(account.owner.privateKey)',
+    'console.log({ ...user })',
+    'console.log(user.privateKey!)',
+    'console.log(user.privateKey as unknown)',
+    'console.log(user.id || user.privateKey)',
+  ])('finds %s', (code) => {
+    expect(rules(code)).toEqual(['no-logged-plaintext'])
+  })
+
+  it.each([
+    'console.log(user.id, user.city)',
+    'console.log(account.pin)',
+    'console.log(user.privateKey.length)',
+    'service.run(user.privateKey)',
+    "console.log('privateKey')",
+    'Math.log(user.privateKey.length)',
+  ])('lets %s pass', (code) => {
+    expect(rules(code)).toEqual([])
+  })
+
+  it('names entity and property', () => {
+    expect(lint('console.log(user.privateKey)')[0]?.text).toContain('User.privateKey is encrypted')
+  })
+})
+
+describe('no-plaintext-in-error', () => {
+  it.each([
+    'throw new Error(`no user with ${user.privateKey}`)',
+    "throw new TypeError('no user with ' + user.privateKey)",
+    'class NotFoundException { constructor(public body: unknown) {} }\nthrow new NotFoundException({ key: user.privateKey })',
+  ])('finds %s', (code) => {
+    expect(rules(code)).toEqual(['no-plaintext-in-error'])
+  })
+
+  it.each([
+    'throw new Error(`no user ${user.id}`)',
+    'export const copy = new Map([[user.id, user.privateKey]])',
+  ])('lets %s pass', (code) => {
+    expect(rules(code)).toEqual([])
+  })
+})
+
+describe('no-raw-sql', () => {
+  it.each([
+    "void manager.query('SELECT private_key FROM person')",
+    'void manager.query(`UPDATE person SET pin = 1 WHERE id = ${user.id}`)',
+    "void manager.query('SELECT iban ' + 'FROM bank_account')",
+  ])('finds %s', (code) => {
+    expect(rules(code)).toEqual(['no-raw-sql'])
+  })
+
+  it.each([
+    "void manager.query('SELECT pin FROM bank_account')",
+    "void manager.query('SELECT id, city FROM person')",
+    "void manager.query('SELECT iban FROM elsewhere')",
+  ])('lets %s pass', (code) => {
+    expect(rules(code)).toEqual([])
+  })
+})
+
+describe('no-unindexed-where', () => {
+  it.each([
+    "void users.findOneBy({ privateKey: 'x' })",
+    "void users.find({ where: { pin: 'x' } })",
+    "void users.find({ where: [{ id: 1 }, { pin: 'x' }] })",
+    "void accounts.find({ where: { owner: { privateKey: 'x' } } })",
+    "void manager.findOneBy(User, { privateKey: 'x' })",
+    "void users.update({ privateKey: 'x' }, { city: 'y' })",
+  ])('finds %s', (code) => {
+    expect(rules(code)).toEqual(['no-unindexed-where'])
+  })
+
+  it.each([
+    "void users.findOneBy({ city: 'x' })",
+    "void accounts.findOneBy({ pin: 'x' })",
+    'void users.find({ where: { privateKey: Not(IsNull()) } })',
+    "void users.update({ id: 1 }, { privateKey: 'x' })",
+    "void users.save({ privateKey: 'x' })",
+    "void manager.update(User, { id: 1 }, { privateKey: 'x' })",
+  ])('lets %s pass', (code) => {
+    expect(rules(code)).toEqual([])
+  })
+})
+
+describe('explicit-type', () => {
+  it.each([
+    'export class A { @KmsEncrypted({ nullable: true }) secret!: string | null }',
+    'export class A { @KmsEncrypted() secret!: Date | undefined }',
+    "export class A { @KmsEncrypted() secret!: 'a' | 'b' }",
+  ])('finds %s', (code) => {
+    expect(rules(code)).toEqual(['explicit-type'])
+  })
+
+  it.each([
+    "export class A { @KmsEncrypted({ type: 'string', nullable: true }) secret!: string | null }",
+    'export class A { @KmsEncrypted() secret!: string }',
+    'export class A { @Column({ nullable: true }) secret!: string | null }',
+    'export class A { @KmsEncrypted() secret!: { a: string } | null }',
+  ])('lets %s pass', (code) => {
+    expect(rules(code)).toEqual([])
+  })
+})
+
+it('says that it needs types, rather than find nothing', () => {
+  const config = { ...recommended, languageOptions: { parser } }
+  expect(() => linter.verify('console.log(1)', [config], join(root, 'case.ts'))).toThrow(/typed linting/)
+})
