@@ -1,4 +1,5 @@
 import { Cursor } from './cursor'
+import { type Compared, type Fact, Facts, isEquality } from './facts'
 import { type Name } from './names'
 import { type Clause, type NameUse, type Purpose, type Query, type Role, type Scope } from './scope'
 import { Kind } from './tokens'
@@ -20,6 +21,8 @@ export interface Expression {
   readonly placeholders?: readonly number[]
   readonly constant?: string
   readonly number?: number
+  /** What is true of the row if the expression is. */
+  readonly facts?: readonly Fact[]
   readonly start: number
   readonly end: number
 }
@@ -28,16 +31,6 @@ export interface Expression {
 interface Operand extends Expression {
   /** It begins a condition: nothing binds it to what is before. */
   readonly isFirst: boolean
-}
-
-/** A comparison of a column with placeholders, before it is known what the column is. */
-export interface Compared {
-  readonly use: NameUse
-  readonly operator: string
-  readonly isNegated: boolean
-  readonly placeholders: readonly number[]
-  readonly start: number
-  readonly end: number
 }
 
 /** What is followed by types, paths and the like, where no column can stand. */
@@ -56,6 +49,10 @@ interface Reading {
   openBetweens: number
   openCases: number
   hasInterval: boolean
+  readonly facts: Facts
+  /** Of the condition between two connectives: its operands, and whether a word such as NOT stands in front. */
+  operandsOfPart: number
+  hasPrefix: boolean
 }
 
 /** Reads expressions: finds the names of columns in them, and what is done with each. */
@@ -83,6 +80,9 @@ export abstract class ExpressionReader extends Cursor {
       openBetweens: 0,
       openCases: 0,
       hasInterval: false,
+      facts: new Facts(),
+      operandsOfPart: 0,
+      hasPrefix: false,
     }
     const first = this.at
     for (;;) {
@@ -90,10 +90,11 @@ export abstract class ExpressionReader extends Cursor {
       if (operand) this.#took(reading, operand)
       if (!this.#operator(reading)) break
     }
-    this.#endComparison(reading)
+    this.#endPart(reading)
     if (this.at === first) this.fail()
+    const facts = reading.facts.end()
     const single = reading.operands === 1 && reading.last?.start === start ? reading.last : undefined
-    return single?.end === this.end ? single : { start, end: this.end }
+    return single?.end === this.end ? { ...single, facts } : { start, end: this.end, facts }
   }
 
   /** `a, b` up to what cannot belong to it. */
@@ -140,6 +141,7 @@ export abstract class ExpressionReader extends Cursor {
       isStar,
       start,
       end: this.end,
+      nameStart: isStar ? start : this.tokens.start(this.at - 1),
       called: context.called,
       aggregate: context.aggregate,
       role,
@@ -156,8 +158,9 @@ export abstract class ExpressionReader extends Cursor {
   #took(reading: Reading, operand: Operand): void {
     const { last, operator } = reading
     reading.operands++
+    reading.operandsOfPart++
     reading.last = operand
-    if (!last || !words.COMPARISONS.has(operator)) return
+    if (!last || !words.COMPARISONS.has(operator.replace(/ (?:ANY|SOME|ALL)$/, ''))) return
     if (operand.use) operand.use.isCompared = true
     if (operand.query) operand.query.purpose = 'compared'
     if (last.use?.role === 'unchanged-test' && operand.use) operand.use.role = 'unchanged-test'
@@ -175,8 +178,20 @@ export abstract class ExpressionReader extends Cursor {
     }
   }
 
-  #endComparison(reading: Reading): void {
-    if (reading.comparison) this.compared.push(reading.comparison)
+  /** A condition ends: at a connective, or with the expression. */
+  #endPart(reading: Reading): void {
+    const { comparison, last, hasPrefix, operandsOfPart } = reading
+    if (comparison) this.compared.push(comparison)
+    if (!hasPrefix && comparison && isEquality(comparison)) reading.facts.add([comparison])
+    else if (!hasPrefix && operandsOfPart === 1 && last?.isFirst) reading.facts.add(last.facts ?? [])
+    reading.comparison = undefined
+    reading.operandsOfPart = 0
+    reading.hasPrefix = false
+  }
+
+  /** Something is done with the last operand: it is no longer what it was, and no longer plainly compared. */
+  #changed(reading: Reading): void {
+    reading.last = undefined
     reading.comparison = undefined
   }
 
@@ -224,6 +239,7 @@ export abstract class ExpressionReader extends Cursor {
         const prefix = this.#prefix(reading)
         if (prefix === 'operand') return at({})
         if (prefix === 'prefix') {
+          reading.hasPrefix ||= !reading.operator.includes(' ')
           isFirst = reading.isFirst
           continue
         }
@@ -249,6 +265,7 @@ export abstract class ExpressionReader extends Cursor {
     const word = this.word()
     if (word === 'CASE' && this.#hasOperandAt(1, true)) {
       reading.openCases++
+      reading.facts.isUnclear = true
       this.at++
       if (this.takeWord('WHEN')) reading.isFirst = true
       return 'prefix'
@@ -464,15 +481,15 @@ export abstract class ExpressionReader extends Cursor {
         if (symbol === '::') this.#cast(reading)
         else if (symbol === '[') {
           this.#subscript(context)
-          reading.last = undefined
+          this.#changed(reading)
         } else if (symbol === '.') {
           // A field of a row in parentheses.
           this.at++
           if (!this.takeSymbol('*')) this.takeName()
-          reading.last = undefined
+          this.#changed(reading)
         } else if (symbol === '(') {
           this.nested(() => this.#parenthesised(context))
-          reading.last = undefined
+          this.#changed(reading)
         } else {
           this.at++
           this.#tookOperator(reading, symbol, false)
@@ -484,7 +501,7 @@ export abstract class ExpressionReader extends Cursor {
       if (kind === Kind.Text) {
         if (reading.last?.use && context.clause === 'select' && context.called === undefined) return false
         this.at++
-        reading.last = undefined
+        this.#changed(reading)
         continue
       }
       if (kind !== Kind.Word) {
@@ -501,7 +518,7 @@ export abstract class ExpressionReader extends Cursor {
       if (word === 'COLLATE') {
         this.at++
         this.takePath()
-        reading.last = undefined
+        this.#changed(reading)
       } else if (word === 'IS' || word === 'ISNULL' || word === 'NOTNULL') {
         if (this.#is(reading)) return true
       } else if (word === 'NOT' && words.OPERATORS.has(this.word(1))) {
@@ -529,7 +546,7 @@ export abstract class ExpressionReader extends Cursor {
         return true
       } else if (reading.hasInterval) {
         this.at++
-        reading.last = undefined
+        this.#changed(reading)
       } else if (this.#isAlias(context)) return false
       else this.#strayName(reading)
     }
@@ -546,12 +563,12 @@ export abstract class ExpressionReader extends Cursor {
     const start = this.start
     const path = this.takePath()
     this.addUse(reading.context, path, false, start).isUnplaced = true
-    reading.last = undefined
+    this.#changed(reading)
   }
 
   #caseWord(reading: Reading, word: string): boolean {
     if (word !== 'WHEN' && word !== 'THEN' && word !== 'ELSE' && word !== 'END') return false
-    this.#endComparison(reading)
+    this.#endPart(reading)
     this.at++
     reading.operator = ''
     reading.isNegated = false
@@ -571,11 +588,12 @@ export abstract class ExpressionReader extends Cursor {
     if (!isWord || this.takeWord('NULL')) {
       if (last?.use?.role === 'operand' && last.isFirst && !last.use.isStar) last.use.role = 'null-test'
       reading.operands++
+      this.#changed(reading)
       return false
     }
     if (this.takeWord('TRUE', 'FALSE', 'UNKNOWN', 'NORMALIZED', 'JSON', 'DOCUMENT')) {
       reading.operands++
-      reading.last = undefined
+      this.#changed(reading)
       return false
     }
     const isDistinct = this.takeWords('DISTINCT', 'FROM')
@@ -601,7 +619,7 @@ export abstract class ExpressionReader extends Cursor {
     if (operator === 'BETWEEN') reading.openBetweens++
     if (isBetweens) reading.openBetweens--
     reading.isFirst = words.CONNECTIVES.has(operator) && !isBetweens
-    if (reading.isFirst) this.#endComparison(reading)
+    if (reading.isFirst) this.#connect(reading, operator)
     else reading.comparison = undefined
     reading.operator = isBetweens ? 'BETWEEN' : operator
     reading.isNegated = isNegated
@@ -609,6 +627,12 @@ export abstract class ExpressionReader extends Cursor {
       last.use.role = 'operand'
     if (last?.use && words.COMPARISONS.has(operator)) last.use.isCompared = true
     if (last?.query && words.COMPARISONS.has(operator)) last.query.purpose = 'compared'
+  }
+
+  #connect(reading: Reading, connective: string): void {
+    this.#endPart(reading)
+    if (connective === 'OR') reading.facts.or()
+    if (connective === 'XOR') reading.facts.isUnclear = true
   }
 
   /** `::type(n)[]` */
@@ -624,6 +648,8 @@ export abstract class ExpressionReader extends Cursor {
       this.expectSymbol(']')
     }
     reading.operands++
+    reading.operandsOfPart++
+    reading.comparison = undefined
     if (reading.last?.placeholders && !reading.last.use) {
       reading.last = { ...reading.last, end: this.end }
     } else reading.last = undefined

@@ -138,7 +138,7 @@ export abstract class QueryReader extends ExpressionReader {
     }
     this.#into(scope)
     if (this.takeWord('FROM')) this.from(scope)
-    if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
+    if (this.takeWord('WHERE')) this.where(scope)
     if (this.takeWords('GROUP', 'BY')) this.#groupBy(scope)
     if (this.takeWord('HAVING')) this.expression({ scope, clause: 'having' })
     if (this.takeWord('WINDOW')) {
@@ -148,6 +148,11 @@ export abstract class QueryReader extends ExpressionReader {
         this.window(scope)
       } while (this.takeSymbol(','))
     }
+  }
+
+  /** The condition that each row of a scope fulfils. */
+  protected where(scope: Scope): void {
+    scope.facts = this.expression({ scope, clause: 'where' }).facts ?? []
   }
 
   #modifiers(scope: Scope): void {

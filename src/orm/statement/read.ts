@@ -53,6 +53,8 @@ function unreadable(reason: string): Statement {
     inserts: [],
     assignments: [],
     comparisons: [],
+    conditions: [],
+    repeated: new Map(),
     uses: [],
     unreadable: reason,
   }

@@ -1,3 +1,4 @@
+import { type Fact } from './facts'
 import { type TableIndex } from './names'
 import {
   aliasText,
@@ -16,13 +17,14 @@ import {
   type ColumnSource,
   type ColumnUse,
   type Comparison,
+  type Condition,
   type Insert,
   type NamedTable,
   type Place,
   type Statement,
 } from './statement'
 import { type StatementReader } from './statement-reader'
-import { type Tokens } from './tokens'
+import { Kind, type Tokens } from './tokens'
 
 /** Says what the names stand for, when the whole statement was read. */
 export function resolve(reader: StatementReader, tokens: Tokens, index: TableIndex): Statement {
@@ -67,6 +69,7 @@ class Resolver {
         const inserted = columns.map((use) => ({
           name: use.path.at(-1)?.text ?? '',
           column: this.#target(use),
+          end: use.end,
         }))
         return { table: table.table, columns: inserted, runs, isFromQuery, hasColumnList }
       }),
@@ -78,9 +81,13 @@ class Resolver {
           value: isStorable ? value : { kind: 'expression' },
           start,
           end,
+          nameStart: use.nameStart,
+          nameEnd: use.end,
         }
       }),
       comparisons: this.#comparisons(),
+      conditions: this.#conditions(),
+      repeated: repeatedPlaceholders(this.tokens),
       uses: this.#uses.sort((a, b) => a.start - b.start),
       unreadable: undefined,
     }
@@ -271,7 +278,22 @@ class Resolver {
         end,
         columnStart: use.start,
         columnEnd: use.end,
+        nameStart: use.nameStart,
       }))
+    })
+  }
+
+  /** What the WHERE of the statement itself says of its rows. */
+  #conditions(): Condition[] {
+    const [scope, ...others] = this.reader.result?.branches ?? []
+    return scope && others.length === 0 ? this.#conditionsIn(scope.facts) : []
+  }
+
+  #conditionsIn(facts: readonly Fact[]): Condition[] {
+    return facts.flatMap((fact) => {
+      if ('any' in fact) return common(fact.any.map((each) => this.#conditionsIn(each)))
+      const [source, ...others] = sourcesOf(fact.use, this.index)
+      return source && others.length === 0 ? [{ source, placeholders: fact.placeholders }] : []
     })
   }
 
@@ -283,6 +305,39 @@ class Resolver {
     const isRaw = this.tokens.raw.some(([from, to]) => from <= start && end <= to)
     this.#uses.push({ source, place, called, start, end, isRaw })
   }
+}
+
+/** What each alternative says of a column: it equals a parameter of one of them. */
+function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
+  const all = new Map<string, Condition[]>()
+  for (const conditions of alternatives) {
+    const seen = new Set<string>()
+    for (const condition of conditions) {
+      const { row, column } = condition.source
+      const key = JSON.stringify([row, column.name])
+      // Of two conditions on one column, either is true.
+      if (!seen.has(key)) all.set(key, [...(all.get(key) ?? []), condition])
+      seen.add(key)
+    }
+  }
+  return [...all.values()].flatMap((same) => {
+    const [first] = same
+    if (!first || same.length < alternatives.length) return []
+    return [{ source: first.source, placeholders: same.flatMap(({ placeholders }) => placeholders) }]
+  })
+}
+
+const NONE_REPEATED: ReadonlyMap<number, number> = new Map()
+
+function repeatedPlaceholders(tokens: Tokens): ReadonlyMap<number, number> {
+  if (!tokens.hasRepeatedNumbers) return NONE_REPEATED
+  const counts = new Map<number, number>()
+  for (let at = 0; at < tokens.length; at++) {
+    if (tokens.kind(at) !== Kind.Placeholder) continue
+    const number = tokens.number(at)
+    counts.set(number, (counts.get(number) ?? 0) + 1)
+  }
+  return new Map([...counts].filter(([, count]) => count > 1))
 }
 
 function namedTables({ tables }: Scope): NamedTable[] {

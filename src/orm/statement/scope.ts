@@ -1,3 +1,4 @@
+import { type Fact } from './facts'
 import { type Name, type TableIndex } from './names'
 import { type CatalogueTable, type ColumnSource } from './statement'
 
@@ -28,6 +29,8 @@ export interface NameUse {
   readonly isStar: boolean
   readonly start: number
   readonly end: number
+  /** Of the last name. */
+  readonly nameStart: number
   readonly called: string | undefined
   readonly aggregate: string | undefined
   role: Role
@@ -94,6 +97,8 @@ export class Scope {
   hasNaturalJoin = false
   /** `SELECT … INTO`: the rows go elsewhere. */
   isStored = false
+  /** What WHERE says of each row. */
+  facts: readonly Fact[] = []
 
   constructor(
     readonly parent: Scope | undefined,

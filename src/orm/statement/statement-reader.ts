@@ -149,23 +149,34 @@ export class StatementReader extends QueryReader {
     return columns
   }
 
-  #rows(scope: Scope, { runs, columns }: ReadInsert): void {
+  #rows(scope: Scope, { runs, columns, table }: ReadInsert): void {
+    const searched = columns.flatMap((use, place) => {
+      const name = use.path.at(-1)
+      const column = name && table.table && this.index.column(table.table, name)
+      return column?.isSearched === true ? [place] : []
+    })
     do {
       this.takeWord('ROW')
-      const cells = this.#row(scope, columns)
+      const ends = new Map(searched.map((place) => [place, []]))
+      const cells = this.#row(scope, columns, ends)
       const last = runs.at(-1)
       const extended = last && extend(last, cells)
-      if (extended) runs[runs.length - 1] = extended
-      else runs.push({ rows: 1, cells, stride: 0 })
+      if (!extended) runs.push({ rows: 1, cells, stride: 0, ends })
+      else {
+        runs[runs.length - 1] = extended
+        for (const [place, all] of extended.ends) (all as number[]).push(...(ends.get(place) ?? []))
+      }
     } while (this.takeSymbol(','))
   }
 
-  #row(scope: Scope, columns: readonly NameUse[]): AssignedValue[] {
+  #row(scope: Scope, columns: readonly NameUse[], watched: ReadonlyMap<number, number[]>): AssignedValue[] {
     const cells: AssignedValue[] = []
     this.expectSymbol('(')
     while (!this.takeSymbol(')')) {
       const use = columns[cells.length]
-      cells.push(this.#cell(scope, use))
+      const cell = this.#cell(scope, use)
+      watched.get(cells.length)?.push(this.end)
+      cells.push(cell)
       if (this.symbol() !== ')') this.expectSymbol(',')
     }
     return cells
@@ -207,7 +218,7 @@ export class StatementReader extends QueryReader {
     if (constant === 'NULL') return { kind: 'null' }
     if (constant === 'DEFAULT') return { kind: 'default' }
     const isItself = use?.clause === 'set' && !use.isStar && use.path.at(-1)?.key === target?.path.at(-1)?.key
-    return isItself ? { kind: 'itself' } : EXPRESSION
+    return isItself ? { kind: 'itself', nameStart: use.nameStart, nameEnd: use.end } : EXPRESSION
   }
 
   /** `AS new (a, b)` of MySQL: the row that was to be inserted. */
@@ -271,9 +282,10 @@ export class StatementReader extends QueryReader {
       const after = this.symbol(4)
       const ends = after === '' || after === ',' || after === ')' || after === ';'
       if (ends && name?.key === target.path.at(-1)?.key && !this.#hasOperandBehind(4)) {
+        const [nameStart, nameEnd] = [this.tokens.start(this.at + 2), this.tokens.end(this.at + 2)]
         this.at += 4
         target.into = { use: target, isStorable: true }
-        return { kind: 'itself' }
+        return { kind: 'itself', nameStart, nameEnd }
       }
     }
     return this.#value(context, target)
@@ -361,7 +373,7 @@ export class StatementReader extends QueryReader {
   #restOfWriting(scope: Scope): void {
     if (this.takeWord('WHERE')) {
       if (this.takeWords('CURRENT', 'OF')) this.takeName()
-      else this.expression({ scope, clause: 'where' })
+      else this.where(scope)
     }
     this.orderAndLimit(scope)
   }
@@ -382,5 +394,5 @@ function extend(run: RowRun, cells: readonly AssignedValue[]): RowRun | undefine
     isStrideKnown = true
     if (distance !== stride * run.rows) return undefined
   }
-  return { rows: run.rows + 1, cells: run.cells, stride }
+  return { ...run, rows: run.rows + 1, stride }
 }

@@ -26,6 +26,8 @@ export interface CatalogueColumn {
   readonly name: string
   readonly isEncrypted: boolean
   readonly isPrimary: boolean
+  /** A blind index is written beside it: then the places where a value goes into it are kept. */
+  readonly isSearched?: boolean
 }
 
 export type StatementKind = 'select' | 'insert' | 'update' | 'delete' | 'other'
@@ -47,6 +49,14 @@ export interface Statement {
   readonly assignments: readonly Assignment[]
   /** Comparisons of encrypted columns, in WHERE, ON, HAVING and anywhere else. */
   readonly comparisons: readonly Comparison[]
+  /**
+   * What holds for each row that the statement gives, changes or deletes, because its own WHERE says so: columns,
+   * encrypted or not, that equal a parameter. They are those at the top level of AND; and where each side of an OR
+   * says it of one column, all its parameters together.
+   */
+  readonly conditions: readonly Condition[]
+  /** How often placeholders stand in the text that stand there more than once (`$1`). */
+  readonly repeated: ReadonlyMap<number, number>
   /** Every place that names an encrypted column, directly or through what stands for it, in the text's order. */
   readonly uses: readonly ColumnUse[]
   /** Set if the reader could not place a part of the text: then the other parts say nothing. */
@@ -94,6 +104,8 @@ export interface InsertedColumn {
   readonly name: string
   /** `undefined` if the catalogue does not have it. */
   readonly column: CatalogueColumn | undefined
+  /** Where its name ends in the column list. */
+  readonly end: number
 }
 
 /** Rows that differ in nothing but the numbers of their placeholders. */
@@ -103,6 +115,8 @@ export interface RowRun {
   readonly cells: readonly AssignedValue[]
   /** How far the number of each placeholder goes on from row to row: row `k` has `index + k * stride`. */
   readonly stride: number
+  /** Where the cells of each row end in the text, by the place of their column: of columns that are searched. */
+  readonly ends: ReadonlyMap<number, readonly number[]>
 }
 
 export interface Assignment {
@@ -110,9 +124,12 @@ export interface Assignment {
   /** `undefined` if the catalogue does not have it. */
   readonly column: CatalogueColumn | undefined
   readonly value: AssignedValue
-  /** From the name to the end of the value. */
+  /** From the name with its qualifier to the end of the value. */
   readonly start: number
   readonly end: number
+  /** Of the name without its qualifier. */
+  readonly nameStart: number
+  readonly nameEnd: number
 }
 
 export type AssignedValue =
@@ -120,8 +137,15 @@ export type AssignedValue =
   | { readonly kind: 'null' }
   | { readonly kind: 'default' }
   /** What the same statement was to insert into the same column: `EXCLUDED.c`, `VALUES(c)`; or the column itself. */
-  | { readonly kind: 'itself' }
+  | { readonly kind: 'itself'; readonly nameStart: number; readonly nameEnd: number }
   | { readonly kind: 'expression' }
+
+/** A column that equals one of some parameters. */
+export interface Condition {
+  readonly source: ColumnSource
+  /** Numbers of the parameters. A parameter may be an array: that of `= ANY ($1)`, and in MySQL of `IN (?)`. */
+  readonly placeholders: readonly number[]
+}
 
 /** A comparison of an encrypted column with placeholders, and nothing but placeholders. */
 export interface Comparison {
@@ -137,6 +161,8 @@ export interface Comparison {
   /** Of the column with its qualifier. */
   readonly columnStart: number
   readonly columnEnd: number
+  /** Of its name without the qualifier, which ends at `columnEnd`. */
+  readonly nameStart: number
 }
 
 /** What is done with an encrypted column at a place. */

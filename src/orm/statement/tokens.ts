@@ -11,6 +11,9 @@ export class Tokens {
   /** Names that are spelled otherwise than they are, by token. */
   readonly spelled = new Map<number, string>()
   length = 0
+  /** True if a placeholder's number may stand in the text more than once. */
+  hasRepeatedNumbers = false
+  #lastNumber = -1
   #kinds = new Uint8Array(64)
   #starts = new Int32Array(64)
   #ends = new Int32Array(64)
@@ -26,6 +29,9 @@ export class Tokens {
     this.#ends[this.length] = end
     this.#numbers[this.length] = number
     this.length++
+    if (kind !== Kind.Placeholder) return
+    if (number <= this.#lastNumber) this.hasRepeatedNumbers = true
+    this.#lastNumber = Math.max(this.#lastNumber, number)
   }
 
   kind(index: number): Kind {

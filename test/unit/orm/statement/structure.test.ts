@@ -19,11 +19,13 @@ describe.each(databases)('The structure of a statement, on %s', (database) => {
         rows: 10_000,
         cells: [{ kind: 'default' }, { kind: 'placeholder', index: 0 }, { kind: 'placeholder', index: 1 }],
         stride: 2,
+        ends: new Map(),
       },
       {
         rows: 1,
         cells: [{ kind: 'expression' }, { kind: 'null' }, { kind: 'placeholder', index: 20_000 }],
         stride: 0,
+        ends: new Map(),
       },
     ])
   })

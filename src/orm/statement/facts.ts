@@ -1,0 +1,53 @@
+import { type NameUse } from './scope'
+
+/** A comparison of a column with placeholders, before it is known what the column is. */
+export interface Compared {
+  readonly use: NameUse
+  readonly operator: string
+  readonly isNegated: boolean
+  readonly placeholders: readonly number[]
+  readonly start: number
+  readonly end: number
+}
+
+/** What is true of a row for which a condition is true: that a column equals one of some parameters. */
+export type Fact = Compared | AnyOf
+
+/** At least one of the lists is true as a whole. */
+export interface AnyOf {
+  readonly any: readonly (readonly Fact[])[]
+}
+
+const EQUALITIES: ReadonlySet<string> = new Set(['=', '==', 'IN', '= ANY', '= SOME'])
+
+/** True for `column = ?`, `column IN (?, …)` and `column = ANY (?)`. */
+export function isEquality({ operator, isNegated }: Pick<Compared, 'operator' | 'isNegated'>): boolean {
+  return !isNegated && EQUALITIES.has(operator)
+}
+
+/** Collects the facts of a condition while it is read: parts with AND between them, and OR between those. */
+export class Facts {
+  readonly #alternatives: Fact[][] = []
+  #all: Fact[] = []
+  /** NOT, XOR, CASE: nothing follows from the parts any more. */
+  isUnclear = false
+
+  /** A part ends: what is true if it is. */
+  add(facts: readonly Fact[]): void {
+    for (const fact of facts) this.#all.push(fact)
+  }
+
+  /** An OR ends the parts before it. */
+  or(): void {
+    this.#alternatives.push(this.#all)
+    this.#all = []
+  }
+
+  /** What is true if the whole condition is. */
+  end(): readonly Fact[] {
+    if (this.isUnclear) return []
+    if (this.#alternatives.length === 0) return this.#all
+    const any = [...this.#alternatives, this.#all]
+    return any.every((each) => each.length > 0) ? [{ any }] : []
+  }
+}
