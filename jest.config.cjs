@@ -1,21 +1,10 @@
 const { availableParallelism } = require('node:os')
+const { swc } = require('./test/support/swc.cjs')
 
 // The AWS SDK would print its notice about later Node versions once for every test file.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 
-const transform = {
-  '^.+\\.ts$': [
-    '@swc/jest',
-    {
-      jsc: {
-        target: 'es2022',
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-      },
-      module: { type: 'commonjs' },
-    },
-  ],
-}
+const transform = { '^.+\\.ts$': ['@swc/jest', swc] }
 
 const self = {
   '^typeorm-kms-encrypted$': '<rootDir>/src/index.ts',

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { LOADER } from '../../support/loader'
 
 /** What became of a run of the tool. */
 export interface Run {
@@ -32,7 +33,7 @@ function run(
   environment: Readonly<Record<string, string>>,
 ): Promise<Run> {
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment }
-  const command = ['-r', '@swc-node/register', join(root, script), ...args]
+  const command = [...LOADER, join(root, script), ...args]
   return new Promise((resolve) => {
     const child = execFile(process.execPath, command, { cwd: root, env }, (_, stdout, stderr) => {
       resolve({ status: child.exitCode ?? -1, stdout, stderr })

@@ -4,6 +4,7 @@ import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
 import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { Account } from './account'
+import { LOADER } from '../../support/loader'
 
 const ROWS = 120
 
@@ -35,7 +36,7 @@ describeDatabases(
         CLI_TASK: JSON.stringify({ options: db().options, endpoint: server.url }),
       }
       return new Promise((done) => {
-        const command = ['-r', '@swc-node/register', main, ...args, '-d', join(__dirname, 'cli-ormconfig.ts')]
+        const command = [...LOADER, main, ...args, '-d', join(__dirname, 'cli-ormconfig.ts')]
         execFile(process.execPath, command, { env }, (error, stdout, stderr) => {
           done({ status: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
         })

@@ -10,6 +10,7 @@ import { describeDatabases, itWithInstalledTypeorm } from '../../support/databas
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { onTerminal } from '../cli/pseudo-terminal'
 import { Account } from './account'
+import { LOADER } from '../../support/loader'
 
 const ROWS = 400
 
@@ -41,7 +42,9 @@ describeDatabases(
     const tool = (...args: string[]) => ({
       command: [
         process.execPath,
-        ...['-r', '@swc-node/register', resolve('src/cli/main.ts'), ...args],
+        ...LOADER,
+        resolve('src/cli/main.ts'),
+        ...args,
         ...['-d', join(__dirname, 'cli-ormconfig.ts')],
       ],
       env: {

@@ -7,6 +7,7 @@ import { columnStatus, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases, itWithInstalledTypeorm } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { Account } from './account'
+import { LOADER } from '../../support/loader'
 
 /** How often the encryption is killed. The figures in docs/migrations.md are from 50. */
 const KILLS = Number(process.env['TEST_KILLS'] ?? 2)
@@ -45,14 +46,10 @@ describeDatabases('an encryption that is killed while the application writes', (
       endpoint: server.url,
       maxRate: killAfter === undefined ? 1_000_000 : RATE,
     }
-    const child = spawn(
-      process.execPath,
-      ['-r', '@swc-node/register', join(__dirname, 'encrypt-in-child.ts')],
-      {
-        env: { ...process.env, CHILD_TASK: JSON.stringify(task) },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    )
+    const child = spawn(process.execPath, [...LOADER, join(__dirname, 'encrypt-in-child.ts')], {
+      env: { ...process.env, CHILD_TASK: JSON.stringify(task) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     if (killAfter !== undefined) {
       child.stdout.once('data', () => {
         setTimeout(() => child.kill('SIGKILL'), killAfter)

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LOADER } from '../../support/loader'
 import { DataSource, EntitySchema } from 'typeorm'
 import { applicationFindings, copyFindings } from '../../../src/cli/commands/doctor/application'
 import { type Finding } from '../../../src/cli/commands/doctor/finding'
@@ -50,7 +51,7 @@ describe('The doctor, looking at an application', () => {
     return new Promise((resolve) => {
       const child = execFile(
         process.execPath,
-        ['-r', '@swc-node/register', ...args],
+        [...LOADER, ...args],
         { cwd: root, env: { PATH: process.env['PATH'], HOME: process.env['HOME'] } },
         (_, stdout) => {
           const { findings } = JSON.parse(stdout) as { findings: Finding[] }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { CreateKeyCommand, DecryptCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms'
 import { LocalKms } from '../../../src/local-kms'
 import { tool } from '../../unit/cli/support'
+import { LOADER } from '../../support/loader'
 
 const root = join(__dirname, '..', '..', '..')
 
@@ -31,7 +32,7 @@ describe('typeorm-kms local-kms', () => {
   async function start(...args: string[]) {
     const child = spawn(
       process.execPath,
-      ['-r', '@swc-node/register', 'src/cli/main.ts', 'local-kms', '--file', file, ...args],
+      [...LOADER, 'src/cli/main.ts', 'local-kms', '--file', file, ...args],
       { cwd: root, env: { PATH: process.env['PATH'], HOME: process.env['HOME'] } },
     )
     running.push(child)

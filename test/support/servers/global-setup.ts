@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { databaseNames, selectedDatabases } from '../selection'
 import type { KeeperMessage } from './keeper'
 import { keeper } from './global-teardown'
+import { LOADER } from '../loader'
 
 /** Jest calls this once per run, and only if integration tests are among those to be run. */
 export default async function globalSetup(): Promise<void> {
@@ -11,7 +12,7 @@ export default async function globalSetup(): Promise<void> {
   if (leftOut.length > 0) process.stderr.write(`TEST_DATABASES leaves out: ${leftOut.join(', ')}\n`)
 
   const child = fork(join(__dirname, 'keeper.ts'), {
-    execArgv: ['-r', '@swc-node/register'],
+    execArgv: [...LOADER],
     detached: true, // out of reach of Ctrl+C: it ends when its channel to this process closes
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

@@ -3,15 +3,15 @@
  * also when the process that started it is gone for whatever reason: then its message channel closes.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fastFolder } from './fast-folder'
 import { provideServers } from './provide'
 import type { TestServer } from './process'
 
 export type KeeperMessage = { ready: Record<string, string> } | { failed: string }
 
-const folder = mkdtempSync(join(tmpdir(), 'typeorm-kms-encrypted-'))
+const folder = mkdtempSync(join(fastFolder(), 'typeorm-kms-encrypted-'))
 chmodSync(folder, 0o755) // PostgreSQL runs as a user of its own when the tests run as root
 const servers: TestServer[] = []
 let stopping = false

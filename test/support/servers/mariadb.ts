@@ -12,6 +12,7 @@ const fast = [
   '--innodb-doublewrite=0',
   '--innodb-log-file-size=256M',
   '--sync-binlog=0',
+  '--loose-sync-frm=0',
   '--skip-name-resolve',
 ]
 

