@@ -4,11 +4,12 @@ import { type DataKeyEvent } from '../../diagnostics'
 import { ClosedError, KmsRequestError } from '../../errors'
 import { asEncryptedDataKey } from '../../kms/bytes'
 import { type Caller, type GeneratedDataKey, type KeyService } from '../../kms/key-service'
+import { KEY_LENGTH } from '../aes-gcm'
 import { type EnvelopeCiphertext, isEncryptedDataKeyLength } from '../ciphertext'
 import { Refusals } from '../refusals'
 import { type Scope } from '../scope'
 import { CallsUnderWay } from './calls-under-way'
-import { DataKey, KEY_LENGTH } from './data-key'
+import { DataKey } from './data-key'
 import { Refresh } from './refresh'
 
 /** How long and how often a plaintext data key is reused. */
@@ -35,7 +36,7 @@ const NEARLY_USED_UP = 0.9
 
 /**
  * The plaintext data keys in memory: one call to KMS for concurrent requests of the same key, reuse within the
- * limits, renewal ahead of them, zero-fill of each key that leaves.
+ * limits, renewal ahead of them, an end to each key that leaves.
  */
 export class DataKeyCache {
   readonly #kms: KeyService

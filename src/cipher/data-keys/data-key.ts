@@ -1,31 +1,24 @@
-import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto'
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import { ClosedError } from '../../errors'
 import { type EncryptedDataKey } from '../../kms/bytes'
 import { type KeyReference } from '../../kms/key-service'
-import { asCiphertext, type CiphertextBytes } from '../bytes'
+import { KEY_LENGTH, openGcm, sealGcm, takeKey } from '../aes-gcm'
+import { type CiphertextBytes } from '../bytes'
 import { type EnvelopeCiphertext } from '../ciphertext'
 import { envelopePrefix, HEADER_LENGTH, IV_LENGTH, PREFIX_LENGTH, TAG_LENGTH } from '../format'
 import { type Scope } from '../scope'
 import { tagMatches } from '../key-tag'
 import { tampered } from '../tampered'
-import { nextIv } from './iv'
 
-const ALGORITHM = 'aes-256-gcm'
-const OPTIONS = { authTagLength: TAG_LENGTH }
-/** Bytes of a data key. */
-export const KEY_LENGTH = 32
-
-/**
- * A plaintext data key in memory, with its encrypted form. Seals and opens values with AES-256-GCM (NIST SP
- * 800-38D, 96-bit random IV, 128-bit tag) and zero-fills itself when it is destroyed.
- */
+/** A plaintext data key in memory, with its encrypted form. Seals and opens values of suite 1 until it is destroyed. */
 export class DataKey {
   /** Identifies the data key: its encrypted form. */
   readonly id: string
   /** Number of values sealed so far. */
   uses = 0
-  readonly #key: Buffer
+  /** `undefined` once it is destroyed. */
+  #key: KeyObject | undefined
   readonly #prefix: Buffer
   /** As much of it as stands by itself in base64. */
   #base64: string | undefined
@@ -42,11 +35,10 @@ export class DataKey {
   sealedAt = 0
   openedAt = 0
   #destroyed = false
-  #zeroFilled = false
 
   /** Throws `TamperedCiphertextError` if these are not 32 bytes: then they are some other value under this context. */
   constructor(
-    /** The 32 bytes of the plaintext key; taken over and zero-filled by `destroy()`. */
+    /** The 32 bytes of the plaintext key; zero-filled here. */
     key: Buffer,
     readonly encrypted: EncryptedDataKey,
     readonly keyReference: KeyReference,
@@ -57,7 +49,7 @@ export class DataKey {
       key.fill(0)
       throw tampered()
     }
-    this.#key = key
+    this.#key = takeKey(key)
     this.contextKey = scope.contextKey
     this.#prefix = envelopePrefix(keyReference, encrypted)
     this.#tag = this.#prefix.readUInt32BE(PREFIX_LENGTH)
@@ -85,7 +77,7 @@ export class DataKey {
 
   /** True if these are the bytes of the key. */
   is(plaintext: Buffer): boolean {
-    return plaintext.length === KEY_LENGTH && timingSafeEqual(this.#material, plaintext)
+    return plaintext.length === KEY_LENGTH && this.#material.equals(createSecretKey(plaintext))
   }
 
   /** KMS has opened it again. */
@@ -128,18 +120,7 @@ export class DataKey {
   /** Seals a value; text is sealed as UTF-8. */
   seal(plaintext: string | Uint8Array, aad: Buffer): CiphertextBytes {
     this.uses++
-    const iv = nextIv()
-    const cipher = createCipheriv(ALGORITHM, this.#material, iv).setAAD(aad)
-    const body = typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext)
-    cipher.final()
-    // A tenth faster than Buffer.concat.
-    const start = this.#prefix.length
-    const ciphertext = Buffer.allocUnsafe(start + IV_LENGTH + body.length + TAG_LENGTH)
-    ciphertext.set(this.#prefix)
-    ciphertext.set(iv, start)
-    ciphertext.set(body, start + IV_LENGTH)
-    ciphertext.set(cipher.getAuthTag(), start + IV_LENGTH + body.length)
-    return asCiphertext(ciphertext)
+    return sealGcm(this.#material, this.#prefix, plaintext, aad)
   }
 
   /** Opens an envelope ciphertext. */
@@ -147,42 +128,23 @@ export class DataKey {
     // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
     if (bytes.readUInt32BE(PREFIX_LENGTH) !== this.#tag && !tagMatches(bytes, this.keyReference))
       throw tampered()
-    return this.#open(bytes, prefixLength, aad)
+    return openGcm(this.#material, bytes, prefixLength, aad)
   }
 
   /** Opens a ciphertext that carries this data key (`isCarriedBy`). */
   openCarrier(ciphertext: Buffer, aad: Buffer): Buffer {
-    return this.#open(ciphertext, this.#prefix.length, aad)
-  }
-
-  #open(ciphertext: Buffer, end: number, aad: Buffer): Buffer {
-    const body = end + IV_LENGTH
-    const tag = ciphertext.length - TAG_LENGTH
-    const decipher = createDecipheriv(ALGORITHM, this.#material, ciphertext.subarray(end, body), OPTIONS)
-    decipher.setAAD(aad).setAuthTag(ciphertext.subarray(tag))
-    const plaintext = decipher.update(ciphertext.subarray(body, tag))
-    try {
-      decipher.final()
-    } catch (cause) {
-      plaintext.fill(0)
-      throw tampered(cause)
-    }
-    return plaintext
+    return openGcm(this.#material, ciphertext, this.#prefix.length, aad)
   }
 
   destroy(): void {
     if (this.#destroyed) return
     this.#destroyed = true
     // Whoever was handed this key in the current turn of the event loop may still finish with it.
-    setImmediate(() => {
-      this.#key.fill(0)
-      this.#zeroFilled = true
-    })
+    setImmediate(() => (this.#key = undefined))
   }
 
-  /** The key itself, and never the zeros that are left of it. */
-  get #material(): Buffer {
-    if (this.#zeroFilled) throw new ClosedError('the data key is no longer in memory. Repeat the operation.')
+  get #material(): KeyObject {
+    if (!this.#key) throw new ClosedError('the data key is no longer in memory. Repeat the operation.')
     return this.#key
   }
 

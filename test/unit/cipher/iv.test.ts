@@ -1,19 +1,29 @@
-import { ivsAhead, nextIv } from '../../../src/cipher/data-keys/iv'
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+import { ivsAhead, MAX_AGE, nextIv } from '../../../src/cipher/iv'
 
 describe('IVs', () => {
-  test('are drawn a few at a time, and none is left when the turn of the event loop ends', async () => {
+  let now = 1_000_000
+  beforeEach(() => jest.spyOn(performance, 'now').mockImplementation(() => now))
+  afterEach(() => jest.restoreAllMocks())
+
+  test('are drawn a few at a time, and never come again', () => {
     const seen = new Set<string>()
-    for (let round = 0; round < 150; round++) {
-      for (let n = 0; n <= round; n++) {
-        seen.add(nextIv().toString('hex'))
-        expect(ivsAhead()).toBeLessThan(64)
-      }
-      await turn()
-      expect(ivsAhead()).toBe(0)
+    for (let count = 1; count <= 5_000; count++) {
+      seen.add(nextIv().toString('hex'))
+      expect(ivsAhead()).toBeLessThan(64)
+      now += 0.01
     }
-    expect(seen.size).toBe((150 * 151) / 2)
+    expect(seen.size).toBe(5_000)
     expect(seen.has('00'.repeat(12))).toBe(false)
+  })
+
+  test('that were drawn before a pause are not used after it', () => {
+    nextIv()
+    now += MAX_AGE * 2
+    nextIv()
+    expect(ivsAhead()).toBe(63)
+    const next = nextIv().toString('hex')
+    now += MAX_AGE + 0.001
+    expect(nextIv().toString('hex')).not.toBe(next)
+    expect(ivsAhead()).toBe(63)
   })
 })
