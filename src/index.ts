@@ -15,4 +15,5 @@ export {
   type KmsEncryptionMetrics,
   type KmsEncryptionOptions,
 } from './kms-encryption'
+export { type DataKeysOption, type StoredDataKeysOptions } from './orm/key-table/key-table-options'
 export { isUndecryptable, type Undecryptable, undecryptable } from './orm/undecryptable'

@@ -19,6 +19,11 @@ import { type BoundColumn } from './orm/bound-column'
 import { boundColumns } from './orm/bound-columns'
 import { dialectOf } from './dialects'
 import { DataSourceBinding, withBinding } from './orm/data-source-binding'
+import {
+  type DataKeysOption,
+  type KeyTableSettings,
+  keyTableSettings,
+} from './orm/key-table/key-table-options'
 import { rawSql } from './orm/statement/raw'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
@@ -57,6 +62,12 @@ export interface KmsEncryptionOptions {
    * itself (unreachable, throttled, no credentials) is thrown in either case.
    */
   onUndecryptable?: OnUndecryptable
+  /**
+   * Where data keys are kept: `'inline'` (default): each value carries its own, encrypted; `'stored'`: in a table that
+   * `configure()` adds to the DataSource, and values name theirs; or where and for how long. See
+   * docs/stored-data-keys.md.
+   */
+  dataKeys?: DataKeysOption
   /** Key ARNs or account ids. A value that KMS opens under any other key is refused. */
   trustedKeys?: readonly string[]
 }
@@ -102,12 +113,14 @@ export class KmsEncryption {
   readonly #kms: AwsKms
   readonly #cipher: Cipher
   readonly #options: KmsEncryptionOptions
+  readonly #dataKeys: KeyTableSettings
   readonly #dataSources = new Set<WeakRef<DataSource>>()
 
   constructor(options: KmsEncryptionOptions) {
     checkOptions(options)
     const { client, concurrency = 20, timeout, cache = {}, trustedKeys } = options
     this.#options = options
+    this.#dataKeys = keyTableSettings(options.dataKeys)
     this.#kms = new AwsKms({ client, concurrency, timeout, trustedKeys: new TrustedKeys(trustedKeys) })
     const { maxAge = 300_000, maxValues = 2 ** 20, maxKeys = 1_000 } = cache
     this.#cipher = new Cipher(this.#kms, { maxAge, maxValues, maxKeys })
@@ -124,13 +137,15 @@ export class KmsEncryption {
    * entities may be added later (`autoLoadEntities`). Throws `UnsupportedDatabaseError`.
    */
   configure<Options extends DataSourceOptions>(options: Options): Options {
-    dialectOf(options.type)
+    const { namespace } = dialectOf(options.type)
+    if (this.#dataKeys.schema !== undefined && namespace === undefined)
+      throw new InvalidOptionError(`dataKeys.schema: ${options.type} has no schemas. Leave it out.`)
     return withBinding(options, (dataSource, withoutBinding) => {
       const { keyId, mode = 'envelope', context, onUndecryptable } = this.#options
       new DataSourceBinding(
         dataSource,
         this.#cipher,
-        { keyId, mode, context, onUndecryptable },
+        { keyId, mode, context, onUndecryptable, dataKeys: this.#dataKeys },
         withoutBinding,
       )
       this.#dataSources.add(new WeakRef(dataSource))
@@ -300,6 +315,7 @@ function checkOptions(options: KmsEncryptionOptions): void {
     'concurrency',
     'timeout',
     'onUndecryptable',
+    'dataKeys',
     'trustedKeys',
   ]
   const unknown = Object.keys(options).find((name) => !known.includes(name))

@@ -1,4 +1,5 @@
 import { channels, type ValueEvent } from '../diagnostics'
+import { InvalidOptionError } from '../errors'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { asCiphertext, type CiphertextBytes } from './bytes'
 import { type Ciphertext, parse, type Parsed } from './ciphertext'
@@ -21,6 +22,8 @@ export interface Recipe {
   /** Id, ARN or alias of the KMS key. */
   keyId: string
   scope: Scope
+  /** True if the value is sealed under a stored data key (suite 4), in envelope mode. */
+  usesStoredKey?: boolean
 }
 
 /**
@@ -50,13 +53,17 @@ export class Cipher {
   }
 
   /** Sees to it that the next values can be encrypted at once; `undefined` if they can be. */
-  prepare({ mode, keyId, scope }: Recipe): Promise<unknown> | undefined {
+  prepare({ mode, keyId, scope, usesStoredKey }: Recipe): Promise<unknown> | undefined {
+    if (usesStoredKey) throw notYet()
     if (mode === 'direct' || this.dataKeys.forSealing(keyId, scope)) return undefined
     return this.dataKeys.generate(keyId, scope)
   }
 
-  encryptNow(plaintext: string | Uint8Array, { mode, keyId, scope }: Recipe): CiphertextBytes | undefined {
-    if (mode === 'direct') return undefined
+  encryptNow(
+    plaintext: string | Uint8Array,
+    { mode, keyId, scope, usesStoredKey }: Recipe,
+  ): CiphertextBytes | undefined {
+    if (mode === 'direct' || usesStoredKey) return undefined
     const key = this.dataKeys.forSealing(keyId, scope)
     if (!key) return undefined
     this.dataKeys.hit('encrypt')
@@ -70,6 +77,7 @@ export class Cipher {
       this.#count('encrypt', 'direct', recipe.scope)
       return asCiphertext(ciphertext)
     }
+    if (recipe.usesStoredKey) throw notYet()
     for (;;) {
       // Many may have waited for this data key, and used it up before it is this value's turn.
       const key =
@@ -182,6 +190,10 @@ export class Cipher {
     const { entity, property } = tally
     channels.value.publish({ action, mode, entity, property } satisfies ValueEvent)
   }
+}
+
+function notYet(): InvalidOptionError {
+  return new InvalidOptionError("dataKeys: 'stored' seals no values yet")
 }
 
 function parsedOf(stored: Buffer | Parsed): Parsed {

@@ -54,6 +54,10 @@ export interface Dialect {
   readonly name: 'mysql' | 'postgres' | 'sqlite'
   /** False where a DataSource has one connection in all, so that nothing can be written beside it. */
   readonly hasSeveralConnections: boolean
+  /** What of an entity names the schema of its table; `undefined` where there are none. */
+  readonly namespace: 'schema' | 'database' | undefined
+  /** True if a transaction is open on the only connection, whoever began it; false where there are several. */
+  hasOpenTransaction(driver: object): boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
 

@@ -24,6 +24,8 @@ export type KmsEncryptionErrorCode =
   | 'NOT_DECRYPTED'
   | 'DRIVER_VALUE'
   | 'NOT_AN_ENCRYPTED_COLUMN'
+  | 'KEY_TABLE_MISSING'
+  | 'KEY_TABLE_IN_USE'
   // value
   | 'INVALID_VALUE'
   | 'VALUE_TOO_LARGE'
@@ -34,6 +36,8 @@ export type KmsEncryptionErrorCode =
   | 'CIPHERTEXT_TAMPERED'
   | 'CIPHERTEXT_WRONG_CONTEXT'
   | 'KMS_KEY_UNTRUSTED'
+  | 'DATA_KEY_MISSING'
+  | 'FORGOTTEN'
   | 'NOT_REPRESENTABLE'
   // key
   | 'KMS_KEY_NOT_FOUND'
@@ -41,6 +45,7 @@ export type KmsEncryptionErrorCode =
   | 'KMS_KEY_PENDING_DELETION'
   | 'KMS_KEY_UNUSABLE'
   | 'KMS_ACCESS_DENIED'
+  | 'DATA_KEY_FORGED'
   // service
   | 'KMS_UNAVAILABLE'
   | 'KMS_KEY_UNAVAILABLE'
@@ -48,6 +53,8 @@ export type KmsEncryptionErrorCode =
   | 'KMS_CREDENTIALS'
   | 'KMS_CLOCK'
   | 'KMS_REQUEST_FAILED'
+  | 'DATA_KEY_NOT_FOUND'
+  | 'KEY_TABLE_UNAVAILABLE'
   // run
   | 'NO_PRIMARY_KEY'
   | 'COLUMN_TYPE'

@@ -29,3 +29,8 @@ export class KeyUnusableError extends KeyError {
 export class AccessDeniedError extends KeyError {
   readonly code = 'KMS_ACCESS_DENIED'
 }
+
+/** A row of the key table that new values would be sealed under does not hold the data key that its id names. */
+export class ForgedDataKeyError extends KeyError {
+  readonly code = 'DATA_KEY_FORGED'
+}

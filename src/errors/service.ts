@@ -34,3 +34,13 @@ export class ClockError extends ServiceError {
 export class KmsRequestError extends ServiceError {
   readonly code = 'KMS_REQUEST_FAILED'
 }
+
+/** The key table does not have the data key that the ciphertext names. It may be on its way, as in a restore. */
+export class DataKeyNotFoundError extends ServiceError {
+  readonly code = 'DATA_KEY_NOT_FOUND'
+}
+
+/** The table of the stored data keys could not be read or written. */
+export class KeyTableUnavailableError extends ServiceError {
+  readonly code = 'KEY_TABLE_UNAVAILABLE'
+}

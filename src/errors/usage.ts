@@ -64,3 +64,13 @@ export class DriverValueError extends UsageError {
 export class NotEncryptedColumnError extends UsageError {
   readonly code = 'NOT_AN_ENCRYPTED_COLUMN'
 }
+
+/** The table of the stored data keys is not in the database. */
+export class KeyTableMissingError extends UsageError {
+  readonly code = 'KEY_TABLE_MISSING'
+}
+
+/** A statement would empty, drop or change the table of the stored data keys while there are values under its keys. */
+export class KeyTableInUseError extends UsageError {
+  readonly code = 'KEY_TABLE_IN_USE'
+}

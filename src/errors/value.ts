@@ -54,3 +54,13 @@ export class UntrustedKeyError extends ValueError {
 export class NotRepresentableError extends ValueError {
   readonly code = 'NOT_REPRESENTABLE'
 }
+
+/** The key table does not have the data key that the ciphertext names, and did not get it within a minute. */
+export class DataKeyMissingError extends ValueError {
+  readonly code = 'DATA_KEY_MISSING'
+}
+
+/** The data key of the ciphertext was destroyed on purpose: the value is gone for good. */
+export class ForgottenError extends ValueError {
+  readonly code = 'FORGOTTEN'
+}

@@ -13,6 +13,11 @@ import { boundTable } from './bound-table'
 import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
 import { checkDeclarations, refuseDuplicates } from './declarations'
+import { keyTableEntity, KEY_TABLE_ENTITY } from './key-table/entity'
+import { fixNames } from './key-table/fixed-names'
+import { keepKeyTable } from './key-table/kept-table'
+import { KeyTable, keyTables } from './key-table/key-table'
+import { type KeyTableSettings } from './key-table/key-table-options'
 import { guardQueryRunner } from './query-guard'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
@@ -34,6 +39,7 @@ export interface ColumnDefaults {
   mode: Recipe['mode']
   context: EncryptionContext | undefined
   onUndecryptable: OnUndecryptable | undefined
+  dataKeys: KeyTableSettings
 }
 
 /** The `createQueryRunner` of drivers that are changed: one that someone replaced since is changed as well. */
@@ -54,6 +60,8 @@ export class DataSourceBinding {
   readonly #cipher: Cipher
   readonly #defaults: ColumnDefaults
   readonly #withoutBinding: () => void
+  readonly #keyTable: KeyTable
+  #keyEntity: ReturnType<typeof keyTableEntity> | undefined
   readonly #opened = new OpenedResults()
   readonly #raw = new RawQueries()
   readonly #methods = new ReplacedMethods()
@@ -71,12 +79,28 @@ export class DataSourceBinding {
     this.#cipher = cipher
     this.#defaults = defaults
     this.#withoutBinding = withoutBinding
+    this.#keyTable = new KeyTable(dataSource, defaults.dataKeys)
+    keyTables.set(dataSource, this.#keyTable)
     new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
       this.#change()
       refuseDuplicates(dataSource)
+      this.#addKeyTable()
       await connect()
     })
     this.#change()
+  }
+
+  /** Others may have changed the entities since the DataSource was made, or will have to do with them as a list. */
+  #addKeyTable(): void {
+    const dataSource = this.#dataSource
+    const { entities: given = [], type } = dataSource.options
+    if (!this.#defaults.dataKeys.seals) return
+    this.#keyEntity ??= keyTableEntity(dialectOf(type), this.#defaults.dataKeys)
+    const entities: unknown[] = Array.isArray(given) ? given : Object.values(given)
+    if (entities.includes(this.#keyEntity)) return
+    Object.assign(dataSource, {
+      options: { ...dataSource.options, entities: [...entities, this.#keyEntity] },
+    })
   }
 
   #change(): void {
@@ -102,17 +126,26 @@ export class DataSourceBinding {
       this.#finish()
       await afterConnect()
     })
+    methods.replace(driver, 'disconnect', (disconnect) => async () => {
+      await this.#keyTable.close()
+      await disconnect()
+    })
     methods.replace(driver, 'preparePersistentValue', (prepare) => (value: unknown, column) => {
       const bound = boundColumn(column)
       return bound ? bound.persist(value) : (prepare(value, column) as unknown)
     })
     methods.replace(driver, 'createSchemaBuilder', (createSchemaBuilder) => () => {
       const builder = createSchemaBuilder()
-      const build = builder.build.bind(builder)
+      const [build, log] = [builder.build.bind(builder), builder.log.bind(builder)]
       return Object.assign(builder, {
         build: async () => {
           await keepEncryptedColumns(this.#dataSource)
+          await keepKeyTable(this.#dataSource)
           await build()
+        },
+        log: async () => {
+          await keepKeyTable(this.#dataSource)
+          return log()
         },
       })
     })
@@ -139,6 +172,7 @@ export class DataSourceBinding {
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
   #finish(): void {
+    this.#finishKeyTable()
     const { entityMetadatas } = this.#dataSource
     for (const { columns } of entityMetadatas) for (const column of columns) this.#bind(column)
     checkDeclarations(this.#dataSource)
@@ -170,6 +204,19 @@ export class DataSourceBinding {
     if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
       subscribers.push(new KmsEncryptionSubscriber())
     }
+  }
+
+  /** Where nothing is encrypted there is no key table. */
+  #finishKeyTable(): void {
+    const { entityMetadatas, entityMetadatasMap } = this.#dataSource
+    const metadata = entityMetadatas.find(({ name }) => name === KEY_TABLE_ENTITY)
+    if (!metadata || !this.#keyEntity) return
+    if (entityMetadatas.some(({ columns }) => columns.some(isDeclared))) {
+      fixNames(metadata, this.#keyTable.settings.table)
+      return
+    }
+    entityMetadatas.splice(entityMetadatas.indexOf(metadata), 1)
+    entityMetadatasMap.delete(metadata.target)
   }
 
   #bind(metadata: ColumnMetadata): void {
@@ -209,7 +256,8 @@ export class DataSourceBinding {
     const context = options.context ?? this.#defaults.context ?? { table }
     const binding = { column: options.boundTo?.column ?? databaseName }
     const scope = new Scope(context, binding, this.#cipher.tally(entityMetadata.name, propertyPath))
-    return { mode: options.mode ?? this.#defaults.mode, keyId, scope }
+    const mode = options.mode ?? this.#defaults.mode
+    return { mode, keyId, scope, usesStoredKey: mode === 'envelope' && this.#defaults.dataKeys.seals }
   }
 
   /** What the values of earlier settings are bound to. A table that was renamed changes the default context. */
@@ -226,6 +274,10 @@ export class DataSourceBinding {
       return new Scope(context ?? given ?? { table }, { column }, tally)
     })
   }
+}
+
+function isDeclared({ transformer }: ColumnMetadata): boolean {
+  return transformer instanceof BoundColumn || DeclaredColumn.of(transformer) !== undefined
 }
 
 /** The method as an object, never called. */

@@ -5,7 +5,15 @@ import { type Statement } from './statement/statement'
 import { hasPending, sealAll } from './write/parameters'
 import { SealedAhead } from './write/sealed-ahead'
 
-const guarded = new WeakSet<QueryRunner>()
+type Query = (...args: unknown[]) => Promise<unknown>
+
+/** The `query` that each runner had. */
+const guarded = new WeakMap<QueryRunner, Query>()
+
+/** Sends a statement as it is, and does not wait for those before it. */
+export function unguardedQuery(queryRunner: QueryRunner): Query {
+  return guarded.get(queryRunner) ?? (queryRunner.query.bind(queryRunner) as Query)
+}
 
 /** TypeORM's statements that end a transaction, or a part of one. */
 const END_OF_TRANSACTION = /^(COMMIT|ROLLBACK|RELEASE)\b/
@@ -24,11 +32,10 @@ export function guardQueryRunner(
   read: (sql: string) => Statement | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
-  guarded.add(queryRunner)
-
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
   // which is how its own query builders call.
-  const query = queryRunner.query.bind(queryRunner) as (...args: unknown[]) => Promise<unknown>
+  const query = queryRunner.query.bind(queryRunner) as Query
+  guarded.set(queryRunner, query)
   const inOrder = new Order()
   const ahead = SealedAhead.of(queryRunner)
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {

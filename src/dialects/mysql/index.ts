@@ -13,6 +13,8 @@ import { capacityOf, changeType, roomyType, storedType, textOptions } from './ty
 export const mysql: Dialect = {
   name: 'mysql',
   hasSeveralConnections: true,
+  namespace: 'database',
+  hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
   // The package that TypeORM loaded.
   language: (driver) => mysqlLanguage((driver as { mysql?: { format?: Format } }).mysql?.format),

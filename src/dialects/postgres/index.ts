@@ -10,6 +10,8 @@ import { hidesRows, indexDefinitions, triggers } from './table'
 export const postgres: Dialect = {
   name: 'postgres',
   hasSeveralConnections: true,
+  namespace: 'schema',
+  hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
   language: () => postgresLanguage,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'bytea' }),

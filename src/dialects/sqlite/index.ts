@@ -23,6 +23,10 @@ const FAILURES: FailureCodes = {
 export const sqlite: Dialect = {
   name: 'sqlite',
   hasSeveralConnections: false,
+  namespace: undefined,
+  hasOpenTransaction: (driver) =>
+    (driver as { databaseConnection?: { inTransaction?: boolean } }).databaseConnection?.inTransaction ===
+    true,
   binaryColumnsHoldBytes: false,
   language: () => sqliteLanguage,
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),

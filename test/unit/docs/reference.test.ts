@@ -31,6 +31,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   CacheOptions: 'README.md',
   KmsEncryptedOptions: 'README.md',
   PreviousSettings: 'README.md',
+  StoredDataKeysOptions: 'docs/stored-data-keys.md',
   MigrationOptions: 'docs/migrations.md',
   RotateOptions: 'docs/migrations.md',
   ColumnStatusOptions: 'docs/migrations.md',
