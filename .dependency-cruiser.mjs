@@ -52,6 +52,13 @@ export default {
       to: { path: '^src/local-kms/' },
     },
     {
+      name: 'nestjs-on-top',
+      comment: 'Applications without NestJS must not load it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/nestjs/' },
+      to: { path: '^src/nestjs/|node_modules/@nestjs/' },
+    },
+    {
       name: 'the-lint-rules-stand-alone',
       comment: 'ESLint loads them into an editor: they bring nothing of the library along.',
       severity: 'error',

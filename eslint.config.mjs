@@ -21,11 +21,11 @@ export default tseslint.config(
   },
   {
     // What is missing in a test or a benchmark fails it with the line where it is missing, which is all one can ask for.
-    files: ['test/**/*.ts', 'bench/**/*.ts', 'sample-app/**/*.ts', 'ormconfig.ts'],
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'sample-app/**/*.ts', 'examples/**/*.ts', 'ormconfig.ts'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' },
   },
   {
-    files: ['test/**/*.ts', 'sample-app/**/*.ts'],
+    files: ['test/**/*.ts', 'sample-app/**/*.ts', 'examples/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
       // Jest's asymmetric matchers are typed as any.

@@ -10,6 +10,7 @@ const self = {
   '^typeorm-kms-encrypted$': '<rootDir>/src/index.ts',
   '^typeorm-kms-encrypted/local-kms$': '<rootDir>/src/local-kms/index.ts',
   '^typeorm-kms-encrypted/migration$': '<rootDir>/src/migration/index.ts',
+  '^typeorm-kms-encrypted/nestjs$': '<rootDir>/src/nestjs/index.ts',
 }
 
 const project = (displayName, testMatch, options = {}) => ({

@@ -75,6 +75,16 @@ describe('the packed package', () => {
       expect(telling).toEqual([])
     })
 
+    it('loads nothing for NestJS or ESLint but from their own entries', () => {
+      const code = project.files.filter((path) => /\.m?js$/.test(path))
+      const loading = code.filter((path) =>
+        /require\("(@nestjs|eslint|typescript)/.test(
+          readFileSync(join(installed, project.name, path), 'utf8'),
+        ),
+      )
+      expect(loading).toEqual(['dist/nestjs/index.js'])
+    })
+
     it('takes at most 900 kB, dependencies included and peers not', () => {
       // The peers are links, and links have no entries here.
       const entries = readdirSync(installed, { recursive: true, withFileTypes: true })
@@ -174,6 +184,21 @@ describe('an application in ES modules', () => {
       sameError: true,
       onlyImported: [],
       onlyRequired: [],
+    })
+  })
+})
+
+describe('an application with NestJS 12, which is ES modules only', () => {
+  it('stores ciphertext and reads plaintext', async () => {
+    const packages = ['common', 'core', 'typeorm'].map((name) => `@nestjs/${name}`)
+    const peers = Object.fromEntries(
+      packages.map((name) => [name, join('../test/package/nestjs-12/node_modules', name)]),
+    )
+    const consumer = await install('nestjs', 'nestjs', { ...peers, rxjs: 'rxjs' })
+    await compile(consumer)
+    await expect(outputOf(consumer)).resolves.toEqual({
+      ...ROUND_TRIP,
+      health: { kms: { status: 'up', calls: 1, failed: 0 } },
     })
   })
 })
