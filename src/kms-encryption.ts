@@ -41,8 +41,12 @@ export interface CacheOptions {
 export interface KmsEncryptionOptions {
   /** Id, ARN or alias of the KMS key, e.g. `alias/my-app`. Columns may name their own. */
   keyId?: string
-  /** A `KMSClient`. Default: one of the AWS default chain that gives up an attempt in time for another one. */
-  client?: KMSClient
+  /**
+   * A `KMSClient`. Default: one of the AWS default chain that gives up an attempt in time for another one. A list is
+   * for multi-Region keys: the client of the own Region, then those of Regions with replicas, asked in this order
+   * where a Region cannot be reached, throttles or has its key unavailable. They share the `timeout`.
+   */
+  client?: KMSClient | readonly KMSClient[]
   /** Default mode of columns: `'envelope'`. */
   mode?: Mode
   /** Default KMS encryption context of columns: `{ table: <table name> }`. */
@@ -325,6 +329,11 @@ function checkOptions(options: KmsEncryptionOptions): void {
     throw new KeyIdMissingError(
       "kmsEncryption(): keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
     )
+  }
+  const { client } = options
+  if (Array.isArray(client)) {
+    if (client.length === 0) refuse('client is an empty list. Leave it out for the AWS default chain')
+    if (new Set(client).size < client.length) refuse('client has the same KMSClient twice')
   }
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))
     refuse("mode must be 'envelope' or 'direct'")

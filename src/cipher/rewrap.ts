@@ -1,6 +1,7 @@
-import { type KeyService } from '../kms/key-service'
+import { type KeyService, type ReEncrypted } from '../kms/key-service'
 import { type DirectCiphertext, type EnvelopeCiphertext } from './ciphertext'
 import { envelopePrefix } from './format'
+import { tagMatches } from './key-tag'
 import { contextOf, directHeader } from './suites/direct'
 import { type Scope } from './scope'
 
@@ -29,7 +30,7 @@ export class Rewrap {
     let prefix = this.#prefixes.get(id)
     if (!prefix) {
       if (this.#prefixes.size >= MAX_REMEMBERED) this.#prefixes.clear()
-      prefix = this.#newPrefix(Buffer.from(ciphertext.encryptedDataKey), scope)
+      prefix = this.#newPrefix(ciphertext, scope)
       this.#prefixes.set(id, prefix)
       prefix.catch(() => this.#prefixes.delete(id))
     }
@@ -40,6 +41,7 @@ export class Rewrap {
   async direct(ciphertext: DirectCiphertext, from: Scope, to: Scope): Promise<Buffer> {
     const { suite, blob } = ciphertext
     const moved = await this.#reEncrypt(blob, contextOf(suite, from), this.#keyId, contextOf(suite, to))
+    if (from === to && isReplicaOf(ciphertext.bytes, moved)) return ciphertext.bytes
     return Buffer.concat([directHeader(suite, moved.keyReference), moved.ciphertext])
   }
 
@@ -49,8 +51,15 @@ export class Rewrap {
     return Buffer.concat([directHeader('direct', moved.keyReference), moved.ciphertext])
   }
 
-  async #newPrefix(encryptedDataKey: Buffer, { context }: Scope): Promise<Buffer> {
+  async #newPrefix(ciphertext: EnvelopeCiphertext, { context }: Scope): Promise<Buffer> {
+    const prefix = Buffer.from(ciphertext.bytes.subarray(0, ciphertext.prefixLength))
+    const encryptedDataKey = Buffer.from(ciphertext.encryptedDataKey)
     const moved = await this.#reEncrypt(encryptedDataKey, context, this.#keyId, context)
-    return envelopePrefix(moved.keyReference, moved.ciphertext)
+    return isReplicaOf(prefix, moved) ? prefix : envelopePrefix(moved.keyReference, moved.ciphertext)
   }
+}
+
+/** True if a value is under the key already, written where that has another reference, and so another tag. */
+function isReplicaOf(ciphertext: Buffer, { wasUnderIt = false, keyReference }: ReEncrypted): boolean {
+  return wasUnderIt && tagMatches(ciphertext, keyReference)
 }

@@ -32,7 +32,7 @@ export interface KeyService {
     keyId: string,
     to: EncryptionContext,
     options?: CallOptions,
-  ): Promise<Encrypted>
+  ): Promise<ReEncrypted>
 }
 
 /**
@@ -70,6 +70,11 @@ export interface GeneratedDataKey {
 export interface Encrypted {
   ciphertext: Uint8Array
   keyReference: KeyReference
+}
+
+export interface ReEncrypted extends Encrypted {
+  /** It was under the key before; one key may have several references. Left out where the service does not say. */
+  wasUnderIt?: boolean
 }
 
 export interface Decrypted {

@@ -26,14 +26,16 @@ type Call<T> = (attempt: Attempt) => Promise<T>
  */
 export class Patience {
   readonly #timeout: number
+  readonly #named: string
   #lastAnswer = Number.NEGATIVE_INFINITY
   /** Set while calls fail at once: when one may try again. */
   #pausedUntil: number | undefined
   #isTrying = false
 
-  /** `timeout` in milliseconds. */
-  constructor(timeout: number) {
+  /** `timeout` in milliseconds; `named`: what it is, for messages. */
+  constructor(timeout: number, named = 'the timeout option') {
     this.#timeout = timeout
+    this.#named = named
   }
 
   /** Something was answered, if only a refusal. */
@@ -97,7 +99,7 @@ export class Patience {
 
   #over(operation: string): KmsUnavailableError {
     return new KmsUnavailableError(
-      `KMS did not answer ${operation} within ${this.#timeout.toLocaleString('en')} ms (the timeout option). Check the network, the endpoint and AWS's status; the operation can be repeated.`,
+      `KMS did not answer ${operation} within ${this.#timeout.toLocaleString('en')} ms (${this.#named}). Check the network, the endpoint and AWS's status; the operation can be repeated.`,
     )
   }
 }

@@ -2,6 +2,8 @@
 export interface LocalKmsCall {
   /** The operation's name in the API, such as `GenerateDataKey`. */
   readonly operation: string
+  /** The Region that it was for. */
+  readonly region: string
   /** When it came in, by the KMS's clock. */
   readonly time: Date
   /**

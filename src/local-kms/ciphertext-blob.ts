@@ -8,7 +8,7 @@ import { type KeyMaterial } from './key-material'
  * A ciphertext has the outline of AWS's, so that it has AWS's size as well:
  *
  *   5       01 02 02 00 78
- *   32      key reference: the key's UUID (16) and the first half of its material's id (16)
+ *   32      key reference: the 16 bytes of the key's id and the first half of its material's id (16)
  *   1       01
  *   16      nonce, from which the message key is derived (HKDF-SHA-256)
  *   4       length of what follows
@@ -40,7 +40,8 @@ export function masked(blob: Buffer, look: BlobLook): Buffer {
 
 /** Which key and which generation of it sealed a ciphertext. */
 export interface BlobReference {
-  keyId: string
+  /** The 32 hexadecimal digits of the key's id. */
+  keyDigits: string
   /** The first 32 of the 64 hexadecimal digits of the material's id. */
   materialPrefix: string
 }
@@ -80,7 +81,7 @@ export function parseBlob(blob: Buffer): ParsedBlob {
   const iv = ivOf(head, plaintextLength)
   if (!checksum(head).equals(blob.subarray(headLength, contentAt))) throw invalidCiphertext()
   return {
-    keyId: uuid(reference.subarray(0, 16)),
+    keyDigits: reference.toString('hex', 0, 16),
     materialPrefix: reference.toString('hex', 16),
     open(material, context) {
       const options = { authTagLength: TAG_LENGTH }
@@ -156,11 +157,8 @@ function ivOf(head: Buffer, plaintextLength: number): Buffer {
 }
 
 function keyReference(keyId: string, material: KeyMaterial): Buffer {
-  return Buffer.from(keyId.replaceAll('-', '') + material.id.slice(0, 32), 'hex')
-}
-
-function uuid(bytes: Buffer): string {
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const digits = keyId.replace(/^mrk-/, '').replaceAll('-', '')
+  return Buffer.from(digits + material.id.slice(0, 32), 'hex')
 }
 
 function messageKey(material: KeyMaterial, nonce: Buffer): Buffer {

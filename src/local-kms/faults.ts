@@ -18,6 +18,13 @@ export interface LocalKmsFaults {
    * of that operation from 1 since these faults were set.
    */
   fail?: (operation: string, callNumber: number) => string | undefined
+  /** The Regions in which it misbehaves; all of them if none is named. */
+  regions?: string | readonly string[]
+}
+
+/** The Regions that the faults name. */
+export function faultRegions({ regions = [] }: LocalKmsFaults): readonly string[] {
+  return typeof regions === 'string' ? [regions] : regions
 }
 
 /** What the faults make of one call. */
@@ -27,6 +34,8 @@ export interface Verdict {
   outage: 'refuse' | 'hang' | undefined
   exception: KmsException | undefined
 }
+
+const HEALTHY: Verdict = { latency: 0, outage: undefined, exception: undefined }
 
 /** The faults in force. Throws when they are set wrongly, so that a typing error does not pass for health. */
 export class Faults {
@@ -46,7 +55,9 @@ export class Faults {
   }
 
   /** Decides about one call and counts it. */
-  judge(operation: string): Verdict {
+  judge(operation: string, region: string): Verdict {
+    const regions = faultRegions(this.#faults)
+    if (regions.length > 0 && !regions.includes(region)) return HEALTHY
     const { latency = 0, outage } = this.#faults
     const callNumber = (this.#calls.get(operation) ?? 0) + 1
     this.#calls.set(operation, callNumber)

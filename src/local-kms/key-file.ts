@@ -16,14 +16,14 @@ import {
 import { dirname } from 'node:path'
 
 import { type Location } from './key-identifier'
-import { type StoreRecord } from './key-store'
+import { type AccountRecord } from './account'
 import { isObject } from './request-fields'
 
 const VERSION = 1
 const OWNER_ONLY = 0o600
 
 /** What a key file holds: the place and its keys, key material in clear. */
-type KeyFileContent = Location & StoreRecord
+type KeyFileContent = Location & AccountRecord
 
 /**
  * Keys that outlive the process, in one JSON file. It holds key material in clear and is readable by its

@@ -9,7 +9,7 @@ export interface Location {
 /** A `KeyId` parameter, read: a key's id or an alias's name. */
 export type KeyIdentifier = { key: string } | { alias: string }
 
-/** A UUID, or the id of a multi-Region key: there are none here, but their ids are ids. */
+/** A UUID, or the id of a multi-Region key, which is the same in all its Regions. */
 const KEY_ID = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/
 
 export const arnOfKey = ({ region, accountId }: Location, keyId: string) =>

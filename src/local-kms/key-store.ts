@@ -1,6 +1,7 @@
 import { notFound } from './exception'
 import { DAY, Key, type KeyRecord } from './key'
 import { arnOfAlias, arnOfKey, type Location, parseKeyIdentifier } from './key-identifier'
+import { MultiRegion, type Relatives } from './multi-region'
 
 /** An alias, as the key file holds it. Dates are milliseconds since 1970. */
 export interface Alias {
@@ -10,7 +11,7 @@ export interface Alias {
   updatedAt: number
 }
 
-/** All that a KMS holds, as the key file has it. */
+/** All that a KMS holds in one Region, as the key file has it. */
 export interface StoreRecord {
   keys: KeyRecord[]
   aliases: Alias[]
@@ -25,12 +26,15 @@ export class KeyStore {
   readonly location: Location
   readonly #keys = new Map<string, Key>()
   readonly #aliases = new Map<string, Alias>()
-  readonly #write: ((record: StoreRecord) => void) | undefined
+  readonly #relatives: Relatives
+  readonly #write: () => void
 
-  constructor(location: Location, stored?: StoreRecord, write?: (record: StoreRecord) => void) {
+  /** `relatives`: the Regions of the account. `write` keeps what has changed. */
+  constructor(location: Location, relatives: Relatives, stored: StoreRecord | undefined, write: () => void) {
     this.location = location
+    this.#relatives = relatives
     this.#write = write
-    for (const record of stored?.keys ?? []) this.#keys.set(record.keyId, new Key(record))
+    for (const record of stored?.keys ?? []) this.add(this.#restored(record))
     for (const alias of stored?.aliases ?? []) this.#aliases.set(alias.name, { ...alias })
   }
 
@@ -58,7 +62,16 @@ export class KeyStore {
     this.#aliases.delete(name)
   }
 
+  /** The multi-Region key of this id and primary Region, as it is in this Region. */
+  multiRegion(keyId: string, primaryRegion: string): MultiRegion {
+    return new MultiRegion(keyId, this.location.region, primaryRegion, this.#relatives)
+  }
+
   /** The key that a ciphertext refers to, if it is still here. */
+  byReference(digits: string): Key | undefined {
+    return this.byId(`mrk-${digits}`) ?? this.byId(uuid(digits))
+  }
+
   byId(keyId: string): Key | undefined {
     return this.#keys.get(keyId)
   }
@@ -85,10 +98,11 @@ export class KeyStore {
     for (const key of this.#keys.values()) {
       if (key.deletionDate !== undefined && key.deletionDate <= now) {
         this.#delete(key)
+        key.regions?.primary?.replicasDeleted(key.deletionDate)
         changed = true
       }
       const { rotation } = key
-      while (rotation && key.state === 'Enabled' && rotation.next <= now) {
+      while (rotation && !key.isReplica && key.state === 'Enabled' && rotation.next <= now) {
         key.rotate(rotation.next, 'AUTOMATIC')
         rotation.next += rotation.periodInDays * DAY
         changed = true
@@ -99,7 +113,16 @@ export class KeyStore {
 
   /** Writes the key file, where there is one. */
   commit(): void {
-    this.#write?.({ keys: this.keys.map((key) => key.toRecord()), aliases: this.aliases })
+    this.#write()
+  }
+
+  get record(): StoreRecord {
+    return { keys: this.keys.map((key) => key.toRecord()), aliases: this.aliases }
+  }
+
+  #restored(record: KeyRecord): Key {
+    const { keyId, primaryRegion } = record
+    return new Key(record, primaryRegion === undefined ? undefined : this.multiRegion(keyId, primaryRegion))
   }
 
   #require(keyId: string): Key {
@@ -115,4 +138,8 @@ export class KeyStore {
       if (alias.targetKeyId === key.keyId) this.#aliases.delete(alias.name)
     }
   }
+}
+
+function uuid(digits: string): string {
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

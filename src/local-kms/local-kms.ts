@@ -1,10 +1,10 @@
 import { KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms'
 
+import { Account, type AccountRecord } from './account'
 import { type LocalKmsCalls } from './calls'
 import { type LocalKmsFaults } from './faults'
 import { KeyFile } from './key-file'
 import { type Location } from './key-identifier'
-import { KeyStore, type StoreRecord } from './key-store'
 import { DEFAULT_ACCOUNT, DEFAULT_REGION, type LocalKmsOptions, requireLocation } from './options'
 import { LocalKmsRequestHandler } from './request-handler'
 import { type ListenOptions, listen, type LocalKmsServer } from './server'
@@ -28,6 +28,8 @@ const WARNING =
 export class LocalKms {
   readonly region: string
   readonly accountId: string
+  /** Its Regions, its own first. */
+  readonly regions: readonly string[]
   /** For a `KMSClient` of your own: `new KMSClient({ requestHandler: kms.requestHandler, … })`. */
   readonly requestHandler: LocalKmsRequestHandler
   readonly #service: Service
@@ -47,24 +49,27 @@ export class LocalKms {
     this.region = options.region ?? stored?.region ?? DEFAULT_REGION
     this.accountId = options.accountId ?? stored?.accountId ?? DEFAULT_ACCOUNT
     requireLocation(this.region, this.accountId)
+    for (const region of options.regions ?? []) requireLocation(region, this.accountId)
     const location = { region: this.region, accountId: this.accountId }
     if (stored && (stored.region !== this.region || stored.accountId !== this.accountId)) {
       throw new Error(`The keys in ${options.file ?? ''} are of ${stored.accountId} in ${stored.region}.`)
     }
     const write =
       file &&
-      ((record: StoreRecord): void => {
+      ((record: AccountRecord): void => {
         file.write({ ...location, ...record })
       })
-    const store = openStore(location, stored, write, options.file)
-    this.#service = new Service(store, options.now ?? Date.now, options.blobs ?? 'aws')
+    const account = openAccount(location, options, stored, write)
+    this.regions = account.regions
+    this.#service = new Service(account, options.now ?? Date.now, options.blobs ?? 'aws')
     this.requestHandler = new LocalKmsRequestHandler(this.#service)
     if (options.quiet !== true && process.env['NODE_ENV'] !== 'test') process.stderr.write(`${WARNING}\n`)
   }
 
   /**
    * A real `KMSClient` of the AWS SDK whose requests this KMS answers. Region and credentials are preset;
-   * `config` adds to them or replaces them (`maxAttempts`, `retryMode` …), except for the request handler.
+   * `config` adds to them or replaces them (`maxAttempts`, `retryMode` …), except for the request handler. With the
+   * `region` of one of its other Regions it is a client of that Region.
    */
   client(config: KMSClientConfig = {}): KMSClient {
     return new KMSClient({
@@ -110,14 +115,14 @@ export class LocalKms {
 }
 
 /** The message leaves out what exactly is wrong, because that may quote the file. */
-function openStore(
+function openAccount(
   location: Location,
-  stored: StoreRecord | undefined,
-  write: ((record: StoreRecord) => void) | undefined,
-  path = '',
-): KeyStore {
+  { regions = [], file: path = '' }: LocalKmsOptions,
+  stored: AccountRecord | undefined,
+  write: ((record: AccountRecord) => void) | undefined,
+): Account {
   try {
-    return new KeyStore(location, stored, write)
+    return new Account(location, regions, stored, write)
   } catch {
     throw new Error(
       `${path} is not whole: a key or alias in it is damaged. Restore the file, or name another.`,

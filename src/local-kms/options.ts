@@ -2,6 +2,11 @@
 export interface LocalKmsOptions {
   /** The region in its ARNs. Default: that of the key file, else `us-east-1`. */
   region?: string
+  /**
+   * Other Regions of the same account, for multi-Region keys: each has keys and aliases of its own, and a request is for
+   * the Region that it is signed for. Requests for a Region that is not named here are answered as for `region`.
+   */
+  regions?: readonly string[]
   /** The account in its ARNs, 12 digits. Default: that of the key file, else `111122223333`. */
   accountId?: string
   /**

@@ -32,9 +32,12 @@ export class LocalKmsRequestHandler {
   async handle(request: Request, options: HandlerOptions = {}): Promise<{ response: Answer }> {
     const interruption = new Interruption(options)
     try {
-      const target = header(request.headers, 'x-amz-target')
-      const body = bytesOf(request.body)
-      const reaction = await interruption.race(this.#service.react(target, body, interruption.signal))
+      const asked = {
+        target: header(request.headers, 'x-amz-target'),
+        authorization: header(request.headers, 'authorization'),
+        body: bytesOf(request.body),
+      }
+      const reaction = await interruption.race(this.#service.react(asked, interruption.signal))
       if (reaction === 'refuse') throw connectionRefused()
       if (reaction === 'hang') return await interruption.race(new Promise<never>(() => undefined))
       return { response: reaction }

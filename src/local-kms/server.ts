@@ -63,7 +63,11 @@ async function answer(service: Service, request: IncomingMessage, response: Serv
     response.writeHead(413, { connection: 'close' }).end()
     return
   }
-  const reaction = await service.react(typeof target === 'string' ? target : undefined, body)
+  const reaction = await service.react({
+    target: typeof target === 'string' ? target : undefined,
+    authorization: request.headers.authorization,
+    body,
+  })
   if (reaction === 'hang') return
   if (reaction === 'refuse') {
     request.socket.resetAndDestroy()

@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { LocalKmsCalls } from './calls'
 import { KmsException } from './exception'
-import { Faults, type LocalKmsFaults } from './faults'
+import { Faults, faultRegions, type LocalKmsFaults } from './faults'
 import { type BlobLook } from './ciphertext-blob'
+import { type Account } from './account'
 import { type KeyStore } from './key-store'
 import { OPERATIONS } from './operations'
 import { isObject, RequestFields } from './request-fields'
@@ -19,6 +20,15 @@ export interface Answer {
 /** What comes of a request: an answer, or during an outage none. */
 export type Reaction = Answer | 'refuse' | 'hang'
 
+/** What a request says, whichever door it came in by. */
+export interface ServiceRequest {
+  /** `X-Amz-Target`. */
+  target: string | undefined
+  /** `Authorization`, for the Region in it. */
+  authorization: string | undefined
+  body: Uint8Array
+}
+
 const TARGET_PREFIX = 'TrentService.'
 
 /**
@@ -29,17 +39,17 @@ const TARGET_PREFIX = 'TrentService.'
  */
 export class Service {
   readonly calls = new LocalKmsCalls()
-  readonly #store: KeyStore
+  readonly #account: Account
   readonly #clock: () => number
   #advanced = 0
   readonly #blobs: BlobLook
   #faults: Faults
 
-  constructor(store: KeyStore, clock: () => number, blobs: BlobLook) {
-    this.#store = store
+  constructor(account: Account, clock: () => number, blobs: BlobLook) {
+    this.#account = account
     this.#clock = clock
     this.#blobs = blobs
-    this.#faults = new Faults({}, store.location)
+    this.#faults = new Faults({}, account.location)
   }
 
   get now(): number {
@@ -47,7 +57,10 @@ export class Service {
   }
 
   misbehave(faults: LocalKmsFaults): void {
-    this.#faults = new Faults(faults, this.#store.location)
+    for (const region of faultRegions(faults)) {
+      if (!this.#account.storeIn(region)) throw new RangeError(`Not a Region of this KMS: '${region}'`)
+    }
+    this.#faults = new Faults(faults, this.#account.location)
   }
 
   advance(milliseconds: number): void {
@@ -55,51 +68,62 @@ export class Service {
       throw new RangeError(`Time moves forward only, by milliseconds, not ${milliseconds}`)
     }
     this.#advanced += milliseconds
-    this.#store.settle(this.now)
+    this.#account.settle(this.now)
   }
 
   /** Answers one request. Rejects when the signal aborts it during the latency. */
-  async react(target: string | undefined, body: Uint8Array, signal?: AbortSignal): Promise<Reaction> {
+  async react(request: ServiceRequest, signal?: AbortSignal): Promise<Reaction> {
+    const { target, authorization, body } = request
     const operation = target?.startsWith(TARGET_PREFIX) ? target.slice(TARGET_PREFIX.length) : ''
-    const { latency, outage, exception } = this.#faults.judge(operation)
-    if (latency > 0) await this.#wait(operation, latency, signal)
+    const store = this.#account.storeOf(regionOf(authorization))
+    const { region } = store.location
+    const ended = (outcome: string): void => {
+      this.calls.push({ operation, region, time: new Date(this.now), outcome })
+    }
+    const { latency, outage, exception } = this.#faults.judge(operation, region)
+    if (latency > 0) await wait(latency, signal, ended)
     if (outage !== undefined) {
-      this.#record(operation, outage === 'hang' ? 'hung' : 'refused')
+      ended(outage === 'hang' ? 'hung' : 'refused')
       return outage
     }
     try {
       if (exception) throw exception
-      const output = this.#run(operation, body)
-      this.#record(operation, 'ok')
+      const output = this.#run(operation, body, store)
+      ended('ok')
       return answer(200, output)
     } catch (error) {
       const refusal = error instanceof KmsException ? error : internal(error)
-      this.#record(operation, refusal.name)
+      ended(refusal.name)
       return answer(refusal.statusCode, refusal.body)
     }
   }
 
-  async #wait(operation: string, latency: number, signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await delay(latency, undefined, signal === undefined ? {} : { signal })
-    } catch (error) {
-      this.#record(operation, 'aborted')
-      throw error
-    }
-  }
-
-  #run(operation: string, body: Uint8Array): Record<string, unknown> | undefined {
+  #run(operation: string, body: Uint8Array, store: KeyStore): Record<string, unknown> | undefined {
     const run = OPERATIONS.get(operation)
     if (!run) throw new KmsException('UnknownOperationException')
     const { now } = this
-    this.#store.settle(now)
-    const context = { store: this.#store, now, operation, blobs: this.#blobs }
+    this.#account.settle(now)
+    const context = { store, account: this.#account, now, operation, blobs: this.#blobs }
     return run(new RequestFields(parseBody(body)), context)
   }
+}
 
-  #record(operation: string, outcome: string): void {
-    this.calls.push({ operation, time: new Date(this.now), outcome })
+async function wait(
+  latency: number,
+  signal: AbortSignal | undefined,
+  ended: (outcome: string) => void,
+): Promise<void> {
+  try {
+    await delay(latency, undefined, signal === undefined ? {} : { signal })
+  } catch (error) {
+    ended('aborted')
+    throw error
   }
+}
+
+/** The Region that a request is signed for: `Credential=ID/DATE/REGION/kms/aws4_request`. */
+function regionOf(authorization: string | undefined): string | undefined {
+  return /Credential=[^/]*\/\d+\/([^/]+)\/kms\//.exec(authorization ?? '')?.[1]
 }
 
 /** Says that the body is no JSON object, and nothing of what it holds. */

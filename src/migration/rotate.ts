@@ -32,8 +32,8 @@ export class Rotate implements Conversion {
   readonly #column: BoundColumn
   readonly #recipe: Recipe
   readonly #rewrap: Rewrap | undefined
-  /** The key tag of what is done, once it is known. */
-  #tag: Buffer | undefined
+  /** The key tags of what is done, as far as they are known: a multi-Region key has one in each Region. */
+  readonly #done = new Set<string>()
   readonly #everything: boolean
   readonly #known = new KnownKeys()
 
@@ -44,7 +44,7 @@ export class Rotate implements Conversion {
     this.#recipe = { ...column.recipe, keyId: to ?? column.recipe.keyId }
     this.#everything = newDataKeys && to === undefined
     if (this.#recipe.keyId.startsWith('arn:') && this.#recipe.keyId.includes(':key/'))
-      this.#tag = keyTag(this.#recipe.keyId)
+      this.#done.add(keyTag(this.#recipe.keyId).toString('hex'))
     const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
     this.#rewrap = reEncrypt && new Rewrap(reEncrypt, this.#recipe.keyId)
   }
@@ -57,7 +57,7 @@ export class Rotate implements Conversion {
         .catch((error: unknown) => {
           throw this.#column.placed(error)
         })
-      this.#tag = tagOf(sample)
+      this.#done.add(tagOf(sample))
     }
     if (layout.capacity === undefined || layout.storage !== 'text') return
     const longest = await rows.longest(false)
@@ -92,7 +92,7 @@ export class Rotate implements Conversion {
     const current = this.#recipe.scope
     if (this.#recipe.mode !== 'envelope' || (await this.#scopeOf(bytes)) !== current)
       return this.#sealAnew(bytes)
-    if (this.#tag && !this.#everything && tagOf(bytes).equals(this.#tag)) return bytes
+    if (!this.#everything && this.#isDone(bytes)) return bytes
     if (!this.#rewrap) return this.#sealAnew(bytes)
     return this.#kept(bytes, await this.#rewrap.envelope(ciphertext, current))
   }
@@ -103,7 +103,7 @@ export class Rotate implements Conversion {
     if (this.#rewrap) return this.#moveDirect(direct, this.#rewrap)
     if (direct.kind === 'bare' || (await this.#scopeOf(bytes)) !== this.#recipe.scope)
       return this.#sealAnew(bytes)
-    return this.#tag && !this.#everything && tagOf(bytes).equals(this.#tag) ? bytes : this.#sealAnew(bytes)
+    return !this.#everything && this.#isDone(bytes) ? bytes : this.#sealAnew(bytes)
   }
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
@@ -119,8 +119,7 @@ export class Rotate implements Conversion {
     const { bytes } = direct
     const { scopes } = this.#column.recipe
     const current = this.#recipe.scope
-    if (direct.kind !== 'bare' && scopes.length === 1 && this.#tag && tagOf(bytes).equals(this.#tag))
-      return bytes
+    if (direct.kind !== 'bare' && scopes.length === 1 && this.#isDone(bytes)) return bytes
     const attempts = scopes.map((scope) => async () => {
       if (direct.kind === 'bare') return rewrap.bare(bytes, scope.directContext, current)
       const moved = await rewrap.direct(direct, scope, current)
@@ -132,8 +131,12 @@ export class Rotate implements Conversion {
 
   /** The old ciphertext if the new one turns out to be under the same key. */
   #kept(old: Buffer, moved: Buffer): Buffer {
-    this.#tag = tagOf(moved)
-    return tagOf(old).equals(this.#tag) ? old : moved
+    this.#done.add(tagOf(moved))
+    return tagOf(old) === tagOf(moved) ? old : moved
+  }
+
+  #isDone(ciphertext: Buffer): boolean {
+    return this.#done.has(tagOf(ciphertext))
   }
 
   async #sealAnew(bytes: Buffer): Promise<Buffer> {
@@ -146,8 +149,8 @@ export class Rotate implements Conversion {
   }
 }
 
-function tagOf(ciphertext: Buffer): Buffer {
-  return ciphertext.subarray(3, HEADER_LENGTH)
+function tagOf(ciphertext: Buffer): string {
+  return ciphertext.toString('hex', 3, HEADER_LENGTH)
 }
 
 async function firstOf(attempts: (() => Promise<Buffer>)[]): Promise<Buffer> {

@@ -18,14 +18,17 @@ export const localKms: Command = {
       help: 'keeps the keys in this file, in clear; else they end with it',
     },
     region: { type: 'string', value: 'REGION', help: 'region in its ARNs; default us-east-1' },
+    regions: { type: 'string', value: 'LIST', help: 'other regions for multi-Region keys, with commas' },
   },
   async run(args, terminal) {
     const port = wholeNumber(args, 'port', { min: 0, max: 65_535 }) ?? DEFAULT_PORT
     const file = args.text('file')
     const region = args.text('region')
+    const regions = args.text('regions')?.split(',')
     const kms = new LocalKms({
       ...(file === undefined ? {} : { file }),
       ...(region === undefined ? {} : { region }),
+      ...(regions === undefined ? {} : { regions: regions.map((name) => name.trim()) }),
     })
     const server = await kms.listen({ port }).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error

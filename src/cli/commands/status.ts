@@ -1,6 +1,8 @@
 import { type DataSource } from 'typeorm'
 import { KmsEncryptionError } from '../../errors'
 import { KeyAdministration } from '../../kms/aws/key-administration'
+import { inRegion } from '../../kms/aws/key-arn'
+import { relatedArns } from '../../kms/aws/key-info'
 import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
 import { rowsHidden } from '../../migration/column-contents'
 import { declaredTypeMismatch } from '../../migration/declared-type'
@@ -78,15 +80,19 @@ async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<
   }
 }
 
-/** ARN of the column's key. Not being allowed to ask is no reason to stop: then the key tag is shown. */
+/**
+ * ARN of the column's key, and of its replicas in other Regions. Not being allowed to ask is no reason to stop: then
+ * the key tag is shown.
+ */
 export async function knownKeys(column: BoundColumn): Promise<string[]> {
   const { keyId } = column.recipe
   const client = clientOf(column)
-  if (!client || keyId.startsWith('arn:')) return [keyId]
+  if (!client || (keyId.startsWith('arn:') && !keyId.includes('/mrk-'))) return [keyId]
   try {
-    return [(await new KeyAdministration(client).metadata(keyId)).Arn]
+    const here = await inRegion(keyId, () => client.config.region(), { aliases: false })
+    return relatedArns(await new KeyAdministration(client).metadata(here))
   } catch {
-    return []
+    return keyId.startsWith('arn:') ? [keyId] : []
   }
 }
 

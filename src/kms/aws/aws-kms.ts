@@ -7,7 +7,7 @@ import {
   ReEncryptCommand,
 } from '@aws-sdk/client-kms'
 import { type KmsCallEvent } from '../../diagnostics'
-import { ClosedError } from '../../errors'
+import { ClosedError, KmsEncryptionError } from '../../errors'
 import { asEncryptedDataKey, asPlaintextKey } from '../bytes'
 import { type EncryptionContext } from '../encryption-context'
 import { FairQueue } from '../fair-queue'
@@ -18,28 +18,39 @@ import {
   type Encrypted,
   type GeneratedDataKey,
   type KeyService,
+  type ReEncrypted,
 } from '../key-service'
-import { type Attempt, Patience } from '../patience'
+import { type Attempt } from '../patience'
 import { blobOf, bytesOf, dataKeyOf, textOf, zeroFillPlaintext } from './answers'
 import { CallLog, type KmsCallCounts } from './call-log'
 import { defaultClient, DEFAULT_TIMEOUT } from './client'
 import { toKmsEncryptionError, wasAnswered } from './error-mapping'
+import { isAnswer, noRegion, type RegionFailure } from './failover'
+import { isSameKey } from './key-arn'
+import { RegionalClient } from './regional-client'
 import { type TrustedKeys } from './trusted-keys'
 
 export interface AwsKmsOptions {
-  /** Without one, a client of the AWS default chain is made at the first call, and closed by `close()`. */
-  client?: KMSClient | undefined
+  /**
+   * Of the own Region; in a list, then those of Regions that have replicas of its keys. Without one, a client of the AWS default chain
+   * is made at the first call, and closed by `close()`.
+   */
+  client?: KMSClient | readonly KMSClient[] | undefined
   /** Calls under way at once; the others wait their turn. */
   concurrency: number
-  /** Milliseconds for one call with its retries. Default 5,000. */
+  /** Milliseconds for one call with its retries, in all Regions together. Default 5,000. */
   timeout?: number
   trustedKeys: TrustedKeys
 }
 
+/** Sends a request. `keyId` is the key that was asked for, as the client's Region names it. */
 type Send<Output extends object> = (
   client: KMSClient,
   options: { abortSignal: AbortSignal },
+  keyId: string | undefined,
 ) => Promise<Output>
+
+type Call = Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>
 
 /** A call that is asked for. */
 interface Asked extends CallOptions {
@@ -51,20 +62,23 @@ interface Asked extends CallOptions {
 export class AwsKms implements KeyService {
   readonly log = new CallLog()
   readonly concurrency: number
-  readonly #givenClient: KMSClient | undefined
+  readonly #regions: readonly [RegionalClient, ...RegionalClient[]]
+  /** The client that this object made. */
   #ownClient: KMSClient | undefined
   #closed = false
   readonly #trustedKeys: TrustedKeys
-  readonly #timeout: number
-  readonly #patience: Patience
   readonly #queue: FairQueue
 
-  constructor({ client, concurrency, timeout = DEFAULT_TIMEOUT, trustedKeys }: AwsKmsOptions) {
+  constructor({ client: given = [], concurrency, timeout = DEFAULT_TIMEOUT, trustedKeys }: AwsKmsOptions) {
     this.concurrency = concurrency
-    this.#givenClient = client
     this.#trustedKeys = trustedKeys
-    this.#timeout = timeout
-    this.#patience = new Patience(timeout)
+    const clients = isList(given) ? given : [given]
+    const [first, ...replicas] = clients
+    const share = { timeout, shares: Math.max(clients.length, 1) }
+    this.#regions = [
+      new RegionalClient(() => first ?? this.#ownClientFor(timeout), { ...share, isReplica: false }),
+      ...replicas.map((client) => new RegionalClient(() => client, { ...share, isReplica: true })),
+    ]
     this.#queue = new FairQueue(concurrency)
   }
 
@@ -75,13 +89,11 @@ export class AwsKms implements KeyService {
     options: CallOptions = {},
   ): Promise<GeneratedDataKey> {
     const operation = 'GenerateDataKey'
-    const command = new GenerateDataKeyCommand({
-      KeyId: keyId,
-      KeySpec: 'AES_256',
-      EncryptionContext: context,
-    })
-    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
-      client.send(command, settings),
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings, KeyId) =>
+      client.send(
+        new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256', EncryptionContext: context }),
+        settings,
+      ),
     )
     return opened(answer, () => ({
       keyReference: this.#trusted(answer, 'KeyId', operation),
@@ -98,9 +110,8 @@ export class AwsKms implements KeyService {
     options: CallOptions = {},
   ): Promise<Encrypted> {
     const operation = 'Encrypt'
-    const command = new EncryptCommand({ KeyId: keyId, Plaintext: plaintext, EncryptionContext: context })
-    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
-      client.send(command, settings),
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings, KeyId) =>
+      client.send(new EncryptCommand({ KeyId, Plaintext: plaintext, EncryptionContext: context }), settings),
     )
     const keyReference = this.#trusted(answer, 'KeyId', operation)
     return { ciphertext: blobOf(answer, operation), keyReference }
@@ -113,13 +124,11 @@ export class AwsKms implements KeyService {
     { keyReference: keyId, ...options }: DecryptOptions = {},
   ): Promise<Decrypted> {
     const operation = 'Decrypt'
-    const command = new DecryptCommand({
-      CiphertextBlob: ciphertext,
-      EncryptionContext: context,
-      KeyId: keyId,
-    })
-    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
-      client.send(command, settings),
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings, KeyId) =>
+      client.send(
+        new DecryptCommand({ CiphertextBlob: ciphertext, EncryptionContext: context, KeyId }),
+        settings,
+      ),
     )
     return opened(answer, () => ({
       keyReference: this.#trusted(answer, 'KeyId', operation),
@@ -134,25 +143,36 @@ export class AwsKms implements KeyService {
     keyId: string,
     to: EncryptionContext,
     options: CallOptions = {},
-  ): Promise<Encrypted> {
+  ): Promise<ReEncrypted> {
     const operation = 'ReEncrypt'
-    const command = new ReEncryptCommand({
-      CiphertextBlob: ciphertext,
-      SourceEncryptionContext: from,
-      DestinationKeyId: keyId,
-      DestinationEncryptionContext: to,
-    })
-    const answer = await this.#call({ operation, keyId, ...options }, (client, settings) =>
-      client.send(command, settings),
+    const answer = await this.#call({ operation, keyId, ...options }, (client, settings, DestinationKeyId) =>
+      client.send(
+        new ReEncryptCommand({
+          CiphertextBlob: ciphertext,
+          SourceEncryptionContext: from,
+          DestinationKeyId,
+          DestinationEncryptionContext: to,
+        }),
+        settings,
+      ),
     )
-    this.#trusted(answer, 'SourceKeyId', operation)
+    const source = this.#trusted(answer, 'SourceKeyId', operation)
     const keyReference = this.#trusted(answer, 'KeyId', operation)
-    return { ciphertext: blobOf(answer, operation), keyReference }
+    return {
+      ciphertext: blobOf(answer, operation),
+      keyReference,
+      wasUnderIt: isSameKey(source, keyReference),
+    }
   }
 
-  /** The client that asks KMS. */
+  /** The client of the own Region. */
   get client(): KMSClient {
-    return this.#givenClient ?? (this.#ownClient ??= defaultClient(this.#timeout))
+    return this.#regions[0].client
+  }
+
+  /** The clients that ask KMS, that of the own Region first. */
+  get clients(): readonly KMSClient[] {
+    return this.#regions.map(({ client }) => client)
   }
 
   /** Calls since the start, by operation. */
@@ -179,30 +199,52 @@ export class AwsKms implements KeyService {
       if (this.#closed)
         throw new ClosedError('this KmsEncryption was closed. Close it after the last use of the DataSource.')
       const call = { operation, keyId, waited: performance.now() - asked }
-      return this.#patience.limit(operation, (attempt) => this.#send(call, send, attempt))
+      return this.#inTurn(call, send)
     }, caller)
   }
 
+  /** Asks the own Region, and where that fails for reasons of its own, the next. */
+  async #inTurn<Output extends object>(call: Call, send: Send<Output>): Promise<Output> {
+    const failures: RegionFailure[] = []
+    for (const region of this.#regions) {
+      try {
+        return await region.patience.limit(call.operation, (attempt) =>
+          this.#send(call, send, region, attempt),
+        )
+      } catch (error) {
+        if (!(error instanceof KmsEncryptionError) || isAnswer(error, failures.length > 0)) throw error
+        failures.push({ region, error })
+      }
+    }
+    throw await noRegion(failures)
+  }
+
   async #send<Output extends object>(
-    call: Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>,
+    call: Call,
     send: Send<Output>,
+    regional: RegionalClient,
     attempt: Attempt,
   ): Promise<Output> {
-    const { client } = this
+    const { client, patience } = regional
     const ended = this.log.start(call)
     try {
-      const answer = await send(client, { abortSignal: attempt.signal })
-      this.#patience.answered()
+      const keyId = call.keyId === undefined ? undefined : await regional.named(call.keyId)
+      const answer = await send(client, { abortSignal: attempt.signal }, keyId)
+      patience.answered()
       // The caller was told KMS_UNAVAILABLE by now, and nobody else will see to the plaintext.
       if (attempt.isGivenUp) zeroFillPlaintext(answer)
       ended(attempt.isGivenUp ? 'KMS_UNAVAILABLE' : 'ok', answer)
       return answer
     } catch (cause) {
-      const error = await toKmsEncryptionError(cause, { ...call, region: () => client.config.region() })
-      if (wasAnswered(cause)) this.#patience.answered()
+      const error = await toKmsEncryptionError(cause, { ...call, region: () => regional.region() })
+      if (wasAnswered(cause)) patience.answered()
       ended(error.code, cause)
       throw error
     }
+  }
+
+  #ownClientFor(timeout: number): KMSClient {
+    return (this.#ownClient ??= defaultClient(timeout))
   }
 
   /** The key that an answer names, if it is trusted. */
@@ -224,4 +266,8 @@ function opened<Result>(answer: object, read: () => Result): Result {
   } finally {
     zeroFillPlaintext(answer)
   }
+}
+
+function isList(given: KMSClient | readonly KMSClient[]): given is readonly KMSClient[] {
+  return Array.isArray(given)
 }

@@ -34,8 +34,7 @@ export function keyInfo(
   aliases: readonly string[],
   rotation: Rotation,
 ): KeyInfo {
-  const { KeyId, Arn, MultiRegionConfiguration: regions } = metadata
-  const related = [regions?.PrimaryKey, ...(regions?.ReplicaKeys ?? [])].map((key) => key?.Arn)
+  const { KeyId, Arn } = metadata
   return {
     id: KeyId ?? idOfArn(Arn),
     arn: Arn,
@@ -48,8 +47,14 @@ export function keyInfo(
     rotation,
     created: metadata.CreationDate,
     deletion: metadata.DeletionDate,
-    related: [...new Set([Arn, ...related])].filter((arn) => arn !== undefined),
+    related: relatedArns(metadata),
   }
+}
+
+/** The ARN of a key, and of its replicas if it is a multi-Region key. */
+export function relatedArns({ Arn, MultiRegionConfiguration: regions }: KeyMetadata): string[] {
+  const related = [regions?.PrimaryKey, ...(regions?.ReplicaKeys ?? [])].map((key) => key?.Arn)
+  return [...new Set([Arn, ...related])].filter((arn) => arn !== undefined)
 }
 
 /** What is known of a key that only ListKeys tells of. */

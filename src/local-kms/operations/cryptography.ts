@@ -148,7 +148,7 @@ function openBlob(
 ): Opened {
   const named = keyId === undefined ? undefined : store.find(keyId, permission)
   const parsed: ParsedBlob = parseBlob(masked(blob, blobs))
-  const key = store.byId(parsed.keyId)
+  const key = store.byReference(parsed.keyDigits)
   if (!key) throw notAuthorised(store.location, permission, 'the resource associated with this ciphertext')
   if (named && named !== key) {
     throw new KmsException(

@@ -10,6 +10,7 @@ import {
 import { cancelKeyDeletion, disableKey, enableKey, scheduleKeyDeletion } from './key-state'
 import { createKey, describeKey, getKeyLastUsage, listKeys, updateKeyDescription } from './keys'
 import { type Operation } from './operation'
+import { replicateKey } from './replicate'
 import {
   disableKeyRotation,
   enableKeyRotation,
@@ -42,6 +43,7 @@ export const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operat
   ['ListKeys', listKeys],
   ['ListResourceTags', listResourceTags],
   ['ReEncrypt', reEncrypt],
+  ['ReplicateKey', replicateKey],
   ['RotateKeyOnDemand', rotateKeyOnDemand],
   ['ScheduleKeyDeletion', scheduleKeyDeletion],
   ['TagResource', tagResource],

@@ -1,5 +1,4 @@
 import { invalid } from '../exception'
-import { DAY } from '../key'
 import { KEY_ID, type Operation } from './operation'
 
 /** Allowed waiting periods before a deletion, in days. */
@@ -35,10 +34,15 @@ export const scheduleKeyDeletion: Operation = (input, { store, now, operation })
     )
   }
   const key = store.findKey(keyId, operation)
-  const date = now + days * DAY
-  key.scheduleDeletion(date)
+  key.scheduleDeletion(now, days)
   store.commit()
-  return { KeyId: key.arn, DeletionDate: date / 1000, KeyState: key.state, PendingWindowInDays: days }
+  const { arn, state, deletionDate } = key
+  return {
+    KeyId: arn,
+    ...(deletionDate === undefined ? {} : { DeletionDate: deletionDate / 1000 }),
+    KeyState: state,
+    PendingWindowInDays: days,
+  }
 }
 
 /** https://docs.aws.amazon.com/kms/latest/APIReference/API_CancelKeyDeletion.html */

@@ -2,6 +2,7 @@ import { KmsException, unsupported } from '../exception'
 import { Key } from '../key'
 import { arnOfKey } from '../key-identifier'
 import { readKeySpec } from '../key-spec'
+import { type MultiRegion } from '../multi-region'
 import { readPage } from '../page'
 import { isObject, type RequestFields } from '../request-fields'
 import { KEY_ID, type Operation } from './operation'
@@ -16,11 +17,16 @@ export const createKey: Operation = (input, { store, now }) => {
   const spec = readKeySpec(input)
   const tags = readTags(input)
   input.optionalBoolean('BypassPolicyLockoutSafetyCheck')
+  const multiRegion = input.optionalBoolean('MultiRegion') === true
   input.check()
   refuseOtherOrigins(input)
   if (policy !== undefined) requirePolicyDocument(policy)
   const given = { ...spec(), description, createdAt: now, tags: [] }
-  const key = Key.create(given, (keyId) => arnOfKey(store.location, keyId))
+  const { location } = store
+  const regionsOf = multiRegion
+    ? (keyId: string): MultiRegion => store.multiRegion(keyId, location.region)
+    : undefined
+  const key = Key.create(given, (keyId) => arnOfKey(location, keyId), regionsOf)
   putTags(key, tags)
   store.add(key)
   store.commit()
@@ -78,16 +84,13 @@ function refuseOtherOrigins(input: RequestFields): void {
   if (origin !== undefined && origin !== 'AWS_KMS') {
     throw unsupported(`Origin ${origin} is not supported by the embedded KMS.`)
   }
-  if (input.optionalBoolean('MultiRegion') === true) {
-    throw unsupported('Multi-Region keys are not supported by the embedded KMS.')
-  }
   for (const field of ['CustomKeyStoreId', 'XksKeyId']) {
     if (input.has(field)) throw unsupported(`${field} is not supported by the embedded KMS.`)
   }
 }
 
 /** Key policies are accepted for their form and not enforced. */
-function requirePolicyDocument(policy: string): void {
+export function requirePolicyDocument(policy: string): void {
   try {
     if (isObject(JSON.parse(policy))) return
   } catch {

@@ -1,3 +1,4 @@
+import { type Account } from '../account'
 import { type BlobLook } from '../ciphertext-blob'
 import { KmsException } from '../exception'
 import { type KeyStore } from '../key-store'
@@ -5,7 +6,9 @@ import { type RequestFields } from '../request-fields'
 
 /** What an operation works on. */
 export interface OperationContext {
+  /** The Region of the request. */
   readonly store: KeyStore
+  readonly account: Account
   /** The KMS's clock, in milliseconds since 1970. */
   readonly now: number
   /** The operation's name, for error messages. */

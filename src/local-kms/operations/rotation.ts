@@ -12,6 +12,7 @@ export const rotateKeyOnDemand: Operation = (input, { store, now, operation }) =
   const key = store.findKey(keyId, operation)
   key.requireEnabled()
   key.requireSymmetric()
+  key.requireNoReplica()
   if (key.materials.filter(({ rotation }) => rotation === 'ON_DEMAND').length >= MAX_ON_DEMAND) {
     throw new KmsException(
       'LimitExceededException',
@@ -32,6 +33,7 @@ export const enableKeyRotation: Operation = (input, { store, now, operation }) =
   const key = store.findKey(keyId, operation)
   key.requireEnabled()
   key.requireSymmetric()
+  key.requireNoReplica()
   const periodInDays = period ?? key.rotation?.periodInDays ?? 365
   if (key.rotation?.periodInDays !== periodInDays)
     key.rotation = { periodInDays, next: now + periodInDays * DAY }
@@ -46,6 +48,7 @@ export const disableKeyRotation: Operation = (input, { store, operation }) => {
   const key = store.findKey(keyId, operation)
   key.requireEnabled()
   key.requireSymmetric()
+  key.requireNoReplica()
   key.rotation = undefined
   store.commit()
   return undefined

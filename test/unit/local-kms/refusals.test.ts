@@ -20,7 +20,6 @@ describe('What only the embedded KMS refuses, or in its own words', () => {
 
   test.each<[string, CreateKeyCommandInput, string]>([
     ['imported key material', { Origin: 'EXTERNAL' }, 'UnsupportedOperationException'],
-    ['multi-Region keys', { MultiRegion: true }, 'UnsupportedOperationException'],
     ['custom key stores', { CustomKeyStoreId: 'cks-1' }, 'UnsupportedOperationException'],
     ['post-quantum keys', { KeySpec: 'ML_DSA_44', KeyUsage: 'SIGN_VERIFY' }, 'UnsupportedOperationException'],
     ['a usage that the spec has not', { KeyUsage: 'SIGN_VERIFY' }, 'ValidationException'],

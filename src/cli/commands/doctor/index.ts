@@ -12,7 +12,7 @@ import { applicationFindings, copyFindings } from './application'
 import { databaseFindings } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'
 import { tracingFindings } from './tracing'
-import { clientOf, kmsFindings } from './kms'
+import { clientsOf, kmsFindings } from './kms'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -62,15 +62,21 @@ async function examine(args: Arguments): Promise<Finding[]> {
 /** Asks KMS as the application does, with its own client; or with that of the options, if any is given. */
 async function findingsAboutKms(dataSource: DataSource, args: Arguments): Promise<Finding[]> {
   const columns = encryptedColumns(dataSource)
-  const own = columns[0] && clientOf(columns[0])
+  const [own, ...replicas] = columns[0] ? clientsOf(columns[0]) : []
   if (own === undefined) return []
   if (Object.keys(KMS_OPTIONS).every((name) => args.text(name) === undefined)) {
-    return kmsFindings(columns, own, (column) => column.cipher.kms)
+    const regions = [
+      kmsFindings(columns, own, (column) => column.cipher.kms),
+      ...replicas.map((client) => kmsFindings(columns, client, askedAlone(client), true)),
+    ]
+    return (await Promise.all(regions)).flat()
   }
-  return withKmsClient(args, (client: KMSClient) => {
-    const kms = new AwsKms({ client, concurrency: 10, trustedKeys: new TrustedKeys(undefined) })
-    return kmsFindings(columns, client, () => kms)
-  })
+  return withKmsClient(args, (client: KMSClient) => kmsFindings(columns, client, askedAlone(client)))
+}
+
+function askedAlone(client: KMSClient): () => AwsKms {
+  const kms = new AwsKms({ client, concurrency: 10, trustedKeys: new TrustedKeys(undefined) })
+  return () => kms
 }
 
 const AREAS = { application: 'Application', KMS: 'KMS', database: 'Database' } as const

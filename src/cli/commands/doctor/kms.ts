@@ -5,26 +5,39 @@ import { AccessDeniedError, KmsEncryptionError } from '../../../errors'
 import { AwsKms } from '../../../kms/aws/aws-kms'
 import { toKmsEncryptionError } from '../../../kms/aws/error-mapping'
 import { KeyAdministration } from '../../../kms/aws/key-administration'
+import { inRegion } from '../../../kms/aws/key-arn'
 import { isSymmetricEncryptionKey } from '../../../kms/aws/key-info'
 import { type KeyService } from '../../../kms/key-service'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { ClockWatch } from './clock'
 import { failureOf, type Finding, finding } from './finding'
 
-/** Can KMS be reached, are the keys usable, and may this process use them? All calls are harmless. */
+/**
+ * Can KMS be reached, are the keys usable, and may this process use them? All calls are
+ * harmless. `isReplica`: the client's Region is
+ * asked where the own one cannot be.
+ */
 export async function kmsFindings(
   columns: readonly BoundColumn[],
   client: KMSClient,
   service: (column: BoundColumn) => KeyService,
+  isReplica = false,
 ): Promise<Finding[]> {
   const reachable = await identityFindings(client)
   if (reachable.some(({ level }) => level === 'problem')) return reachable
   const clock = new ClockWatch(client)
+  const here = (keyId: string): Promise<string> =>
+    inRegion(keyId, () => client.config.region(), { aliases: isReplica })
   const keys = await Promise.all(
-    [...new Set(columns.map(({ recipe }) => recipe.keyId))].map((keyId) => keyFinding(client, keyId)),
+    [...new Set(columns.map(({ recipe }) => recipe.keyId))].map(async (keyId) =>
+      keyFinding(client, await here(keyId)),
+    ),
   )
   const permissions = await Promise.all(
-    Array.from(distinctUses(columns), (column) => permissionFinding(column, service(column))),
+    Array.from(distinctUses(columns), async (column) => {
+      const keyId = await here(column.recipe.keyId)
+      return permissionFinding({ ...column.recipe, keyId }, service(column))
+    }),
   )
   return [...reachable, ...keys, ...permissions, ...clock.findings()]
 }
@@ -98,7 +111,7 @@ function distinctUses(columns: readonly BoundColumn[]): Iterable<BoundColumn> {
 }
 
 /** Makes a data key, or encrypts one byte, as the application does, and decrypts it again. */
-async function permissionFinding({ recipe }: BoundColumn, kms: KeyService): Promise<Finding> {
+async function permissionFinding(recipe: Recipe, kms: KeyService): Promise<Finding> {
   const { mode, keyId, scope } = recipe
   const context = mode === 'direct' ? scope.directContext : scope.context
   const operation = mode === 'direct' ? 'Encrypt' : 'GenerateDataKey'
@@ -127,8 +140,12 @@ function describe(context: EncryptionContext): string {
     .join(', ')} }`
 }
 
-/** The client of the application's own KMS calls. */
+/** The client of the application's own KMS calls, in its own Region. */
 export function clientOf(column: BoundColumn): KMSClient | undefined {
-  const { kms } = column.cipher
-  return kms instanceof AwsKms ? kms.client : undefined
+  return clientsOf(column)[0]
+}
+
+/** The clients of the application's own KMS calls, that of the own Region first. */
+export function clientsOf({ cipher: { kms } }: BoundColumn): readonly KMSClient[] {
+  return kms instanceof AwsKms ? kms.clients : []
 }

@@ -2,6 +2,7 @@ import { type DataSource, type QueryRunner } from 'typeorm'
 import { keyTag, VERSION } from '../../../cipher/format'
 import { KeyNotFoundError, KmsEncryptionError } from '../../../errors'
 import { ifAllowed, type KeyAdministration } from '../../../kms/aws/key-administration'
+import { isSameKey } from '../../../kms/aws/key-arn'
 import { type KeyInfo } from '../../../kms/aws/key-info'
 import { columnContents, rowsHidden } from '../../../migration/column-contents'
 import { modeOf, type ValueStart } from '../../../migration/value-starts'
@@ -113,7 +114,7 @@ function configuration(
 ): (keyId: string) => Promise<boolean | undefined> {
   const aliases = new Map<string, boolean | undefined>()
   return async (keyId) => {
-    if (!keyId.includes('alias/')) return key.related.includes(keyId) || keyId === key.id
+    if (!keyId.includes('alias/')) return isSameKey(keyId, key.arn) || keyId === key.id
     if (!aliases.has(keyId)) aliases.set(keyId, await isAliasOf(keyId, key, keys))
     return aliases.get(keyId)
   }
@@ -122,7 +123,7 @@ function configuration(
 async function isAliasOf(alias: string, key: KeyInfo, keys: KeyAdministration): Promise<boolean | undefined> {
   try {
     const metadata = await ifAllowed(keys.metadata(alias))
-    return metadata && key.related.includes(metadata.Arn)
+    return metadata && isSameKey(metadata.Arn, key.arn)
   } catch (error) {
     if (error instanceof KeyNotFoundError) return false
     throw error
