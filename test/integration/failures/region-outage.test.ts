@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { CreateAliasCommand, CreateKeyCommand, ReplicateKeyCommand } from '@aws-sdk/client-kms'
-import { DataSource, type DataSourceOptions } from 'typeorm'
+import { DataSource } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { columnStatus, rotateColumns } from 'typeorm-kms-encrypted/migration'
@@ -22,90 +22,94 @@ const [OWN, REPLICA] = ['us-east-1', 'eu-west-1'] as const
 
 jest.setTimeout(30_000 + 2 * OUTAGE)
 
-describeDatabases('A Region of KMS that hangs, with a replica of the key in another', (db) => {
-  const kms = new LocalKms({ regions: [REPLICA], quiet: true })
-  const clients = [kms.client(), kms.client({ region: REPLICA })] as const
-  const encryption = kmsEncryption({
-    keyId: 'alias/app',
-    client: clients,
-    cache: { maxAge: MAX_AGE },
-    timeout: 1_000,
-  })
-  let dataSource: DataSource
+describeDatabases(
+  'A Region of KMS that hangs, with a replica of the key in another',
+  (db) => {
+    const kms = new LocalKms({ regions: [REPLICA], quiet: true })
+    const clients = [kms.client(), kms.client({ region: REPLICA })] as const
+    const encryption = kmsEncryption({
+      keyId: 'alias/app',
+      client: clients,
+      cache: { maxAge: MAX_AGE },
+      timeout: 1_000,
+    })
+    let dataSource: DataSource
 
-  beforeAll(async () => {
-    const [own, there] = clients
-    const { KeyMetadata } = await own.send(new CreateKeyCommand({ MultiRegion: true }))
-    await own.send(new ReplicateKeyCommand({ KeyId: KeyMetadata?.KeyId, ReplicaRegion: REPLICA }))
-    const alias = { AliasName: 'alias/app', TargetKeyId: KeyMetadata?.KeyId }
-    for (const client of [own, there]) await client.send(new CreateAliasCommand(alias))
-    const options = { ...db().options, entities: [Account, DirectAccount], synchronize: true }
-    dataSource = await new DataSource(encryption.configure(options as DataSourceOptions)).initialize()
-  })
-  afterEach(() => {
-    kms.misbehave({})
-  })
-  afterAll(async () => {
-    await dataSource.destroy()
-    encryption.close()
-  })
+    beforeAll(async () => {
+      const [own, there] = clients
+      const { KeyMetadata } = await own.send(new CreateKeyCommand({ MultiRegion: true }))
+      await own.send(new ReplicateKeyCommand({ KeyId: KeyMetadata?.KeyId, ReplicaRegion: REPLICA }))
+      const alias = { AliasName: 'alias/app', TargetKeyId: KeyMetadata?.KeyId }
+      for (const client of [own, there]) await client.send(new CreateAliasCommand(alias))
+      const options = { ...db().options, entities: [Account, DirectAccount], synchronize: true }
+      dataSource = await new DataSource(encryption.configure(options)).initialize()
+    })
+    afterEach(() => {
+      kms.misbehave({})
+    })
+    afterAll(async () => {
+      await dataSource.destroy()
+      encryption.close()
+    })
 
-  it('fails no read and no write, however long it lasts', async () => {
-    await dataSource.getRepository(DirectAccount).insert(accounts(20))
-    const load = new Load(dataSource, db().name === 'sqlite' ? 1 : 6)
-    await load.until('ok')
-    kms.misbehave({ outage: 'hang', regions: OWN })
-    const [began, ends] = [performance.now(), performance.now() + OUTAGE]
-    while (performance.now() < ends) {
-      // One call per value, none of them from memory.
-      expect(await dataSource.getRepository(DirectAccount).find()).toHaveLength(20)
-      await delay(50)
+    it('fails no read and no write, however long it lasts', async () => {
+      await dataSource.getRepository(DirectAccount).insert(accounts(20))
+      const load = new Load(dataSource, db().name === 'sqlite' ? 1 : 6)
+      await load.until('ok')
+      kms.misbehave({ outage: 'hang', regions: OWN })
+      const [began, ends] = [performance.now(), performance.now() + OUTAGE]
+      while (performance.now() < ends) {
+        // One call per value, none of them from memory.
+        expect(await dataSource.getRepository(DirectAccount).find()).toHaveLength(20)
+        await delay(50)
+      }
+      kms.misbehave({})
+      await load.stop()
+      expect(Object.keys(load.outcomes('read', began))).toEqual(['ok'])
+      expect(Object.keys(load.outcomes('write', began))).toEqual(['ok'])
+      const inReplica = kms.calls.filter(({ region, outcome }) => region === REPLICA && outcome === 'ok')
+      expect(new Set(inReplica.map(({ operation }) => operation))).toEqual(
+        new Set(['CreateAlias', 'Decrypt', 'GenerateDataKey']),
+      )
+    })
+
+    it('leaves values that are known to be under the key, and that rotate leaves alone', async () => {
+      const repository = dataSource.getRepository(Account)
+      await repository.clear()
+      kms.misbehave({ outage: true, regions: OWN })
+      await delay(MAX_AGE)
+      await repository.insert(accounts(3))
+      kms.misbehave({})
+      await delay(MAX_AGE)
+      await repository.insert(accounts(3))
+      const column = encryptedColumns(dataSource).find(({ name }) => name === 'Account.privateKey')
+      if (!column) throw new Error('it is encrypted')
+      const keys = await knownKeys(column)
+      const { ciphertext } = await columnStatus(dataSource, Account, 'privateKey', { keys })
+      expect(ciphertext.map(({ keyArn, rows }) => [keyArn?.split(':')[3], rows])).toEqual(
+        expect.arrayContaining([
+          [OWN, 3],
+          [REPLICA, 3],
+        ]),
+      )
+      expect(await rotateColumns(dataSource, Account, ['privateKey'])).toMatchObject([{ changed: 0 }])
+      expect((await repository.find()).map(({ privateKey }) => privateKey)).toHaveLength(6)
+    })
+
+    it('is foreseen by the doctor, who asks each Region', async () => {
+      const columns = encryptedColumns(dataSource)
+      const findings = await kmsFindings(columns, clients[1], (column) => column.cipher.kms, true)
+      expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
+      expect(findings.map(({ message }) => message).join()).toContain(`region: ${REPLICA}`)
+      kms.misbehave({ deny: 'Decrypt', regions: REPLICA })
+      const denied = await kmsFindings(columns, clients[1], replicaAlone, true)
+      expect(denied.filter(({ level }) => level === 'problem').length).toBeGreaterThan(0)
+    })
+
+    /** The service that the doctor makes for one Region alone. */
+    function replicaAlone(): AwsKms {
+      return new AwsKms({ client: clients[1], concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
     }
-    kms.misbehave({})
-    await load.stop()
-    expect(Object.keys(load.outcomes('read', began))).toEqual(['ok'])
-    expect(Object.keys(load.outcomes('write', began))).toEqual(['ok'])
-    const inReplica = kms.calls.filter(({ region, outcome }) => region === REPLICA && outcome === 'ok')
-    expect(new Set(inReplica.map(({ operation }) => operation))).toEqual(
-      new Set(['CreateAlias', 'Decrypt', 'GenerateDataKey']),
-    )
-  })
-
-  it('leaves values that are known to be under the key, and that rotate leaves alone', async () => {
-    const repository = dataSource.getRepository(Account)
-    await repository.clear()
-    kms.misbehave({ outage: true, regions: OWN })
-    await delay(MAX_AGE)
-    await repository.insert(accounts(3))
-    kms.misbehave({})
-    await delay(MAX_AGE)
-    await repository.insert(accounts(3))
-    const column = encryptedColumns(dataSource).find(({ name }) => name === 'Account.privateKey')
-    if (!column) throw new Error('it is encrypted')
-    const keys = await knownKeys(column)
-    const { ciphertext } = await columnStatus(dataSource, Account, 'privateKey', { keys })
-    expect(ciphertext.map(({ keyArn, rows }) => [keyArn?.split(':')[3], rows])).toEqual(
-      expect.arrayContaining([
-        [OWN, 3],
-        [REPLICA, 3],
-      ]),
-    )
-    expect(await rotateColumns(dataSource, Account, ['privateKey'])).toMatchObject([{ changed: 0 }])
-    expect((await repository.find()).map(({ privateKey }) => privateKey)).toHaveLength(6)
-  })
-
-  it('is foreseen by the doctor, who asks each Region', async () => {
-    const columns = encryptedColumns(dataSource)
-    const findings = await kmsFindings(columns, clients[1], (column) => column.cipher.kms, true)
-    expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
-    expect(findings.map(({ message }) => message).join()).toContain(`region: ${REPLICA}`)
-    kms.misbehave({ deny: 'Decrypt', regions: REPLICA })
-    const denied = await kmsFindings(columns, clients[1], replicaAlone, true)
-    expect(denied.filter(({ level }) => level === 'problem').length).toBeGreaterThan(0)
-  })
-
-  /** The service that the doctor makes for one Region alone. */
-  function replicaAlone(): AwsKms {
-    return new AwsKms({ client: clients[1], concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
-  }
-})
+  },
+  { databases: ['mariadb'] },
+)

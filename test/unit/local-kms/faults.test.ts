@@ -27,8 +27,8 @@ describe('An embedded KMS that is told to misbehave', () => {
     kms.misbehave({ outage: true })
     await expect(kms.client({ maxAttempts: 2 }).send(list())).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     expect(kms.calls).toEqual([
-      { operation: 'ListKeys', time: expect.any(Date), outcome: 'refused' },
-      { operation: 'ListKeys', time: expect.any(Date), outcome: 'refused' },
+      { operation: 'ListKeys', region: 'us-east-1', time: expect.any(Date), outcome: 'refused' },
+      { operation: 'ListKeys', region: 'us-east-1', time: expect.any(Date), outcome: 'refused' },
     ])
   })
 
@@ -105,7 +105,12 @@ describe('The record of calls', () => {
     await kms.client().send(list())
     await kms.client().send(new CreateKeyCommand({}))
     expect([kms.calls.count('ListKeys'), kms.calls.count('Decrypt'), kms.calls.count()]).toEqual([1, 0, 2])
-    expect(kms.calls[0]).toEqual({ operation: 'ListKeys', time: new Date(1_000_000), outcome: 'ok' })
+    expect(kms.calls[0]).toEqual({
+      operation: 'ListKeys',
+      region: 'us-east-1',
+      time: new Date(1_000_000),
+      outcome: 'ok',
+    })
     kms.calls.reset()
     expect(kms.calls).toHaveLength(0)
   })
