@@ -27,7 +27,8 @@ describe.each(Object.entries(limits))('%s', (_, options) => {
     let accounts: Repository<Account>
 
     beforeAll(async () => {
-      application = await startApplication(db(), [Account], options)
+      // Fewer connections than operations at once.
+      application = await startApplication(db(), [Account], options, { poolSize: 5 })
       accounts = application.dataSource.getRepository(Account)
     })
 
@@ -35,7 +36,7 @@ describe.each(Object.entries(limits))('%s', (_, options) => {
 
     beforeEach(() => accounts.clear())
 
-    const numbers = Array.from({ length: 12 }, (_unused, number) => number)
+    const numbers = Array.from({ length: 8 }, (_unused, number) => number)
     const account = (number: number): Account =>
       accounts.create({ label: `${number}`, secret: `secret ${number}`, direct: `direct ${number}` })
 

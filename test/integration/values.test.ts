@@ -95,13 +95,12 @@ describeDatabases('the values of encrypted columns', (db) => {
     const repository = (): Repository<EnvelopeValues> => app.dataSource.getRepository<EnvelopeValues>(Entity)
 
     it.each(Object.keys(values) as Property[])('come back as they were: %s', async (property) => {
+      const { dataSource } = await app.restart()
       for (const value of values[property]) {
         const saved = await repository().save({ [property]: value })
         expect(saved[property]).toBe(value)
-        const { dataSource } = await app.restart()
         const found = await dataSource.getRepository<EnvelopeValues>(Entity).findOneByOrFail({ id: saved.id })
         expect(found[property]).toStrictEqual(value)
-        await dataSource.destroy()
         const table = db().quote(mode === 'envelope' ? 'envelope_values' : 'direct_values')
         const [row] = await db().rawQuery(`SELECT ${db().quote(property)} AS v FROM ${table} WHERE id = ?`, [
           saved.id,
@@ -112,6 +111,7 @@ describeDatabases('the values of encrypted columns', (db) => {
         const bytes = property === 'base64' ? Buffer.from(stored as string, 'base64') : (stored as Buffer)
         expect(bytes.subarray(0, 3).toString('hex')).toBe(`c101${suite}`)
       }
+      await dataSource.destroy()
     })
 
     it('null is NULL, and undefined is left alone', async () => {

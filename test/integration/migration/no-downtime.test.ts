@@ -36,7 +36,7 @@ const ACCEPTING: Version = { entity: AcceptingToken, writes: 'entity' }
 const TEXT: Version = { entity: TextToken, writes: 'entity' }
 const BINARY: Version = { entity: BinaryToken, writes: 'entity' }
 
-const ROWS = 400
+const ROWS = 160
 
 describeDatabases('the documented order for no downtime', (db) => {
   /** Runs statements with nothing of this process in between: SQLite's connections would wait for each other. */

@@ -8,6 +8,7 @@ import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { createKey } from '../kms/keys'
 import { LocalKms } from '../../../src/local-kms'
+import { runs, THOROUGH } from '../../support/thorough'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
 const limits = { maxAge: 600_000, maxValues: 1_000, maxKeys: 10 }
@@ -63,12 +64,21 @@ function* flips(bytes: Buffer, masks: readonly number[]): Generator<Buffer> {
   }
 }
 
-/** A different bit of each byte. */
-function* rotatingFlips(bytes: Buffer): Generator<Buffer> {
-  for (const [at, copy] of [...flips(bytes, [0])].entries()) {
-    copy.writeUInt8(copy.readUInt8(at) ^ (1 << (at % 8)), at)
-    yield copy
+/** Every bit of the header and of what comes after the blob of KMS; of the blob, which costs a call, one bit a byte. */
+function* bitFlips(bytes: Buffer, blob: { start: number; end: number }): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at++) {
+    const isSparse = !THOROUGH && at >= blob.start && at < blob.end
+    for (const mask of isSparse ? [1 << (at % 8)] : ONE_BIT) {
+      const copy = Buffer.from(bytes)
+      copy.writeUInt8(copy.readUInt8(at) ^ mask, at)
+      yield copy
+    }
   }
+}
+
+function* everyFourth(variants: Iterable<Buffer>): Generator<Buffer> {
+  let index = 0
+  for (const variant of variants) if (index++ % 4 === 0) yield variant
 }
 
 function* truncations(bytes: Buffer): Generator<Buffer> {
@@ -96,12 +106,13 @@ describe.each(plaintexts)('An envelope ciphertext of %s', (_, plaintext) => {
   })
 
   test('is refused with a single bit of any byte flipped, with the data key at hand or not', async () => {
-    await expectRefusals(plaintext === '' ? rotatingFlips(bytes) : flips(bytes, ONE_BIT), () => [warm])
-    await expectRefusals(flips(bytes, [1]), () => [cold()])
+    await expectRefusals(bitFlips(bytes, { start: 9, end: 9 + bytes.readUInt16BE(7) }), () => [warm])
+    await expectRefusals(THOROUGH ? flips(bytes, [1]) : everyFourth(flips(bytes, [1])), () => [cold()])
   })
 
   test('is refused with any byte inverted, cleared or set', async () => {
     await expectRefusals(flips(bytes, [0xff]), () => [warm])
+    if (!THOROUGH && plaintext === '') return
     const others = [...flips(bytes, [0])].flatMap((copy, at) =>
       [0, 0xff]
         .filter((value) => copy[at] !== value)
@@ -144,7 +155,7 @@ describe.each(plaintexts)('A direct ciphertext of %s', (_, plaintext) => {
   })
 
   test('is refused with a single bit of any byte flipped', async () => {
-    await expectRefusals(plaintext === '' ? rotatingFlips(bytes) : flips(bytes, ONE_BIT), () => [warm])
+    await expectRefusals(bitFlips(bytes, { start: HEADER_LENGTH, end: bytes.length }), () => [warm])
   })
 
   test('is refused when it is cut off anywhere, at the end or at the start', async () => {
@@ -213,7 +224,7 @@ describe('Foreign bytes', () => {
           expect(await refusal(bytes, warm)).toMatch(CODES)
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runs(500, 20_000) },
     )
   })
 

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-kms'
 
 import { LocalKms } from '../../../src/local-kms'
+import { THOROUGH } from '../../support/thorough'
 
 const newKey = async (client: KMSClient) => (await client.send(new CreateKeyCommand({}))).KeyMetadata!.KeyId!
 
@@ -46,18 +47,19 @@ describe('A ciphertext', () => {
     expect((await seal(Buffer.alloc(length))).length - length).toBe(growth)
   })
 
-  test('of every length opens again', async () => {
-    for (let length = 1; length <= 400; length++) {
+  test('of any length opens again', async () => {
+    for (let length = 1; length <= 400; length += THOROUGH ? 1 : 3) {
       const plaintext = Buffer.alloc(length, length)
       const { Plaintext } = await client.send(new DecryptCommand({ CiphertextBlob: await seal(plaintext) }))
       expect(Buffer.from(Plaintext!).equals(plaintext)).toBe(true)
     }
   })
 
-  test('does not open with any of its bits flipped', async () => {
+  test('does not open with a bit of any byte flipped', async () => {
     const whole = await seal(Buffer.from('a private key'))
     const outcomes = new Set<string>()
-    for (let bit = 0; bit < whole.length * 8; bit++) {
+    // 9 is coprime to 8: another bit of each byte.
+    for (let bit = 0; bit < whole.length * 8; bit += THOROUGH ? 1 : 9) {
       const changed = Buffer.from(whole)
       changed[bit >> 3]! ^= 1 << (bit & 7)
       outcomes.add(await refusal(changed))

@@ -180,76 +180,85 @@ describeDatabases(
   { databases: ['mariadb'] },
 )
 
-describeDatabases('The tool', (db) => {
-  const { tool, sql, app } = situation(db)
+/** What is printed is the same whatever the database; what the passes do on each is tested in maintenance.test.ts. */
+const ONE = { databases: ['sqlite'] } as const
 
-  itOnce('names the type that string | null needs', async () => {
-    await sql('UPDATE safe SET note = ? WHERE id = 2', [Buffer.from('plain')])
-    const status = await tool(`status -d ${FILE}`, { entity: 'Untyped' })
-    const remark =
-      /! Untyped\.note: 1 of 1 values .* of the type json\. .* string \| null.* Declare it: @KmsEncrypted\(\{ type: 'string' \}\)/
-    expect(flat(status.stdout)).toMatch(remark)
-    // To encrypt them as they are would be to lose them.
-    expect(status.stdout).not.toContain('typeorm-kms encrypt')
-    const doctor = await tool(`doctor -d ${FILE}`, { entity: 'Untyped' })
-    expect(doctor.status).toBe(1)
-    expect(flat(doctor.stdout)).toMatch(
-      new RegExp(
-        remark.source.replace('! ', '✗ ').replace('1 of 1', '1 row of plaintext: reading them fails. 1 of 1'),
-      ),
-    )
-    expect(doctor.stdout).not.toContain('typeorm-kms encrypt')
-  })
+describeDatabases(
+  'The tool',
+  (db) => {
+    const { tool, sql, app } = situation(db)
 
-  itOnce('lists in its doctor what became of each declaration', async () => {
-    const { status, stdout } = await tool(`doctor -d ${FILE}`)
-    expect([status, flat(stdout)]).toEqual([0, expect.stringContaining('Safe.note: encrypted, in ')])
-    expect(flat(stdout)).toContain('Base.note: overridden by nearer declarations, which are encrypted')
-    expect(flat(stdout)).toContain('Elsewhere.secret: declared, and no entity of this DataSource has it')
-  })
+    itOnce('names the type that string | null needs', async () => {
+      await sql('UPDATE safe SET note = ? WHERE id = 2', [Buffer.from('plain')])
+      const status = await tool(`status -d ${FILE}`, { entity: 'Untyped' })
+      const remark =
+        /! Untyped\.note: 1 of 1 values .* of the type json\. .* string \| null.* Declare it: @KmsEncrypted\(\{ type: 'string' \}\)/
+      expect(flat(status.stdout)).toMatch(remark)
+      // To encrypt them as they are would be to lose them.
+      expect(status.stdout).not.toContain('typeorm-kms encrypt')
+      const doctor = await tool(`doctor -d ${FILE}`, { entity: 'Untyped' })
+      expect(doctor.status).toBe(1)
+      expect(flat(doctor.stdout)).toMatch(
+        new RegExp(
+          remark.source
+            .replace('! ', '✗ ')
+            .replace('1 of 1', '1 row of plaintext: reading them fails. 1 of 1'),
+        ),
+      )
+      expect(doctor.stdout).not.toContain('typeorm-kms encrypt')
+    })
 
-  itOnce('lists as many broken rows as it is told to, and counts all', async () => {
-    const [{ note }] = (await sql('SELECT note FROM safe WHERE id = 1')) as [{ note: Buffer }]
-    const broken = Buffer.from(note)
-    broken[broken.length - 1]! ^= 1
-    for (let id = 10; id < 15; id++) await sql('INSERT INTO safe (id, note) VALUES (?, ?)', [id, broken])
+    itOnce('lists in its doctor what became of each declaration', async () => {
+      const { status, stdout } = await tool(`doctor -d ${FILE}`)
+      expect([status, flat(stdout)]).toEqual([0, expect.stringContaining('Safe.note: encrypted, in ')])
+      expect(flat(stdout)).toContain('Base.note: overridden by nearer declarations, which are encrypted')
+      expect(flat(stdout)).toContain('Elsewhere.secret: declared, and no entity of this DataSource has it')
+    })
 
-    const two = await tool(`verify -d ${FILE} --list 2`)
-    expect(two.status).toBe(1)
-    expect(two.stdout).toContain('Safe.note: 5 of 7 values do not open')
-    expect(two.stdout.match(/Safe\.note \(id=\d+\)/g)).toEqual(['Safe.note (id=10)', 'Safe.note (id=11)'])
-    expect(two.stdout).toContain('and 3 more')
-    expect(two.stderr).toContain('5 values cannot be read')
-    const all = await tool(`verify -d ${FILE} --list 5`)
-    expect(all.stdout.match(/Safe\.note \(id=\d+\)/g)).toHaveLength(5)
-    expect(all.stdout).not.toContain('more')
-    const none = await tool(`verify -d ${FILE} --list 0`)
-    expect(none.stdout).not.toContain('id=')
-    expect(none.stdout).toContain('and 5 more')
-  })
+    itOnce('lists as many broken rows as it is told to, and counts all', async () => {
+      const [{ note }] = (await sql('SELECT note FROM safe WHERE id = 1')) as [{ note: Buffer }]
+      const broken = Buffer.from(note)
+      broken[broken.length - 1]! ^= 1
+      for (let id = 10; id < 15; id++) await sql('INSERT INTO safe (id, note) VALUES (?, ?)', [id, broken])
 
-  itOnce('leaves broken rows as they are with --skip-failed, names them, and exits with 1', async () => {
-    const [{ note }] = (await sql('SELECT note FROM safe WHERE id = 1')) as [{ note: Buffer }]
-    const broken = Buffer.from(note)
-    broken[broken.length - 1]! ^= 1
-    await sql('UPDATE safe SET note = ? WHERE id = 2', [broken])
-    const named = (run: Run) => [run.status, run.stdout.match(/Safe\.note \(id=\d+\)/g), run.stderr]
-    const skipped = [1, ['Safe.note (id=2)'], expect.stringContaining('1 row was left as it is')]
+      const two = await tool(`verify -d ${FILE} --list 2`)
+      expect(two.status).toBe(1)
+      expect(two.stdout).toContain('Safe.note: 5 of 7 values do not open')
+      expect(two.stdout.match(/Safe\.note \(id=\d+\)/g)).toEqual(['Safe.note (id=10)', 'Safe.note (id=11)'])
+      expect(two.stdout).toContain('and 3 more')
+      expect(two.stderr).toContain('5 values cannot be read')
+      const all = await tool(`verify -d ${FILE} --list 5`)
+      expect(all.stdout.match(/Safe\.note \(id=\d+\)/g)).toHaveLength(5)
+      expect(all.stdout).not.toContain('more')
+      const none = await tool(`verify -d ${FILE} --list 0`)
+      expect(none.stdout).not.toContain('id=')
+      expect(none.stdout).toContain('and 5 more')
+    })
 
-    const to = await app().createKey()
-    const stopped = await tool(`rotate -d ${FILE} --new-data-keys --to ${to}`)
-    expect(stopped.status).toBe(1)
-    expect(named(await tool(`rotate -d ${FILE} --new-data-keys --to ${to} --skip-failed`))).toEqual(skipped)
-    expect(named(await tool(`decrypt -d ${FILE} --yes --skip-failed`))).toEqual(skipped)
-    const [row] = await sql('SELECT note FROM safe WHERE id = 2')
-    expect(row).toEqual({ note: broken })
-    // Nothing of UTF-8 can be made of these bytes, so that they are not what the column declares.
-    await sql('UPDATE safe SET note = ? WHERE id = 1', [Buffer.from([0xff, 0xfe])])
-    const encrypted = await tool(`encrypt -d ${FILE} --skip-failed`)
-    expect(named(encrypted)).toEqual([
-      1,
-      ['Safe.note (id=1)'],
-      expect.stringContaining('1 row was left as it is'),
-    ])
-  })
-})
+    itOnce('leaves broken rows as they are with --skip-failed, names them, and exits with 1', async () => {
+      const [{ note }] = (await sql('SELECT note FROM safe WHERE id = 1')) as [{ note: Buffer }]
+      const broken = Buffer.from(note)
+      broken[broken.length - 1]! ^= 1
+      await sql('UPDATE safe SET note = ? WHERE id = 2', [broken])
+      const named = (run: Run) => [run.status, run.stdout.match(/Safe\.note \(id=\d+\)/g), run.stderr]
+      const skipped = [1, ['Safe.note (id=2)'], expect.stringContaining('1 row was left as it is')]
+
+      const to = await app().createKey()
+      const stopped = await tool(`rotate -d ${FILE} --new-data-keys --to ${to}`)
+      expect(stopped.status).toBe(1)
+      expect(named(await tool(`rotate -d ${FILE} --new-data-keys --to ${to} --skip-failed`))).toEqual(skipped)
+      expect(named(await tool(`decrypt -d ${FILE} --yes --skip-failed`))).toEqual(skipped)
+      const [row] = await sql('SELECT note FROM safe WHERE id = 2')
+      expect(row).toEqual({ note: broken })
+      // Nothing of UTF-8 can be made of these bytes, so that they are not what the column declares.
+      await sql('UPDATE safe SET note = ? WHERE id = 1', [Buffer.from([0xff, 0xfe])])
+      const encrypted = await tool(`encrypt -d ${FILE} --skip-failed`)
+      expect(named(encrypted)).toEqual([
+        1,
+        ['Safe.note (id=1)'],
+        expect.stringContaining('1 row was left as it is'),
+      ])
+    })
+  },
+  ONE,
+)

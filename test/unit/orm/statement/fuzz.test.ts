@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { tokenise } from '../../../../src/orm/statement/lexer'
+import { runs } from '../../../support/thorough'
 import { databases, languages, placesIn, readerOf } from './support'
 
 const PIECES = `
@@ -25,7 +26,7 @@ describe.each(databases)('Any text, on %s', (database) => {
           for (const { start, end } of statement.uses) expect(start).toBeLessThanOrEqual(end)
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(500, 20_000) },
     )
   })
 
@@ -43,7 +44,7 @@ describe.each(databases)('Any text, on %s', (database) => {
           expect(end).toBeLessThanOrEqual(text.length)
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(200, 20_000) },
     )
   })
 
