@@ -20,6 +20,8 @@ export interface LexicalRules {
   readonly mayLeaveCommentOpen: boolean
   /** What follows `/*` where the comment is run as part of the statement, such as `!50000`. */
   readonly executedComment: RegExp | undefined
+  /** The same where it is not run: such a comment may have one other comment inside. */
+  readonly skippedComment: RegExp | undefined
   /** By the opening character. */
   readonly quotes: Readonly<Record<string, Quote>>
   /** Of words that belong to the quote right behind them, lower-case: `e`, `n`, `x`. */

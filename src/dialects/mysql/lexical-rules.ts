@@ -26,7 +26,9 @@ function rules({ ansiQuotes, noBackslashEscapes, executedComments }: Modes): Lex
     endsLineAt: '\n',
     hasNestedComments: false,
     mayLeaveCommentOpen: false,
-    executedComment: executedComments ? /M?!\d*/y : undefined,
+    // Fewer than five digits are no version. Source: `sql_lex.cc` of MariaDB, tried on 10.11.
+    executedComment: executedComments ? /M?!(?:\d{5,6})?/y : undefined,
+    skippedComment: executedComments ? undefined : /M?!/y,
     quotes: { "'": text("'"), '"': ansiQuotes ? name('"') : text('"'), '`': name('`') },
     prefixes: { n: { "'": text("'") }, x: { "'": text("'") }, b: { "'": text("'") }, _: prefixed },
     hasDollarTexts: false,

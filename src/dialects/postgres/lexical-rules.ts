@@ -12,6 +12,7 @@ const rules: LexicalRules = {
   hasNestedComments: true,
   mayLeaveCommentOpen: false,
   executedComment: undefined,
+  skippedComment: undefined,
   quotes: { "'": text, '"': name },
   prefixes: {
     e: { "'": escaped },

@@ -16,6 +16,7 @@ const rules: LexicalRules = {
   hasNestedComments: false,
   mayLeaveCommentOpen: true,
   executedComment: undefined,
+  skippedComment: undefined,
   quotes: { "'": text, '"': name('"'), '`': name('`'), '[': name(']', false) },
   prefixes: { x: { "'": text } },
   hasDollarTexts: false,

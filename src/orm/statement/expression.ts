@@ -393,9 +393,9 @@ export abstract class ExpressionReader extends Cursor {
         this.subquery(outer.scope, 'compared')
         return
       }
-      const isDistinct = this.word() === 'DISTINCT'
+      // With DISTINCT in front, the argument is not the column alone.
       const first = this.expression(context)
-      if (called === 'COUNT' && !isDistinct && this.symbol() === ')' && first.use) first.use.isCounted = true
+      if (called === 'COUNT' && this.symbol() === ')' && first.use) first.use.isCounted = true
       this.#arguments(context)
     })
     this.#behindCall(outer, called)

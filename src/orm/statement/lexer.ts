@@ -53,7 +53,7 @@ class Lexer {
     else if (this.#isExecuted && char === '*' && text[this.#at + 1] === '/') {
       this.#isExecuted = false
       this.#at += 2
-    } else if (isDigit(code) || (char === '.' && isDigit(text.charCodeAt(this.#at + 1)))) this.#number()
+    } else if (isDigit(code) || (char === '.' && this.#isFraction())) this.#number()
     else if (isNameStart(code) || (char === '$' && rules.dollarInNames === 'anywhere')) this.#word()
     else if (rules.quotes[char]) this.#quoted(rules.quotes[char], this.#at)
     else if (char === '$' && rules.placeholders !== '?') this.#dollar()
@@ -61,6 +61,14 @@ class Lexer {
     else if (rules.placeholders === 'sqlite' && ':@#'.includes(char)) this.#named()
     else if (char === '@' && rules.hasVariables) this.#match(VARIABLE, Kind.Text)
     else this.#symbol(char)
+  }
+
+  /** `.5`, and not what is behind a name that may be followed by one of digits. */
+  #isFraction(): boolean {
+    if (!isDigit(this.text.charCodeAt(this.#at + 1))) return false
+    const last = this.#tokens.length - 1
+    const isBehindName = this.#tokens.kind(last) === Kind.Word || this.#tokens.kind(last) === Kind.Name
+    return !(this.rules.hasDigitNames && isBehindName && this.#tokens.end(last) === this.#at)
   }
 
   #isLineComment(char: string): boolean {
@@ -78,16 +86,14 @@ class Lexer {
   #blockComment(): void {
     const { text, rules } = this
     const start = this.#at
-    const executed = rules.executedComment
-    if (executed) {
-      executed.lastIndex = start + 2
-      if (executed.test(text) && !this.#isExecuted) {
-        this.#isExecuted = true
-        this.#at = executed.lastIndex
-        return
-      }
+    const { executedComment } = rules
+    if (executedComment && isAt(executedComment, text, start + 2)) {
+      // Inside of another one it changes nothing: both end together.
+      this.#isExecuted = true
+      this.#at = executedComment.lastIndex
+      return
     }
-    const end = rules.hasNestedComments ? endOfNested(text, start) : text.indexOf('*/', start + 2) + 2
+    const end = endOfComment(text, start, rules)
     if (end < start + 4) {
       if (rules.mayLeaveCommentOpen) this.#at = text.length
       else this.#fail('a comment')
@@ -289,12 +295,26 @@ function endOfQuoted(text: string, opened: number, quote: Quote): number | undef
   return undefined
 }
 
-/** Where a comment ends that may have others inside; 0 if it does not. */
-function endOfNested(text: string, start: number): number {
+/** True if the pattern, a sticky one, matches there. */
+function isAt(pattern: RegExp, text: string, at: number): boolean {
+  pattern.lastIndex = at
+  return pattern.test(text)
+}
+
+/** Where a comment ends that is not run; before its beginning is over, if it does not. */
+function endOfComment(text: string, start: number, rules: LexicalRules): number {
+  if (rules.hasNestedComments) return endOfNested(text, start, Infinity)
+  const { skippedComment } = rules
+  if (skippedComment && isAt(skippedComment, text, start + 2)) return endOfNested(text, start, 2)
+  return text.indexOf('*/', start + 2) + 2
+}
+
+/** Where a comment ends that may have others inside, as deep as that; 0 if it does not. */
+function endOfNested(text: string, start: number, deepest: number): number {
   let depth = 0
   for (let at = start; at < text.length - 1; at++) {
     const two = text.charCodeAt(at) === 47 ? '/*' : text.charCodeAt(at) === 42 ? '*/' : ''
-    if (two === '' || !text.startsWith(two, at)) continue
+    if (two === '' || !text.startsWith(two, at) || (two === '/*' && depth === deepest)) continue
     depth += two === '/*' ? 1 : -1
     at++
     if (depth === 0) return at + 1

@@ -8,6 +8,8 @@ const both = (row: string, place: string): string[] => [
 
 /** Statements with `"names"` and `?`, and what each does with encrypted columns. */
 const statements: [sql: string, ...places: string[]][] = [
+  ['INSERT INTO "usr" ("secret") VALUES (UPPER(?)), (NULL)', 'usr.secret raw-value'],
+  ['INSERT INTO "usr" ("secret") VALUES (?), (UPPER(?))', 'usr.secret raw-value'],
   // Where an encrypted column may stand.
   ['SELECT "usr"."id" AS "usr_id", "usr"."secret" AS "usr_secret" FROM "usr" "usr"', 'usr.secret selected'],
   ['SELECT * FROM usr u', 'u.secret selected', 'u.raw_secret selected'],
@@ -253,6 +255,10 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ],
     ['INSERT INTO usr (secret) VALUES (DEFAULT(name))', 'usr.secret raw-value'],
     ['INSERT INTO usr (secret) VALUES (DEFAULT)', 'usr.secret target'],
+    ['SELECT 1 FROM usr u WHERE 1 = 1 /*! AND u.id > 0 /*! AND u.secret = ? */', 'u.secret searched'],
+    // Of aliases that differ in case only, the one that is spelled so.
+    ['SELECT u.secret FROM plain U, usr u WHERE u.secret = ?', 'u.secret selected', 'u.secret searched'],
+    ['SELECT u.secret FROM usr U, plain u WHERE u.secret = ?'],
     ["SELECT u.secret FROM usr u INTO OUTFILE '/tmp/x'", 'u.secret raw-value'],
     ['SELECT u.secret INTO @x FROM usr u', 'u.secret raw-value'],
     [
