@@ -211,7 +211,6 @@ describe('Texts that MySQL reads in several ways', () => {
 })
 
 test('Named parameters, whose values nobody can tell, are never taken together', () => {
-  const [insert] = readerOf('sqlite').read('INSERT INTO usr (secret) VALUES (@a), (@b)')[0]
-    .inserts
+  const [insert] = readerOf('sqlite').read('INSERT INTO usr (secret) VALUES (@a), (@b)')[0].inserts
   expect(insert?.runs.map(({ rows }) => rows)).toEqual([1, 1])
 })
