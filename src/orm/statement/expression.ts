@@ -1,40 +1,15 @@
-import { Cursor } from './cursor'
-import { type Compared, type Fact, Facts, isEquality } from './facts'
+import { CallReader, type Context, type Expression } from './call-reader'
+import { type Compared, Facts, isEquality } from './facts'
 import { type Name } from './names'
-import { type Clause, type NameUse, type Purpose, type Query, type Role, type Scope } from './scope'
+import { type NameUse, type Query, type Role, type Scope } from './scope'
 import { Kind } from './tokens'
 import * as words from './words'
-
-/** Where an expression stands. */
-export interface Context {
-  readonly scope: Scope
-  readonly clause: Clause
-  /** The function whose argument it is, and the aggregate around it, upper-case. */
-  readonly called?: string
-  readonly aggregate?: string
-}
-
-/** What an expression is, if it is one thing and nothing else. */
-export interface Expression {
-  readonly use?: NameUse
-  readonly query?: Query
-  readonly placeholders?: readonly number[]
-  readonly constant?: string
-  readonly number?: number
-  /** What is true of the row if the expression is. */
-  readonly facts?: readonly Fact[]
-  readonly start: number
-  readonly end: number
-}
 
 /** An operand, and what stood before it. */
 interface Operand extends Expression {
   /** It begins a condition: nothing binds it to what is before. */
   readonly isFirst: boolean
 }
-
-/** What is followed by types, paths and the like, where no column can stand. */
-const BEFORE_TYPES = 'AS RETURNING WITH WITHOUT ON DEFAULT NULLS COLUMNS PATH'.split(' ')
 
 /** State of one expression: operands and operators take turns. */
 interface Reading {
@@ -56,12 +31,9 @@ interface Reading {
 }
 
 /** Reads expressions: finds the names of columns in them, and what is done with each. */
-export abstract class ExpressionReader extends Cursor {
+export abstract class ExpressionReader extends CallReader {
   readonly uses: NameUse[] = []
   readonly compared: Compared[] = []
-
-  /** Reads a query behind its opening parenthesis, up to the closing one. */
-  protected abstract subquery(scope: Scope | undefined, purpose: Purpose): Query
 
   /** Reads what may follow a query in parentheses: set operations, ORDER BY and the like. */
   protected abstract restOfQuery(query: Query, outer: Scope | undefined): void
@@ -113,18 +85,6 @@ export abstract class ExpressionReader extends Cursor {
     const { start } = this
     const number = this.tokens.number(this.at++)
     return { placeholders: [number], start, end: this.end }
-  }
-
-  /** `a, b DESC NULLS LAST` */
-  protected orderedExpressions(context: Context): Expression[] {
-    const all: Expression[] = []
-    do {
-      all.push(this.expression(context))
-      this.takeWord('ASC', 'DESC')
-      if (this.takeWord('USING')) this.at++
-      if (this.takeWord('NULLS')) this.expectWord('FIRST', 'LAST')
-    } while (this.takeSymbol(','))
-    return all
   }
 
   protected addUse(
@@ -248,7 +208,7 @@ export abstract class ExpressionReader extends Cursor {
           this.at++
           if (this.symbol() !== '(') return at({ constant: word })
           // `DEFAULT(c)` of MySQL is a value of another column.
-          this.#call(context, word)
+          this.call(context, word)
           return at({})
         }
       }
@@ -317,16 +277,6 @@ export abstract class ExpressionReader extends Cursor {
     return !words.OPERATORS.has(word) && !words.CLAUSES.has(word)
   }
 
-  /** True if a query begins here. */
-  protected startsQuery(): boolean {
-    let ahead = 0
-    while (this.symbol(ahead) === '(' && ahead < 200) ahead++
-    const word = this.word(ahead)
-    if (word === 'SELECT' || word === 'WITH') return true
-    if (word === 'VALUES') return this.symbol(ahead + 1) === '(' || this.word(ahead + 1) === 'ROW'
-    return word === 'TABLE' && this.kind(ahead + 1) !== Kind.Symbol && this.symbol(ahead + 2) === ')'
-  }
-
   /** `(a)`, `(a, b)`, `(SELECT …)` */
   #parenthesised(context: Context): Omit<Operand, 'start' | 'isFirst'> {
     return this.nested(() => {
@@ -371,102 +321,11 @@ export abstract class ExpressionReader extends Cursor {
       return { use: this.addUse(context, path, true, start), end: this.end }
     }
     if (this.symbol() === '(') {
-      this.#call(context, path.at(-1)?.text.toUpperCase() ?? '')
+      this.call(context, path.at(-1)?.text.toUpperCase() ?? '')
       return { end: this.end }
     }
     if (this.rules.hasTypedTexts && this.kind() === Kind.Text) return { end: this.end }
     return { use: this.addUse(context, path, false, start), end: this.end }
-  }
-
-  /** The arguments of a function, with what may stand among them, and OVER, FILTER and WITHIN GROUP behind. */
-  #call(outer: Context, called: string): void {
-    const aggregate = outer.aggregate ?? (words.AGGREGATES.has(called) ? called : undefined)
-    const context: Context = { ...outer, called, ...(aggregate === undefined ? {} : { aggregate }) }
-    this.nested(() => {
-      this.at++
-      if (this.takeSymbol(')')) return
-      if (words.UNIT_FIRST.has(called) && this.kind() === Kind.Word && this.symbol(1) !== '.') {
-        this.at++
-        if (!this.takeSymbol(',')) this.expectWord('FROM')
-      }
-      if (this.word() === 'SELECT' || this.word() === 'WITH') {
-        this.subquery(outer.scope, 'compared')
-        return
-      }
-      // With DISTINCT in front, the argument is not the column alone.
-      const first = this.expression(context)
-      if (called === 'COUNT' && this.symbol() === ')' && first.use) first.use.isCounted = true
-      this.#arguments(context)
-    })
-    this.#behindCall(outer, called)
-  }
-
-  /** What follows the first argument, up to the parenthesis. */
-  #arguments(context: Context): void {
-    for (;;) {
-      if (this.takeSymbol(')')) return
-      if (context.called === 'CONVERT' && this.takeSymbol(',')) this.#skipType()
-      else if (this.takeSymbol(',')) this.expression(context)
-      else if (this.takeWord('FROM', 'FOR', 'PLACING', 'IN', 'SEPARATOR', 'LIMIT', 'OFFSET'))
-        this.expression(context)
-      else if (this.takeWords('ORDER', 'BY')) this.orderedExpressions({ ...context, clause: 'order' })
-      else if (this.takeWord('USING')) this.at++
-      else if (this.takeWord(...BEFORE_TYPES)) this.#skipType()
-      else this.fail()
-    }
-  }
-
-  /** A type in CAST, which no column can be part of: up to the end of the argument. */
-  #skipType(): void {
-    while (this.symbol() !== ')' && this.symbol() !== ',') {
-      if (this.isAtEnd) this.fail()
-      if (this.symbol() === '(') this.skipParentheses()
-      else this.at++
-    }
-  }
-
-  #behindCall(context: Context, called: string): void {
-    for (;;) {
-      if (this.word() === 'FILTER' && this.symbol(1) === '(' && this.word(2) === 'WHERE') {
-        this.at += 3
-        this.nested(() => this.expression({ ...context, clause: 'where' }))
-        this.expectSymbol(')')
-      } else if (this.takeWords('WITHIN', 'GROUP')) {
-        this.expectSymbol('(')
-        if (!this.takeWords('ORDER', 'BY')) this.fail()
-        this.orderedExpressions({ ...context, clause: 'order', called })
-        this.expectSymbol(')')
-      } else if (this.takeWords('IGNORE', 'NULLS') || this.takeWords('RESPECT', 'NULLS')) continue
-      else if (this.word() === 'AGAINST' && this.symbol(1) === '(') {
-        this.at += 2
-        this.expression({ ...context, called })
-        while (!this.takeSymbol(')')) {
-          if (this.isAtEnd) this.fail()
-          this.at++
-        }
-      } else if (this.word() === 'OVER' && (this.symbol(1) === '(' || this.isName(1))) {
-        this.at++
-        if (this.symbol() === '(') this.window(context.scope)
-        else this.at++
-      } else return
-    }
-  }
-
-  /** `(name PARTITION BY … ORDER BY … ROWS …)` */
-  protected window(scope: Scope): void {
-    this.expectSymbol('(')
-    const context: Context = { scope, clause: 'window' }
-    this.nested(() => {
-      if (this.isName() && !['PARTITION', 'ORDER', 'ROWS', 'RANGE', 'GROUPS'].includes(this.word())) this.at++
-      if (this.takeWords('PARTITION', 'BY')) this.expressions(context)
-      if (this.takeWords('ORDER', 'BY')) this.orderedExpressions({ scope, clause: 'order' })
-      while (!this.takeSymbol(')')) {
-        // A frame: numbers and words.
-        if (this.isAtEnd || this.kind() === Kind.Name) this.fail()
-        if (this.symbol() === '(') this.skipParentheses()
-        else this.at++
-      }
-    })
   }
 
   /** Takes what stands behind an operand. Returns true if another operand follows. */

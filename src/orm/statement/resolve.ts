@@ -1,4 +1,4 @@
-import { type Fact } from './facts'
+import { conditionsOf } from './conditions'
 import { type TableIndex } from './names'
 import {
   aliasText,
@@ -17,7 +17,6 @@ import {
   type ColumnSource,
   type ColumnUse,
   type Comparison,
-  type Condition,
   type Insert,
   type NamedTable,
   type Place,
@@ -86,7 +85,7 @@ class Resolver {
         }
       }),
       comparisons: this.#comparisons(),
-      conditions: this.#conditions(),
+      conditions: conditionsOf(reader.result, index),
       repeated: repeatedPlaceholders(this.tokens),
       uses: this.#uses.sort((a, b) => a.start - b.start),
       unreadable: undefined,
@@ -283,20 +282,6 @@ class Resolver {
     })
   }
 
-  /** What the WHERE of the statement itself says of its rows. */
-  #conditions(): Condition[] {
-    const [scope, ...others] = this.reader.result?.branches ?? []
-    return scope && others.length === 0 ? this.#conditionsIn(scope.facts) : []
-  }
-
-  #conditionsIn(facts: readonly Fact[]): Condition[] {
-    return facts.flatMap((fact) => {
-      if ('any' in fact) return common(fact.any.map((each) => this.#conditionsIn(each)))
-      const [source, ...others] = sourcesOf(fact.use, this.index)
-      return source && others.length === 0 ? [{ source, placeholders: fact.placeholders }] : []
-    })
-  }
-
   #add(use: NameUse, source: ColumnSource, place: Place): void {
     this.#push(source, place, use.aggregate ?? use.called, use.start, use.end)
   }
@@ -305,26 +290,6 @@ class Resolver {
     const isRaw = this.tokens.raw.some(([from, to]) => from <= start && end <= to)
     this.#uses.push({ source, place, called, start, end, isRaw })
   }
-}
-
-/** What each alternative says of a column: it equals a parameter of one of them. */
-function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
-  const all = new Map<string, Condition[]>()
-  for (const conditions of alternatives) {
-    const seen = new Set<string>()
-    for (const condition of conditions) {
-      const { row, column } = condition.source
-      const key = JSON.stringify([row, column.name])
-      // Of two conditions on one column, either is true.
-      if (!seen.has(key)) all.set(key, [...(all.get(key) ?? []), condition])
-      seen.add(key)
-    }
-  }
-  return [...all.values()].flatMap((same) => {
-    const [first] = same
-    if (!first || same.length < alternatives.length) return []
-    return [{ source: first.source, placeholders: same.flatMap(({ placeholders }) => placeholders) }]
-  })
 }
 
 const NONE_REPEATED: ReadonlyMap<number, number> = new Map()

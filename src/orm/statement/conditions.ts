@@ -1,0 +1,38 @@
+import { type Fact } from './facts'
+import { type TableIndex } from './names'
+import { type Query, sourcesOf } from './scope'
+import { type Condition } from './statement'
+
+/** What the WHERE of a statement itself says of its rows. */
+export function conditionsOf(result: Query | undefined, index: TableIndex): Condition[] {
+  const [scope, ...others] = result?.branches ?? []
+  return scope && others.length === 0 ? conditionsIn(scope.facts, index) : []
+}
+
+function conditionsIn(facts: readonly Fact[], index: TableIndex): Condition[] {
+  return facts.flatMap((fact) => {
+    if ('any' in fact) return common(fact.any.map((each) => conditionsIn(each, index)))
+    const [source, ...others] = sourcesOf(fact.use, index)
+    return source && others.length === 0 ? [{ source, placeholders: fact.placeholders }] : []
+  })
+}
+
+/** What each alternative says of a column: it equals a parameter of one of them. */
+function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
+  const all = new Map<string, Condition[]>()
+  for (const conditions of alternatives) {
+    const seen = new Set<string>()
+    for (const condition of conditions) {
+      const { row, column } = condition.source
+      const key = JSON.stringify([row, column.name])
+      // Of two conditions on one column, either is true.
+      if (!seen.has(key)) all.set(key, [...(all.get(key) ?? []), condition])
+      seen.add(key)
+    }
+  }
+  return [...all.values()].flatMap((same) => {
+    const [first] = same
+    if (!first || same.length < alternatives.length) return []
+    return [{ source: first.source, placeholders: same.flatMap(({ placeholders }) => placeholders) }]
+  })
+}
