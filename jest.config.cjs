@@ -1,4 +1,5 @@
 const { availableParallelism } = require('node:os')
+const { entries } = require('./test/support/entries.cjs')
 const { swc } = require('./test/support/swc.cjs')
 
 // The AWS SDK would print its notice about later Node versions once for every test file.
@@ -6,12 +7,9 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
 
 const transform = { '^.+\\.ts$': ['@swc/jest', swc] }
 
-const self = {
-  '^typeorm-kms-encrypted$': '<rootDir>/src/index.ts',
-  '^typeorm-kms-encrypted/local-kms$': '<rootDir>/src/local-kms/index.ts',
-  '^typeorm-kms-encrypted/migration$': '<rootDir>/src/migration/index.ts',
-  '^typeorm-kms-encrypted/nestjs$': '<rootDir>/src/nestjs/index.ts',
-}
+const self = Object.fromEntries(
+  Object.entries(entries).map(([name, source]) => [`^${name}$`, `<rootDir>/${source}`]),
+)
 
 const project = (displayName, testMatch, options = {}) => ({
   displayName,

@@ -4,6 +4,7 @@ const { createHash } = require('node:crypto')
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
 const Module = require('node:module')
 const { join } = require('node:path')
+const { entries } = require('./entries.cjs')
 const { swc } = require('./swc.cjs')
 
 const root = join(__dirname, '..', '..')
@@ -30,14 +31,8 @@ function compiled(source, filename, cached) {
   }
 }
 
-const sources = {
-  'typeorm-kms-encrypted': 'src/index.ts',
-  'typeorm-kms-encrypted/local-kms': 'src/local-kms/index.ts',
-  'typeorm-kms-encrypted/migration': 'src/migration/index.ts',
-}
-
 const resolveFilename = Module._resolveFilename
 Module._resolveFilename = function (request, ...rest) {
-  const source = Object.hasOwn(sources, request) ? join(root, sources[request]) : request
+  const source = Object.hasOwn(entries, request) ? join(root, entries[request]) : request
   return resolveFilename.call(this, source, ...rest)
 }
