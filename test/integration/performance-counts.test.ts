@@ -12,6 +12,7 @@ import {
 } from 'typeorm'
 import { KmsEncrypted, type KmsEncryption } from 'typeorm-kms-encrypted'
 import { boundColumns } from '../../src/orm/bound-columns'
+import { Reader } from '../../src/orm/statement/read'
 import { SealedAhead } from '../../src/orm/write/sealed-ahead'
 import { describeDatabases } from '../support/databases'
 import { startApplication, type TestApplication } from '../support/encryption'
@@ -102,6 +103,20 @@ describeDatabases('What reading and saving costs', (db) => {
     expect(row!.wallet_privateKey.length).toBeLessThanOrEqual(350)
     // The encrypted data key of the embedded KMS is as long as AWS's.
     expect(row!.wallet_privateKey.readUInt16BE(7)).toBe(184)
+  })
+
+  it('a statement is read once, whichever row it is for', async () => {
+    const repository = dataSource.getRepository(Wallet)
+    const wallets = await repository.save(Array.from({ length: 60 }, () => ({ privateKey: privateKey() })))
+    const read = jest.spyOn(Reader.prototype, 'read')
+    statements.reset()
+    for (const wallet of wallets) wallet.privateKey = privateKey()
+    await repository.save(wallets)
+    for (const { id } of wallets) await repository.findOneByOrFail({ id })
+    expect(statements.count('UPDATE')).toBe(60)
+    // SQLite's driver writes numbers into the text: one reading for each number of digits, in UPDATE and SELECT.
+    expect(read.mock.calls.length).toBeLessThanOrEqual(7)
+    read.mockRestore()
   })
 
   it('a page of rows decrypts each value once', async () => {

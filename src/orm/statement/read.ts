@@ -2,6 +2,7 @@ import { type Language, type LexicalRules } from '../../dialects/lexical-rules'
 import { Unreadable } from './cursor'
 import { tokenise } from './lexer'
 import { TableIndex } from './names'
+import { freeNumbers, type Pieces } from './numbers'
 import { resolve } from './resolve'
 import { type Catalogue, type Statement } from './statement'
 import { StatementReader } from './statement-reader'
@@ -27,6 +28,14 @@ export class Reader {
     )
     if (first.unreadable === undefined) return [first, ...others]
     return [all[0] ?? first]
+  }
+
+  /** Numbers in whose place others of as many digits are read alike, wherever such a text stands for another. */
+  freeNumbersIn(text: string): Pieces {
+    const [rules, ...others] = this.language.readings(text)
+    if (!rules || others.length > 0) return []
+    const tokens = tokenise(text, rules, this.language.placeholders?.(text))
+    return tokens.error === undefined ? freeNumbers(tokens) : []
   }
 
   #readAs(text: string, rules: LexicalRules, placeholders: readonly number[] | undefined): Statement {

@@ -6,6 +6,9 @@
  * Offsets (`start`, `end`) are places in the text as it was read, `end` exclusive, so that a statement can be
  * rewritten from its structure. Parameters are numbered from 0, as in the array that goes with the text; a
  * placeholder that stands for no element of that array has the number -1.
+ *
+ * One structure stands for all texts that differ only in the digits of compared numbers (`numbers.ts`): it holds no
+ * such number. Take it from the text, by its offsets.
  */
 
 /** What is known of the database's tables. */

@@ -2,12 +2,13 @@ import { type DataSource } from 'typeorm'
 import { dialectOf } from '../../dialects'
 import { entityCatalogue } from './entity-catalogue'
 import { Reader } from './read'
+import { Remembered } from './remembered'
 import { type CatalogueColumn, type CatalogueTable, type Statement } from './statement'
 
 /** The readings of a statement: one for each way in which its text can be read. */
 export type Readings = readonly [Statement, ...Statement[]]
 
-/** Statements that are remembered, and characters of their texts together: an application's texts repeat. */
+/** Statements that are remembered, and characters of their texts together. */
 const MAX_STATEMENTS = 500
 const MAX_CHARACTERS = 2_000_000
 
@@ -19,9 +20,9 @@ export class Statements {
   readonly #reader: Reader
   readonly #encrypted: readonly CatalogueTable[]
   readonly #names: RegExp | undefined
-  /** `null` for statements without such a table. */
-  readonly #known = new Map<string, Readings | null>()
-  #characters = 0
+  readonly #known = new Remembered<Readings>(MAX_STATEMENTS, MAX_CHARACTERS)
+  /** Statements without such a table. */
+  readonly #others = new Remembered<true>(MAX_STATEMENTS, MAX_CHARACTERS)
 
   /** Takes an initialised DataSource. */
   constructor(dataSource: DataSource) {
@@ -41,10 +42,14 @@ export class Statements {
   readings(text: string): Readings | undefined {
     if (!this.#names) return undefined
     const known = this.#known.get(text)
-    if (known !== undefined) return known ?? undefined
-    const readings = this.#names.test(text) ? this.#reader.read(text) : null
-    this.#remember(text, readings)
-    return readings ?? undefined
+    if (known !== undefined || this.#others.get(text)) return known
+    if (!this.#names.test(text)) {
+      this.#others.set(text, true)
+      return undefined
+    }
+    const readings = this.#reader.read(text)
+    this.#known.set(text, readings, () => this.#reader.freeNumbersIn(text))
+    return readings
   }
 
   /** An encrypted column whose name is in the text, with that of its table; wherever they stand. */
@@ -54,16 +59,6 @@ export class Statements {
       .filter(({ path }) => lower.includes((path.at(-1) ?? '').toLowerCase()))
       .flatMap(({ columns }) => columns)
       .find(({ name, isEncrypted }) => isEncrypted && lower.includes(name.toLowerCase()))
-  }
-
-  #remember(text: string, readings: Readings | null): void {
-    if (text.length > MAX_CHARACTERS / 10) return
-    if (this.#known.size >= MAX_STATEMENTS || this.#characters > MAX_CHARACTERS) {
-      this.#known.clear()
-      this.#characters = 0
-    }
-    this.#known.set(text, readings)
-    this.#characters += text.length
   }
 }
 
