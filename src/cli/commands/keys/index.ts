@@ -3,6 +3,7 @@ import { changeStateCommands } from './change-state'
 import { createKey } from './create'
 import { describeKey } from './describe'
 import { listKeys } from './list'
+import { keyPolicy } from './policy'
 import { scheduleDeletion } from './schedule-deletion'
 
 /** The life of a KMS key. */
@@ -12,4 +13,5 @@ export const keyCommands: readonly Command[] = [
   describeKey,
   ...changeStateCommands,
   scheduleDeletion,
+  keyPolicy,
 ]
