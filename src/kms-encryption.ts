@@ -237,13 +237,13 @@ export class KmsEncryption {
 
   /** Counts since the start. */
   metrics(): KmsEncryptionMetrics {
-    const { dataKeys, counts, tallies } = this.#cipher
+    const { dataKeys, counts, tallies, stores } = this.#cipher
     const { calls, outcomes, requests } = this.#kms.log
     return {
       kmsCalls: { ...calls },
       kmsOutcomes: outcomes,
       kmsBill: { requests, usd: requests * USD_PER_REQUEST },
-      dataKeys: { cached: dataKeys.size, ...dataKeys.counts },
+      dataKeys: { cached: stores.reduce((sum, { size }) => sum + size, dataKeys.size), ...dataKeys.counts },
       values: { ...counts },
       columns: Object.fromEntries(
         Array.from(tallies, ({ entity, property, encrypted, decrypted }) => [

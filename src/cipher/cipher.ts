@@ -1,17 +1,21 @@
 import { channels, type ValueEvent } from '../diagnostics'
-import { InvalidOptionError } from '../errors'
+import { KeyTableUnavailableError } from '../errors'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { asCiphertext, type CiphertextBytes } from './bytes'
-import { type Ciphertext, parse, type Parsed } from './ciphertext'
+import { type Ciphertext, parse, type Parsed, StoredKeyCiphertext } from './ciphertext'
 import { type DataKey } from './data-keys/data-key'
 import { DataKeyCache, type DataKeyLimits } from './data-keys/data-key-cache'
+import { type StoredKeyLimits } from './data-keys/current-keys'
+import { type DataKeyStore } from './data-keys/store'
+import { type StoredKey } from './data-keys/stored-key'
+import { StoredKeys } from './data-keys/stored-keys'
 import { notACiphertext } from './not-a-ciphertext'
 import { Opening, type OpeningOptions, type Outcome, type ToOpen } from './opening'
 import { Refusals } from './refusals'
 import { type Scope, type Tally } from './scope'
 import { Direct } from './suites/direct'
 import { Envelope } from './suites/envelope'
-import { StoredKeys } from './suites/stored-key'
+import { StoredKeySuite } from './suites/stored-key'
 import { type Mode, type Opener, type Suite, type Suites } from './suites/suite'
 
 export { type Mode } from './suites/suite'
@@ -26,36 +30,90 @@ export interface Recipe {
   usesStoredKey?: boolean
 }
 
+/** How often a stored data key is asked for before a value is given up. */
+const MAX_ATTEMPTS = 3
+
+/** What the ciphers of all DataSources of one `KmsEncryption` have in common. */
+interface Shared {
+  readonly kms: KeyService
+  readonly limits: DataKeyLimits
+  readonly refusals: Refusals
+  readonly dataKeys: DataKeyCache
+  readonly counts: { encrypted: number; decrypted: number }
+  readonly tallies: Map<string, Tally>
+  /** A DataSource that is given up takes its own with it. */
+  readonly stores: Set<WeakRef<StoredKeys>>
+}
+
+function sharedParts(kms: KeyService, limits: DataKeyLimits): Shared {
+  const refusals = new Refusals()
+  const dataKeys = new DataKeyCache(kms, limits, refusals)
+  const counts = { encrypted: 0, decrypted: 0 }
+  return { kms, limits, refusals, dataKeys, counts, tallies: new Map(), stores: new Set() }
+}
+
 /**
  * Encrypts by the mode that is asked for and decrypts by what the ciphertext says. The `…Now` calls answer at
  * once where no call to KMS is needed, and `undefined` where one is: then the other call makes it.
  */
 export class Cipher {
+  readonly kms: KeyService
   readonly dataKeys: DataKeyCache
-  readonly #refusals = new Refusals()
+  /** The data keys of the store; without one, none are stored. */
+  readonly storedKeys: StoredKeys | undefined
+  readonly counts: { encrypted: number; decrypted: number }
+  readonly #shared: Shared
   readonly #direct: Direct
+  readonly #storedSuite: StoredKeySuite
   readonly #suites: Suites
-  readonly counts = { encrypted: 0, decrypted: 0 }
-  readonly #tallies = new Map<string, Tally>()
 
-  constructor(
-    readonly kms: KeyService,
-    limits: DataKeyLimits,
-  ) {
-    this.dataKeys = new DataKeyCache(kms, limits, this.#refusals)
-    this.#direct = new Direct(kms, this.#refusals)
+  constructor(kms: KeyService, limits: DataKeyLimits)
+  /** One with a store, which has all but the stored data keys in common with another. */
+  constructor(cipher: Cipher, storedKeys: StoredKeys)
+  constructor(from: KeyService | Cipher, more: DataKeyLimits | StoredKeys) {
+    const shared = from instanceof Cipher ? from.#shared : sharedParts(from, more as DataKeyLimits)
+    this.#shared = shared
+    this.kms = shared.kms
+    this.dataKeys = shared.dataKeys
+    this.counts = shared.counts
+    this.storedKeys = more instanceof StoredKeys ? more : undefined
+    this.#direct = new Direct(shared.kms, shared.refusals)
+    this.#storedSuite = new StoredKeySuite(this.storedKeys)
     this.#suites = {
       envelope: new Envelope(this.dataKeys),
       direct: this.#direct,
       'direct-empty': this.#direct,
-      'stored-key': new StoredKeys(),
+      'stored-key': this.#storedSuite,
     }
   }
 
+  /** The same cipher for the values of a database that has a store of data keys. */
+  withStore(store: DataKeyStore, limits: Pick<StoredKeyLimits, 'renewAfter' | 'lease'>): Cipher {
+    const { kms, refusals, limits: shared, stores } = this.#shared
+    const keys = new StoredKeys(kms, store, { ...shared, ...limits }, refusals, this.dataKeys.counts)
+    stores.add(new WeakRef(keys))
+    return new Cipher(this, keys)
+  }
+
+  /** The stored data keys of all stores. */
+  get stores(): readonly StoredKeys[] {
+    const { stores } = this.#shared
+    return [...stores].flatMap((reference) => {
+      const keys = reference.deref()
+      if (!keys) stores.delete(reference)
+      return keys ?? []
+    })
+  }
+
   /** Sees to it that the next values can be encrypted at once; `undefined` if they can be. */
-  prepare({ mode, keyId, scope, usesStoredKey }: Recipe): Promise<unknown> | undefined {
-    if (usesStoredKey) throw notYet()
-    if (mode === 'direct' || this.dataKeys.forSealing(keyId, scope)) return undefined
+  prepare(recipe: Recipe): Promise<unknown> | undefined {
+    const { mode, keyId, scope, usesStoredKey } = recipe
+    if (mode === 'direct') return undefined
+    if (usesStoredKey) {
+      const { current } = this.#stored
+      return current.get(keyId, scope) ? undefined : current.acquire({ keyId, scope, purpose: 'value' })
+    }
+    if (this.dataKeys.forSealing(keyId, scope)) return undefined
     return this.dataKeys.generate(keyId, scope)
   }
 
@@ -63,7 +121,14 @@ export class Cipher {
     plaintext: string | Uint8Array,
     { mode, keyId, scope, usesStoredKey }: Recipe,
   ): CiphertextBytes | undefined {
-    if (mode === 'direct' || usesStoredKey) return undefined
+    if (mode === 'direct') return undefined
+    if (usesStoredKey) {
+      const key = this.#stored.current.get(keyId, scope)
+      if (!key) return undefined
+      this.#stored.hit('encrypt')
+      this.#count('encrypt', 'envelope', scope)
+      return key.seal(plaintext, scope)
+    }
     const key = this.dataKeys.forSealing(keyId, scope)
     if (!key) return undefined
     this.dataKeys.hit('encrypt')
@@ -77,7 +142,11 @@ export class Cipher {
       this.#count('encrypt', 'direct', recipe.scope)
       return asCiphertext(ciphertext)
     }
-    if (recipe.usesStoredKey) throw notYet()
+    if (recipe.usesStoredKey) {
+      const key = await this.#storedKeyFor(recipe)
+      this.#count('encrypt', 'envelope', recipe.scope)
+      return key.seal(plaintext, recipe.scope)
+    }
     for (;;) {
       // Many may have waited for this data key, and used it up before it is this value's turn.
       const key =
@@ -148,6 +217,11 @@ export class Cipher {
     }
   }
 
+  /** Begins to look up what a page of values will be opened with, together. */
+  announce(page: readonly Parsed[]): void {
+    this.#storedSuite.announce(page.filter((parsed) => parsed instanceof StoredKeyCiphertext))
+  }
+
   /** Names the call to KMS that opens a value; `undefined` for what no call opens. */
   callOf(parsed: Parsed, scope: Scope): string | undefined {
     if (parsed.kind === 'ciphertext') return `${parsed.suite} ${this.#suiteOf(parsed).callOf(parsed, scope)}`
@@ -157,19 +231,38 @@ export class Cipher {
   /** Where the values of a column are counted: one place for all its scopes, in all DataSources. */
   tally(entity: string, property: string): Tally {
     const name = `${entity}.${property}`
-    let tally = this.#tallies.get(name)
-    if (!tally) this.#tallies.set(name, (tally = { entity, property, encrypted: 0, decrypted: 0 }))
+    const { tallies } = this.#shared
+    let tally = tallies.get(name)
+    if (!tally) tallies.set(name, (tally = { entity, property, encrypted: 0, decrypted: 0 }))
     return tally
   }
 
   /** All columns that have been named so far. */
   get tallies(): Iterable<Readonly<Tally>> {
-    return this.#tallies.values()
+    return this.#shared.tallies.values()
   }
 
   close(): void {
     this.dataKeys.close()
-    this.#refusals.clear()
+    for (const store of this.stores) store.close()
+    this.#shared.refusals.clear()
+  }
+
+  get #stored(): StoredKeys {
+    if (this.storedKeys) return this.storedKeys
+    throw new TypeError('A recipe for a stored data key, and a cipher without a store')
+  }
+
+  async #storedKeyFor({ keyId, scope }: Recipe): Promise<StoredKey> {
+    // In an open transaction of the only connection, a key may be lost again before it is this value's turn.
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      await this.#stored.current.acquire({ keyId, scope, purpose: 'value' })
+      const key = this.#stored.current.get(keyId, scope)
+      if (key) return key
+    }
+    throw new KeyTableUnavailableError(
+      `${this.#stored.store.name} has no data key that can be used for as long as it takes to seal a value. Is the lease shorter than the database takes to answer?`,
+    )
   }
 
   #suiteOf(ciphertext: Ciphertext): Suite {
@@ -190,10 +283,6 @@ export class Cipher {
     const { entity, property } = tally
     channels.value.publish({ action, mode, entity, property } satisfies ValueEvent)
   }
-}
-
-function notYet(): InvalidOptionError {
-  return new InvalidOptionError("dataKeys: 'stored' seals no values yet")
 }
 
 function parsedOf(stored: Buffer | Parsed): Parsed {

@@ -1,4 +1,4 @@
-import { KmsEncryptionError, NotTriedError } from '../errors'
+import { DataKeyNotFoundError, KmsEncryptionError, NotTriedError } from '../errors'
 import { isLasting, isOfOtherScope } from '../errors/kinds'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { parse, type Parsed } from './ciphertext'
@@ -32,6 +32,8 @@ export interface SingleOpener {
   decryptNow(parsed: Parsed, scope: Scope): Buffer | undefined
   /** Asks KMS for what opens the value, and all others of the same call. */
   load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens>
+  /** Begins to look up what the values will be opened with, together. */
+  announce?(page: readonly Parsed[]): void
   /** Names that call; `undefined` where none would help. */
   callOf(parsed: Parsed, scope: Scope): string | undefined
 }
@@ -83,6 +85,7 @@ export class Opening {
     values.forEach((value, place) => {
       this.#openNow(value, place)
     })
+    this.#cipher.announce?.(this.#waiting.flatMap(({ members: [first] }) => (first ? [first.parsed] : [])))
     // What many values share comes first: forgeries mostly stand alone.
     this.#waiting.sort((a, b) => a.members.length - b.members.length)
     const { concurrency = DEFAULT_CONCURRENCY } = this.#cipher.kms
@@ -194,6 +197,8 @@ export class Opening {
 
   #fail({ place }: Member, failure: KmsEncryptionError): void {
     this.#outcomes[place] = failure
+    // That of one data key says nothing about the others.
+    if (failure instanceof DataKeyNotFoundError) return
     if (isLasting(failure)) this.#hasFailed = true
     else this.#trouble ??= failure
   }

@@ -76,11 +76,12 @@ export class DataSourceBinding {
   /** @param withoutBinding takes from the DataSource's options what `withBinding` put there. */
   constructor(dataSource: DataSource, cipher: Cipher, defaults: ColumnDefaults, withoutBinding: () => void) {
     this.#dataSource = dataSource
-    this.#cipher = cipher
     this.#defaults = defaults
     this.#withoutBinding = withoutBinding
     this.#keyTable = new KeyTable(dataSource, defaults.dataKeys)
     keyTables.set(dataSource, this.#keyTable)
+    const { maxAge: renewAfter, lease } = defaults.dataKeys
+    this.#cipher = cipher.withStore(this.#keyTable, { renewAfter, lease })
     new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
       this.#change()
       refuseDuplicates(dataSource)
@@ -127,6 +128,7 @@ export class DataSourceBinding {
       await afterConnect()
     })
     methods.replace(driver, 'disconnect', (disconnect) => async () => {
+      this.#cipher.storedKeys?.clear()
       await this.#keyTable.close()
       await disconnect()
     })
@@ -165,6 +167,7 @@ export class DataSourceBinding {
           () => this.#results,
           () => this.#statements,
           (sql) => this.#read?.read(sql),
+          this.#defaults.dataKeys.seals ? this.#cipher.storedKeys : undefined,
         ),
     )
     ours.add(runnerOf(driver))

@@ -1,4 +1,6 @@
 import { type QueryRunner } from 'typeorm'
+import { type StoredKeys } from '../cipher/data-keys/stored-keys'
+import { KeyWatch } from './key-table/key-watch'
 import { type ResultOpener } from './read/result-opener'
 import { type StatementGuard } from './statement-guard'
 import { type Statement } from './statement/statement'
@@ -30,6 +32,7 @@ export function guardQueryRunner(
   results: () => ResultOpener | undefined,
   statements: () => StatementGuard | undefined,
   read: (sql: string) => Statement | undefined,
+  storedKeys: StoredKeys | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
@@ -38,6 +41,7 @@ export function guardQueryRunner(
   guarded.set(queryRunner, query)
   const inOrder = new Order()
   const ahead = SealedAhead.of(queryRunner)
+  const watch = storedKeys && new KeyWatch(storedKeys)
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
     // Before anything is awaited.
     const opener = structured ? results() : undefined
@@ -45,9 +49,12 @@ export function guardQueryRunner(
     const pending = hasPending(parameters)
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
+    const mark = pending ? storedKeys?.mark() : undefined
     let sealed = pending ? sealAll(parameters, () => read(sql), ahead) : parameters
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
-    const answer = query(sql, sealed, structured)
+    const answer = watch
+      ? watch.send(sql, mark, () => query(sql, sealed, structured))
+      : query(sql, sealed, structured)
     ahead.workLater()
     const result = await answer
     const opening = isOpened ? opener?.open(sql, rowsOf(result)) : undefined

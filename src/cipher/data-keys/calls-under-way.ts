@@ -1,23 +1,19 @@
 import { channels, type DataKeyEvent } from '../../diagnostics'
-import { type DataKey } from './data-key'
 
-interface Call {
-  readonly answer: Promise<DataKey>
+interface Call<Key> {
+  readonly answer: Promise<Key>
   /** Someone waits for it; nobody does for what is fetched in the background. */
   isAwaited: boolean
 }
 
 /** Calls to KMS for data keys: one for all who ask for the same at the same time. Counts those that someone waits for. */
-export class CallsUnderWay {
-  readonly counts = { hits: 0, misses: 0 }
-  readonly #calls = new Map<string, Call>()
+export class CallsUnderWay<Key> {
+  readonly #calls = new Map<string, Call<Key>>()
+
+  constructor(readonly counts = { hits: 0, misses: 0 }) {}
 
   /** Asks, unless the same is under way. `purpose`: what someone waits for; without one, nobody does. */
-  share(
-    purpose: DataKeyEvent['purpose'] | undefined,
-    id: string,
-    ask: () => Promise<DataKey>,
-  ): Promise<DataKey> {
+  share(purpose: DataKeyEvent['purpose'] | undefined, id: string, ask: () => Promise<Key>): Promise<Key> {
     let call = this.#calls.get(id)
     if (!call) {
       call = { answer: ask().finally(() => this.#calls.delete(id)), isAwaited: false }

@@ -42,12 +42,12 @@ export class DataKeyCache {
   readonly #kms: KeyService
   readonly #limits: DataKeyLimits
   readonly #refusals: Refusals
-  readonly #refresh: Refresh
+  readonly #refresh: Refresh<DataKey>
   /** By context and encrypted data key; for reading. */
   readonly #keys: TTLCache<string, DataKey>
   /** By KMS key and context; for writing. Each key is also in `#keys`, which owns it. */
   readonly #sealing = new Map<string, Sealing>()
-  readonly #calls = new CallsUnderWay()
+  readonly #calls = new CallsUnderWay<DataKey>()
   /** The key that was used last: the rows of a page mostly share one, and so do those of a save. */
   #last: DataKey | undefined
   #lastSealing: Sealing | undefined

@@ -1,5 +1,3 @@
-import { type DataKey } from './data-key'
-
 /** When a data key is fetched anew, in parts of its life; keys that were made together are spread over this span. */
 const FIRST = 0.75
 const SPREAD = 0.1
@@ -12,19 +10,19 @@ const RECENT = 0.5
  * Fetches data keys anew in the background before they expire, as long as they are in use, so that no request waits
  * for KMS. A failure harms nothing: the key is used until it expires, and then whoever needs it asks.
  */
-export class Refresh {
+export class Refresh<Key extends { readonly isDestroyed: boolean }> {
   readonly #maxAge: number
-  readonly #fetch: (key: DataKey, since: number) => Promise<unknown>
-  readonly #timers = new Map<DataKey, NodeJS.Timeout>()
+  readonly #fetch: (key: Key, since: number) => Promise<unknown>
+  readonly #timers = new Map<Key, NodeJS.Timeout>()
 
   /** `fetch` fetches what a key was used for since then, by `performance.now()`. */
-  constructor(maxAge: number, fetch: (key: DataKey, since: number) => Promise<unknown>) {
+  constructor(maxAge: number, fetch: (key: Key, since: number) => Promise<unknown>) {
     this.#maxAge = maxAge
     this.#fetch = fetch
   }
 
   /** For a key that was just fetched. */
-  schedule(key: DataKey): void {
+  schedule(key: Key): void {
     this.#at(FIRST + SPREAD * Math.random(), 0, key, () =>
       this.#refresh(key).catch(() => {
         this.#at(SECOND, FIRST + SPREAD, key, () => this.#refresh(key).catch(() => undefined))
@@ -32,7 +30,7 @@ export class Refresh {
     )
   }
 
-  cancel(key: DataKey): void {
+  cancel(key: Key): void {
     clearTimeout(this.#timers.get(key))
     this.#timers.delete(key)
   }
@@ -42,7 +40,7 @@ export class Refresh {
     this.#timers.clear()
   }
 
-  #at(part: number, now: number, key: DataKey, action: () => unknown): void {
+  #at(part: number, now: number, key: Key, action: () => unknown): void {
     if (key.isDestroyed) return
     this.cancel(key)
     const timer = setTimeout(
@@ -56,7 +54,7 @@ export class Refresh {
     this.#timers.set(key, timer)
   }
 
-  async #refresh(key: DataKey): Promise<void> {
+  async #refresh(key: Key): Promise<void> {
     await this.#fetch(key, performance.now() - this.#maxAge * RECENT)
   }
 }

@@ -50,6 +50,16 @@ export interface DataKeyStore {
   current(purpose: DataKeyPurpose, contextHash: Buffer): Promise<readonly StoredDataKey[]>
   /** Adds one that was just made. Once it is there, it stays there, unless `isTentative`. */
   add(key: NewDataKey): Promise<void>
+  /**
+   * Adds one unless there is one that may seal for its purpose and context; returns the oldest that is there then, and
+   * the same to all who do it at the same time.
+   */
+  addFirst(key: NewDataKey): Promise<StoredDataKey>
+}
+
+/** The context under which KMS opens a stored data key: so a blob of one purpose serves for no other. */
+export function storedContext(context: EncryptionContext, purpose: DataKeyPurpose): EncryptionContext {
+  return { ...context, 'data-key': purpose }
 }
 
 /** By what the data keys of a context are found: SHA-256 of the context, serialised as in the AAD. */

@@ -1,6 +1,9 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm'
 import { type Dialect } from '../../dialects'
+import { attempt, type Connection } from '../../dialects/sqlite/connection'
 import { unguardedQuery } from '../query-guard'
+
+type Sql = readonly [sql: string, parameters: unknown[]]
 
 /** How the key table is read and written: past the statements and transactions of the application. */
 export interface KeyTableAccess {
@@ -8,6 +11,8 @@ export interface KeyTableAccess {
   readonly isInTransaction: boolean
   /** Rows of a SELECT. Each statement stands for itself, and is committed when it was answered. */
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]>
+  /** Sends the second statement if the first one, a SELECT, finds nothing. May fail where others do the same. */
+  unlessThere(select: Sql, insert: Sql): Promise<void>
   hasTable(path: string): Promise<boolean>
   close(): Promise<void>
 }
@@ -46,6 +51,15 @@ class OwnConnection implements KeyTableAccess {
 
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {
     return this.#run((queryRunner) => rowsOf(queryRunner.query(sql, parameters)))
+  }
+
+  unlessThere(select: Sql, insert: Sql): Promise<void> {
+    return this.#run(async (queryRunner) => {
+      await queryRunner.startTransaction('SERIALIZABLE')
+      const there = await rowsOf(queryRunner.query(...select))
+      if (there.length === 0) await queryRunner.query(...insert)
+      await queryRunner.commitTransaction()
+    })
   }
 
   hasTable(path: string): Promise<boolean> {
@@ -143,6 +157,19 @@ class SharedConnection implements KeyTableAccess {
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {
     // A statement of the application may wait for the key, and keep those that come after it waiting.
     return rowsOf(unguardedQuery(this.#dataSource.createQueryRunner())(sql, parameters))
+  }
+
+  /** At once, so that no statement of the application comes in between. */
+  unlessThere(select: Sql, insert: Sql): Promise<void> {
+    const { databaseConnection } = this.#dataSource.driver as unknown as { databaseConnection: Connection }
+    const work = (): void => {
+      const there = databaseConnection.prepare(select[0]).all(...select[1])
+      if (there.length === 0) databaseConnection.prepare(insert[0]).run(...insert[1])
+    }
+    return attempt(() => {
+      if (this.isInTransaction) work()
+      else databaseConnection.transaction(work).immediate()
+    })
   }
 
   async hasTable(path: string): Promise<boolean> {

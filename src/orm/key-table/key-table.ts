@@ -6,7 +6,12 @@ import {
   type StoredDataKey,
 } from '../../cipher/data-keys/store'
 import { type Dialect, dialectOf } from '../../dialects'
-import { DriverValueError, KeyTableMissingError, KeyTableUnavailableError } from '../../errors'
+import {
+  DataKeyMissingError,
+  DriverValueError,
+  KeyTableMissingError,
+  KeyTableUnavailableError,
+} from '../../errors'
 import { asEncryptedDataKey } from '../../kms/bytes'
 import { KEY_TABLE_COLUMNS, KEY_TABLE_ENTITY } from './entity'
 import { type KeyTableAccess, keyTableAccess } from './key-table-access'
@@ -18,12 +23,20 @@ const { id, purpose, contextHash, context, kmsKey, encryptedDataKey } = KEY_TABL
 const { createdAt, retiredAt, destroyAt, destroyedAt } = KEY_TABLE_COLUMNS
 const ALL = Object.values(KEY_TABLE_COLUMNS)
 
+/** How often the first data key of a context is tried to be added while others do the same. */
+const MAX_ATTEMPTS = 5
+
+/** Milliseconds for which a table that is not needed is not looked for again. */
+const KEPT_MISSING = 10_000
+
 /** The table of the stored data keys in the database of a DataSource. */
 export class KeyTable implements DataKeyStore {
   readonly settings: KeyTableSettings
   readonly #dataSource: DataSource
   readonly #dialect: Dialect
   readonly #access: KeyTableAccess
+  /** The table was not there, and need not be looked for until then. */
+  #missingUntil = 0
 
   constructor(dataSource: DataSource, settings: KeyTableSettings) {
     this.settings = settings
@@ -55,10 +68,23 @@ export class KeyTable implements DataKeyStore {
   }
 
   async find(ids: readonly Buffer[]): Promise<StoredDataKey[]> {
-    return ids.length === 0 ? [] : this.select(`${this.#escape(id)} IN (${this.#list(ids.length)})`, [...ids])
+    if (ids.length === 0) return []
+    if (Date.now() < this.#missingUntil) throw this.#noTable()
+    try {
+      return await this.select(`${this.#escape(id)} IN (${this.#list(ids.length)})`, [...ids])
+    } catch (error) {
+      if (this.settings.seals || !(error instanceof KeyTableMissingError)) throw error
+      this.#missingUntil = Date.now() + KEPT_MISSING
+      throw this.#noTable(error)
+    }
   }
 
-  current(wanted: DataKeyPurpose, hash: Buffer): Promise<StoredDataKey[]> {
+  async current(wanted: DataKeyPurpose, hash: Buffer): Promise<StoredDataKey[]> {
+    const rows = await this.run(...this.#currentQuery(wanted, hash))
+    return rows.map((row) => this.#read(row))
+  }
+
+  #currentQuery(wanted: DataKeyPurpose, hash: Buffer): [sql: string, parameters: unknown[]] {
     const [first, second] = [this.#dialect.placeholder(1), this.#dialect.placeholder(2)]
     const conditions = [
       `${this.#escape(purpose)} = ${first}`,
@@ -66,10 +92,30 @@ export class KeyTable implements DataKeyStore {
       ...[retiredAt, destroyAt, destroyedAt].map((name) => `${this.#escape(name)} IS NULL`),
       `${this.#escape(encryptedDataKey)} IS NOT NULL`,
     ]
-    return this.select(conditions.join(' AND '), [wanted, hash])
+    return [this.#selectSql(conditions.join(' AND ')), [wanted, hash]]
   }
 
   async add(key: NewDataKey): Promise<void> {
+    await this.run(...this.#insertQuery(key))
+  }
+
+  async addFirst(key: NewDataKey): Promise<StoredDataKey> {
+    // Another process may do the same: then one of the two fails, and finds what the other one has added.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#access.unlessThere(
+          this.#currentQuery(key.purpose, key.contextHash),
+          this.#insertQuery(key),
+        )
+      } catch (cause) {
+        if (attempt === MAX_ATTEMPTS) throw await this.#explained(cause)
+      }
+      const first = (await this.current(key.purpose, key.contextHash)).pop()
+      if (first) return first
+    }
+  }
+
+  #insertQuery(key: NewDataKey): [sql: string, parameters: unknown[]] {
     const values: Record<string, unknown> = {
       [id]: key.id,
       [purpose]: key.purpose,
@@ -79,20 +125,16 @@ export class KeyTable implements DataKeyStore {
       [encryptedDataKey]: Buffer.from(key.encrypted),
       [createdAt]: key.createdAt.getTime(),
     }
-    const names = Object.keys(values)
-    await this.run(
-      `INSERT INTO ${this.sql} (${names.map((name) => this.#escape(name)).join(', ')}) VALUES (${this.#list(names.length)})`,
+    const names = Object.keys(values).map((name) => this.#escape(name))
+    return [
+      `INSERT INTO ${this.sql} (${names.join(', ')}) VALUES (${this.#list(names.length)})`,
       Object.values(values),
-    )
+    ]
   }
 
   /** Rows by a condition in SQL, the newest first. */
   async select(condition: string, parameters: unknown[] = []): Promise<StoredDataKey[]> {
-    const names = ALL.map((name) => this.#escape(name)).join(', ')
-    const rows = await this.run(
-      `SELECT ${names} FROM ${this.sql} WHERE ${condition} ORDER BY ${this.#escape(createdAt)} DESC, ${this.#escape(id)}`,
-      parameters,
-    )
+    const rows = await this.run(this.#selectSql(condition), parameters)
     return rows.map((row) => this.#read(row))
   }
 
@@ -109,6 +151,14 @@ export class KeyTable implements DataKeyStore {
     return this.#access.close()
   }
 
+  /** Where data keys are inline, a value that names a stored one was forged, or is from before that was so. */
+  #noTable(cause?: unknown): DataKeyMissingError {
+    return new DataKeyMissingError(
+      `the ciphertext names a stored data key, and there is no table ${this.name}. Is that table in another schema, or was it lost? Name it with dataKeys, or restore it from a backup. If there never was one, the value was forged.`,
+      { cause },
+    )
+  }
+
   async #explained(cause: unknown): Promise<Error> {
     const exists = await this.#access.hasTable(this.name).catch(() => undefined)
     if (exists === false) {
@@ -121,6 +171,11 @@ export class KeyTable implements DataKeyStore {
       `the table ${this.name} of the stored data keys could not be read or written. Repeat the operation; see the cause.`,
       { cause },
     )
+  }
+
+  #selectSql(condition: string): string {
+    const names = ALL.map((name) => this.#escape(name)).join(', ')
+    return `SELECT ${names} FROM ${this.sql} WHERE ${condition} ORDER BY ${this.#escape(createdAt)} DESC, ${this.#escape(id)}`
   }
 
   #read(row: Row): StoredDataKey {

@@ -11,8 +11,9 @@ class Document {
   @KmsEncrypted({ type: 'buffer', acceptPlaintext: true }) content!: Buffer
 }
 
-/** Suite 4 has another layout; what the others have is not known. */
+/** Suite 4 names a data key that is nowhere; what the others have is not known. */
 const SUITES = [4, 5, 64, 127]
+const codeOf = (suite: number): string => (suite === 4 ? 'DATA_KEY_MISSING' : 'CIPHERTEXT_NEWER')
 
 describeDatabases('A value that a newer release wrote', (db) => {
   let app: TestApplication
@@ -32,13 +33,13 @@ describeDatabases('A value that a newer release wrote', (db) => {
     await db().rawQuery(`UPDATE ${q('document')} SET ${q('content')} = ?`, [bytes])
     const { dataSource } = app
     expect(await failure(dataSource.getRepository(Document).find())).toMatchObject({
-      code: 'CIPHERTEXT_NEWER',
+      code: codeOf(suite),
       entity: 'Document',
       property: 'content',
     })
     for (const pass of [encryptColumns, rotateColumns]) {
       expect(await failure(pass(dataSource, Document, ['content']))).toMatchObject({
-        code: 'CIPHERTEXT_NEWER',
+        code: codeOf(suite),
       })
     }
     const [verified] = await verifyColumns(dataSource, Document, ['content'])

@@ -1,30 +1,50 @@
-import { NewerCiphertextError } from '../../../errors'
+import { KeyTableMissingError } from '../../../errors'
+import { type Caller } from '../../../kms/key-service'
 import { type StoredKeyCiphertext } from '../../ciphertext'
+import { type StoredKeys } from '../../data-keys/stored-keys'
+import { type Scope } from '../../scope'
 import { type Opener, type Suite } from '../suite'
 
-/** Suite 4: the data key is in a table. This release reads no such table yet, and says so. */
-export class StoredKeys implements Suite<StoredKeyCiphertext> {
+/** Suite 4: AES-256-GCM under a key derived from a data key of a store. */
+export class StoredKeySuite implements Suite<StoredKeyCiphertext> {
   readonly mode = 'envelope'
+  readonly #keys: StoredKeys | undefined
 
-  needsKms(): boolean {
-    return false // Opening it will say why it cannot be.
+  /** Without a store nothing of it can be opened. */
+  constructor(keys: StoredKeys | undefined) {
+    this.#keys = keys
   }
 
-  openNow(): undefined {
-    throw notYet()
+  needsKms(ciphertext: StoredKeyCiphertext, scope: Scope): boolean {
+    return this.#keys?.forOpening(ciphertext, scope) === undefined
   }
 
-  load(): Promise<Opener<StoredKeyCiphertext>> {
-    return Promise.reject(notYet())
+  openNow(ciphertext: StoredKeyCiphertext, scope: Scope): Buffer | undefined {
+    const key = this.#keys?.forOpening(ciphertext, scope)
+    if (!key) return undefined
+    this.#keys?.hit('decrypt')
+    return key.open(ciphertext, scope)
   }
 
-  callOf(ciphertext: StoredKeyCiphertext): string {
-    return ciphertext.dataKeyId.toString('latin1')
+  async load(
+    ciphertext: StoredKeyCiphertext,
+    scope: Scope,
+    caller?: Caller,
+  ): Promise<Opener<StoredKeyCiphertext>> {
+    if (!this.#keys) {
+      throw new KeyTableMissingError(
+        'the ciphertext names a stored data key, and this cipher has no table of them. Read it through a DataSource that was configured.',
+      )
+    }
+    const key = await this.#keys.load(ciphertext, scope, caller)
+    return { open: (each, under) => key.open(each, under) }
   }
-}
 
-function notYet(): NewerCiphertextError {
-  return new NewerCiphertextError(
-    'the ciphertext refers to a stored data key (suite 4), which this release does not read. A newer release wrote it: install that one. Nothing was changed.',
-  )
+  callOf(ciphertext: StoredKeyCiphertext, scope: Scope): string {
+    return scope.contextKey + ciphertext.dataKeyId.toString('latin1')
+  }
+
+  announce(ciphertexts: Iterable<StoredKeyCiphertext>): void {
+    this.#keys?.announce(ciphertexts)
+  }
 }

@@ -21,7 +21,7 @@ const NO_SALT = Buffer.alloc(0)
  *
  * Source: RFC 5869 (HKDF).
  */
-export function storedKeyId(root: Uint8Array): Buffer {
+export function storedKeyId(root: Uint8Array | KeyObject): Buffer {
   return derive(root, NO_SALT, 'typeorm-kms-encrypted/1/id', ID_LENGTH)
 }
 
@@ -33,10 +33,15 @@ export class StoredKeySeal {
   /** What every value begins with: the first 3 bytes, the id and the salt. */
   readonly #prefix: Buffer
   readonly #key: KeyObject
+  /** The AAD of the scope that was used last: mostly one is used for many values. */
+  #last: { readonly scope: Scope; readonly aad: Buffer } | undefined
 
-  /** `salt`: 8 bytes, random for each process and root, and replaced after 2^32 values (NIST SP 800-38D, 8.3). */
-  constructor(root: Uint8Array, salt: Uint8Array) {
-    this.#prefix = Buffer.concat([PREFIX, storedKeyId(root), salt])
+  /**
+   * `id`: that of the root. `salt`: 8 bytes, random for each process and root, and replaced after 2^32 values (NIST SP
+   * 800-38D, 8.3).
+   */
+  constructor(root: Uint8Array | KeyObject, salt: Uint8Array, id: Uint8Array = storedKeyId(root)) {
+    this.#prefix = Buffer.concat([PREFIX, id, salt])
     this.#key = takeKey(derive(root, salt, 'typeorm-kms-encrypted/1/seal', ROOT_LENGTH))
   }
 
@@ -53,12 +58,15 @@ export class StoredKeySeal {
     return openGcm(this.#key, bytes, length, this.#aad(scope))
   }
 
-  #aad({ pairs }: Scope): Buffer {
-    return Buffer.concat([this.#prefix, pairs])
+  #aad(scope: Scope): Buffer {
+    if (this.#last?.scope !== scope) {
+      this.#last = { scope, aad: Buffer.concat([this.#prefix, scope.pairs]) }
+    }
+    return this.#last.aad
   }
 }
 
-function derive(root: Uint8Array, salt: Uint8Array, info: string, length: number): Buffer {
-  if (root.length !== ROOT_LENGTH) throw tampered()
+function derive(root: Uint8Array | KeyObject, salt: Uint8Array, info: string, length: number): Buffer {
+  if ((root instanceof Uint8Array ? root.length : root.symmetricKeySize) !== ROOT_LENGTH) throw tampered()
   return Buffer.from(hkdfSync('sha256', root, salt, info, length))
 }

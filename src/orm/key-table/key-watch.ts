@@ -1,0 +1,57 @@
+import { type Mark, type StoredKeys } from '../../cipher/data-keys/stored-keys'
+
+/** Ends a transaction, or a part of one, whoever wrote it. */
+const END = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(COMMIT|END|RELEASE|ROLLBACK|ABORT)\b/i
+
+/**
+ * Watches over the stored data keys that the statements of one query runner seal values under: that they last as long
+ * as it takes to store the values, and that a transaction which lost the row of a key is not committed.
+ */
+export class KeyWatch {
+  readonly #keys: StoredKeys
+  /** Of the first values that were sealed since the last transaction ended. */
+  #sealed: Mark | undefined
+
+  constructor(keys: StoredKeys) {
+    this.#keys = keys
+  }
+
+  /** Sends a statement, with values of suite 4 if there is a mark from before they were sealed. */
+  async send<T>(sql: string, mark: Mark | undefined, send: () => Promise<T>): Promise<T> {
+    const [, end] = END.exec(sql) ?? []
+    if (end !== undefined) return this.#end(end.toUpperCase(), send)
+    if (mark) this.#sealed ??= mark
+    try {
+      const answer = await send()
+      if (mark && this.#keys.isOverdue(mark)) await this.#keys.confirm(mark)
+      return answer
+    } catch (error) {
+      // A deadlock's victim, for one, is rolled back whole, and goes on as if it were not.
+      this.#keys.current.dropTentative()
+      throw error
+    }
+  }
+
+  async #end<T>(end: string, send: () => Promise<T>): Promise<T> {
+    const { current } = this.#keys
+    const isCommit = end !== 'ROLLBACK' && end !== 'ABORT'
+    const mark = this.#sealed
+    if (isCommit) {
+      await current.verifyTentative()
+      if (mark && this.#keys.isOverdue(mark)) await this.#keys.confirm(mark)
+    }
+    const sent = this.#keys.mark()
+    try {
+      const answer = await send()
+      if (isCommit) current.settle()
+      else current.dropTentative()
+      if (end !== 'RELEASE') this.#sealed = undefined
+      // It was held up on its way.
+      if (isCommit && mark && this.#keys.isOverdue(sent)) await this.#keys.confirm(mark)
+      return answer
+    } catch (error) {
+      current.dropTentative()
+      throw error
+    }
+  }
+}
