@@ -88,12 +88,20 @@ export function declaredColumn(scheme: Scheme): ColumnOptions {
   }
 }
 
+const unboundTypes = new WeakMap<object, Place>()
+
+/** The declaration whose type a column has without its transformer: TypeORM or the application copied a part of it. */
+export function borrowedFrom({ type }: { type: unknown }): Place | undefined {
+  return typeof type === 'function' ? unboundTypes.get(type) : undefined
+}
+
 /**
  * A column type that no driver knows. TypeORM refuses it, and asks for its name to say so: that is where the error
  * with the remedy comes from.
  */
 function unboundType(place: Place): ColumnType {
   const type = (): void => undefined
+  unboundTypes.set(type, place)
   Object.defineProperty(type, 'name', {
     get() {
       throw notConfigured(place)

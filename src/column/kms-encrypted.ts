@@ -1,4 +1,5 @@
 import { Column, type EntitySchemaColumnOptions, getMetadataArgsStorage } from 'typeorm'
+import { InvalidOptionError } from '../errors'
 import { type KmsEncryptedOptions } from './options'
 import { type KmsEncryptedDecorator } from './property-type'
 import { Scheme } from './scheme'
@@ -27,11 +28,23 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
   options: KmsEncryptedOptions<Type, Nullable> = {},
 ): KmsEncryptedDecorator<Type, Nullable> {
   return (target, property) => {
+    refuseOutsideOfInstances(target, property)
     const place = { entity: target.constructor.name, property: String(property) }
     const scheme = new Scheme(options, place, designTypeOf(target, property))
     Column(declaredColumn(scheme))(target, property)
     putFirst(target.constructor, String(property))
   }
+}
+
+/** TypeORM stores properties of instances that have a name, and takes others for columns of nothing. */
+function refuseOutsideOfInstances(target: object, property: string | symbol): void {
+  const entity = typeof target === 'function' ? target.name : target.constructor.name
+  const kind = typeof target === 'function' ? 'a static property' : 'a property whose key is a symbol'
+  if (typeof target !== 'function' && typeof property === 'string') return
+  throw new InvalidOptionError(`${kind} is no column: declare a property of the instances, with a name.`, {
+    entity,
+    property: String(property),
+  })
 }
 
 /**

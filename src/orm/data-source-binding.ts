@@ -12,7 +12,7 @@ import { boundColumn, boundColumns } from './bound-columns'
 import { boundTable } from './bound-table'
 import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
-import { checkDeclarations, refuseDuplicates } from './declarations'
+import { checkDeclarations, refuseBorrowed, refuseDuplicates } from './declarations'
 import { keyTableEntity, KEY_TABLE_ENTITY } from './key-table/entity'
 import { fixNames } from './key-table/fixed-names'
 import { keepKeyTable } from './key-table/kept-table'
@@ -224,7 +224,10 @@ export class DataSourceBinding {
 
   #bind(metadata: ColumnMetadata): void {
     const declared = DeclaredColumn.of(metadata.transformer)
-    if (!declared) return
+    if (!declared) {
+      refuseBorrowed(metadata)
+      return
+    }
     const { scheme } = declared
     const recipe = this.#recipe(metadata, scheme)
     const dialect = dialectOf(this.#dataSource.options.type)

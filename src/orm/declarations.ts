@@ -1,5 +1,5 @@
 import { type DataSource, type EntityMetadata, getMetadataArgsStorage } from 'typeorm'
-import { DeclaredColumn } from '../column/declared-column'
+import { borrowedFrom, DeclaredColumn } from '../column/declared-column'
 import { InvalidOptionError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
@@ -95,7 +95,39 @@ export function checkDeclarations({ entityMetadatas }: DataSource): void {
       if (managed) throw managedError(metadata.name, column.propertyPath, managed)
     }
   }
+  refuseForeignKeys(entityMetadatas)
   refusePlainNamesakes(entityMetadatas)
+}
+
+/**
+ * Refuses a column that has the type of an encrypted one and not its transformer: the options of a schema with another
+ * transformer, or a column that TypeORM makes for a relation.
+ */
+export function refuseBorrowed(column: ColumnMetadata): void {
+  const place = borrowedFrom(column)
+  if (!place) return
+  throw new InvalidOptionError(
+    `the column ${column.entityMetadata.name}.${column.propertyPath} takes over a part of an encrypted column: its transformer was replaced, or a relation refers to it. Nothing was stored. Leave the transformer as kmsEncryptedColumn() gives it, and let relations refer to another column.`,
+    { entity: place.entity ?? column.entityMetadata.name, property: place.property ?? column.propertyPath },
+  )
+}
+
+/** Ciphertexts of equal values differ, so that the database would find no row that they refer to. */
+function refuseForeignKeys(entityMetadatas: readonly EntityMetadata[]): void {
+  for (const { foreignKeys, columns } of entityMetadatas) {
+    const referred = columns.map(({ referencedColumn }) => referencedColumn)
+    for (const column of [
+      ...foreignKeys.flatMap((key) => [...key.columns, ...key.referencedColumns]),
+      ...referred,
+    ]) {
+      if (column && boundColumn(column))
+        throw managedError(
+          column.entityMetadata.name,
+          column.propertyPath,
+          'part of a foreign key or relation',
+        )
+    }
+  }
 }
 
 function partsOf(metadata: EntityMetadata): Part[] {
@@ -104,7 +136,11 @@ function partsOf(metadata: EntityMetadata): Part[] {
     classes: typeof each.type === 'function' ? chainOf(each.type) : [each.type],
     columns: each.columns,
   }))
-  return [{ metadata, classes: metadata.inheritanceTree, columns: metadata.ownColumns }, ...embedded]
+  const { target, inheritanceTree, ownColumns } = metadata
+  // TypeORM ends at the first class without a name, and so loses what that and its bases declare.
+  const classes =
+    typeof target === 'function' ? [...new Set([...inheritanceTree, ...chainOf(target)])] : inheritanceTree
+  return [{ metadata, classes, columns: ownColumns }, ...embedded]
 }
 
 /** Throws if something else is declared for the property, where it is not plainly overridden by a subclass. */
@@ -125,6 +161,13 @@ function refuseRivals(args: ColumnArgs, classes: readonly Class[], isSingleTable
   }
   for (const other of [...storage.relations, ...storage.embeddeds].filter(isRival)) {
     throw notBound(args, `${nameOf(other.target)} declares a relation or an embedded class for it`)
+  }
+  // TypeORM 1.x has no @RelationCount() any more.
+  const { relationIds, relationCounts = [] } = storage as typeof storage & {
+    relationCounts?: typeof storage.relationIds
+  }
+  for (const other of [...relationIds, ...relationCounts].filter(isRival)) {
+    throw notBound(args, `${nameOf(other.target)} declares @RelationId() or @RelationCount() for it`)
   }
 }
 
@@ -196,7 +239,7 @@ function chainOf(target: object): Class[] {
   const chain: Class[] = []
   for (
     let each: unknown = target;
-    typeof each === 'function' && each.name;
+    typeof each === 'function' && each !== Function.prototype;
     each = Object.getPrototypeOf(each)
   )
     chain.push(each)
@@ -204,7 +247,7 @@ function chainOf(target: object): Class[] {
 }
 
 function nameOf(target: Class): string {
-  return typeof target === 'function' ? target.name : target
+  return typeof target === 'function' ? target.name || 'a class without a name' : target
 }
 
 const DECORATORS: Readonly<Partial<Record<ColumnArgs['mode'], string>>> = {

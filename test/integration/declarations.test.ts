@@ -8,11 +8,15 @@ import {
   DeleteDateColumn,
   Entity,
   EntitySchema,
+  ForeignKey,
   Generated,
   JoinColumn,
+  JoinTable,
+  ManyToMany,
   ManyToOne,
   PrimaryColumn,
   PrimaryGeneratedColumn,
+  RelationId,
   TableInheritance,
   Tree,
   TreeChildren,
@@ -319,6 +323,123 @@ const REFUSED: [string, () => Entities, RegExp][] = [
       new RegExp(`^Refused\\.secret: .*@${name}\\(\\) in Refused`),
     ]),
   ),
+  [
+    'that a foreign key is declared on',
+    () => {
+      @Entity()
+      class Other {
+        @PrimaryColumn({ type: 'varchar', length: 60 }) id!: string
+      }
+      @Entity()
+      class Refused {
+        @PrimaryGeneratedColumn() id!: number
+        @ForeignKey(() => Other) @KmsEncrypted() secret!: string
+      }
+      return [Other, Refused]
+    },
+    /^Refused\.secret: .*foreign key/,
+  ],
+  [
+    'that a foreign key of two columns has',
+    () => {
+      @Entity()
+      class Other {
+        @PrimaryColumn({ type: 'int' }) id!: number
+        @PrimaryColumn({ type: 'varchar', length: 60 }) name!: string
+      }
+      @Entity()
+      @ForeignKey(() => Other, ['otherId', 'secret'], ['id', 'name'])
+      class Refused {
+        @PrimaryGeneratedColumn() id!: number
+        @Column({ type: 'int' }) otherId!: number
+        @KmsEncrypted() secret!: string
+      }
+      return [Other, Refused]
+    },
+    /^Refused\.secret: .*foreign key/,
+  ],
+  [
+    'that a relation refers to',
+    () => {
+      @Entity()
+      class Refused {
+        @PrimaryGeneratedColumn() id!: number
+        @KmsEncrypted() secret!: string
+      }
+      @Entity()
+      class Other {
+        @PrimaryGeneratedColumn() id!: number
+        @ManyToOne(() => Refused) @JoinColumn({ name: 'r', referencedColumnName: 'secret' }) refused!: Refused
+      }
+      return [Refused, Other]
+    },
+    /^Refused\.secret: /,
+  ],
+  [
+    'that a join table refers to',
+    () => {
+      @Entity()
+      class Refused {
+        @PrimaryGeneratedColumn() id!: number
+        @KmsEncrypted() secret!: string
+      }
+      @Entity()
+      class Other {
+        @PrimaryGeneratedColumn() id!: number
+        @ManyToMany(() => Refused)
+        @JoinTable({ inverseJoinColumn: { name: 'r', referencedColumnName: 'secret' } })
+        refused!: Refused[]
+      }
+      return [Refused, Other]
+    },
+    /^Refused\.secret: /,
+  ],
+  [
+    'beside @RelationId()',
+    () => {
+      @Entity()
+      class Other {
+        @PrimaryGeneratedColumn() id!: number
+      }
+      @Entity()
+      class Refused {
+        @PrimaryGeneratedColumn() id!: number
+        @ManyToOne(() => Other) other!: Other
+        @RelationId(({ other }: Refused) => other) @KmsEncrypted({ type: 'number' }) secret!: number
+      }
+      return [Other, Refused]
+    },
+    /^Refused\.secret: .*@RelationId\(\)/,
+  ],
+  [
+    'in a class without a name, which TypeORM ends at',
+    () => {
+      const Nameless = (() => class extends Plain {})()
+      KmsEncrypted({ type: 'string' })(Nameless.prototype, 'token' as never)
+      @Entity()
+      class Refused extends Nameless {
+        @PrimaryGeneratedColumn() declare id: number
+      }
+      return [Refused]
+    },
+    /^a class without a name\.token: .*TypeORM made no encrypted column of it in Refused/,
+  ],
+  [
+    'in a schema, with another transformer',
+    () => [
+      new EntitySchema({
+        name: 'Refused',
+        columns: {
+          id: { type: Number, primary: true },
+          secret: {
+            ...kmsEncryptedColumn({ type: 'string' }),
+            transformer: { to: (value: unknown) => value, from: (value: unknown) => value },
+          },
+        },
+      }),
+    ],
+    /^Refused\.secret: .*its transformer was replaced/,
+  ],
   [
     'of the level of a tree',
     () => {

@@ -97,6 +97,17 @@ describe('@KmsEncrypted()', () => {
   })
 })
 
+test('@KmsEncrypted() on what is no property of instances is refused: TypeORM would store nothing of it', () => {
+  class Account {}
+  const decorate = KmsEncrypted({ type: 'string' }) as PropertyDecorator
+  expect(() => {
+    decorate(Account, 'secret')
+  }).toThrow(/^Account\.secret: a static property is no column/)
+  expect(() => {
+    decorate(Account.prototype, Symbol('secret'))
+  }).toThrow(/^Account\.Symbol\(secret\): a property whose key is a symbol is no column/)
+})
+
 describe('kmsEncryptedColumn()', () => {
   test('declares the same for EntitySchema', () => {
     const column = kmsEncryptedColumn({ type: 'json', nullable: true, name: 'codes' })
