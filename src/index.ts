@@ -1,7 +1,12 @@
 export { type Mode } from './cipher/cipher'
 export { type EncryptionContext } from './cipher/context'
 export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
-export { type KmsEncryptedOptions, type OnUndecryptable } from './column/options'
+export {
+  type KeyId,
+  type KmsEncryptedOptions,
+  type OnUndecryptable,
+  type RowProperties,
+} from './column/options'
 export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
 export { type ValueTypeName } from './column/types'
 export { type CallOutcome, type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
@@ -14,6 +19,7 @@ export {
   type KmsEncryption,
   type KmsEncryptionMetrics,
   type KmsEncryptionOptions,
+  type RowAndDataSource,
 } from './kms-encryption'
 export { type DataKeysOption, type StoredDataKeysOptions } from './orm/key-table/key-table-options'
 export { isUndecryptable, type Undecryptable, undecryptable } from './orm/undecryptable'

@@ -9,7 +9,8 @@ import {
 } from 'typeorm'
 import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
-import { type OnUndecryptable } from './column/options'
+import { type KeyId, type OnUndecryptable } from './column/options'
+import { isKeyId } from './column/scheme'
 import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { InvalidOptionError, KeyIdMissingError } from './errors'
 import { AwsKms } from './kms/aws/aws-kms'
@@ -24,6 +25,7 @@ import {
   type KeyTableSettings,
   keyTableSettings,
 } from './orm/key-table/key-table-options'
+import { givenRow } from './orm/row/given-row'
 import { rawSql } from './orm/statement/raw'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
@@ -39,8 +41,11 @@ export interface CacheOptions {
 
 /** Options of `kmsEncryption()`. */
 export interface KmsEncryptionOptions {
-  /** Id, ARN or alias of the KMS key, e.g. `alias/my-app`. Columns may name their own. */
-  keyId?: string
+  /**
+   * Id, ARN or alias of the KMS key, e.g. `alias/my-app`; or a function that names one for an encryption context, e.g.
+   * ``({ tenantId }) => `alias/tenant-${tenantId}` `` for columns with `keyPer`. Columns may name their own.
+   */
+  keyId?: KeyId
   /**
    * A `KMSClient`. Default: one of the AWS default chain that gives up an attempt in time for another one. A list is
    * for multi-Region keys: the client of the own Region, then those of Regions with replicas, asked in this order
@@ -93,6 +98,16 @@ export interface KmsEncryptionMetrics {
 
 /** An entity whose properties the compiler knows. */
 export type EntityClass<Entity> = (abstract new (...args: never[]) => Entity) | EntitySchema<Entity>
+
+/**
+ * What `encrypt()` and `decrypt()` take behind the value: the row that it belongs to, where the column is bound to it,
+ * and the DataSource, where several have the entity.
+ */
+export type RowAndDataSource =
+  | []
+  | [row: object]
+  | [dataSource: DataSource | undefined]
+  | [row: object, dataSource: DataSource | undefined]
 
 /** An entity by its name in the DataSource. */
 export type EntityName = string | { type: ObjectLiteral; name: string }
@@ -160,8 +175,11 @@ export class KmsEncryption {
    * Encrypts a value as the column would, for raw SQL. Returns what to store: a Buffer, or base64 text for a
    * column with `storage: 'text'`. A property of an embedded entity is named by its path: `address.street`.
    *
+   * `row` is needed where the column has `boundTo.row` or `keyPer`: what the row has, or will have, in those
+   * properties; a raw row or an entity, which may have more. Throws `RowUnknownError` without.
+   *
    * `dataSource` is needed where several DataSources of this `KmsEncryption` have the entity: each may bind values to
-   * names of its own. Throws `InvalidOptionError` rather than guess.
+   * names of its own. It stands last, behind the row if there is one. Throws `InvalidOptionError` rather than guess.
    *
    * With a class or an `EntitySchema<User>` the compiler checks property and value. With the entity's name it knows
    * nothing of them; that way also leads to private properties.
@@ -176,49 +194,54 @@ export class KmsEncryption {
     entity: EntityClass<Entity>,
     property: Property,
     value: PropertyAt<Entity, Property>,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<Buffer | string>
   encrypt(
     entity: EntityName,
     property: string,
     value: unknown,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<Buffer | string>
   async encrypt(
     entity: EntityTarget<ObjectLiteral>,
     property: string,
     value: unknown,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<Buffer | string> {
+    const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
-    return column.encrypt(column.serialise(value), column.recipe)
+    const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
+    return column.encrypt(column.serialise(value), recipe)
   }
 
   /**
-   * Decrypts what a raw query returned for the column. NULL is `null`. `dataSource`: see `encrypt()`.
+   * Decrypts what a raw query returned for the column. NULL is `null`. `row` and `dataSource`: see `encrypt()`.
    *
    * @example
    * ```ts
    * const [row] = await dataSource.query('SELECT privateKey FROM user WHERE id = ?', [id])
    * const pem = await encryption.decrypt(User, 'privateKey', row.privateKey)
+   * // With boundTo: { row: ['id'] }, select the id as well:
+   * const bound = await encryption.decrypt(User, 'privateKey', row.privateKey, row)
    * ```
    */
   decrypt<Entity extends object, Property extends PropertyPath<Entity>>(
     entity: EntityClass<Entity>,
     property: Property,
     stored: unknown,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<PropertyAt<Entity, Property>>
-  decrypt(entity: EntityName, property: string, stored: unknown, dataSource?: DataSource): Promise<unknown>
+  decrypt(entity: EntityName, property: string, stored: unknown, ...where: RowAndDataSource): Promise<unknown>
   async decrypt(
     entity: EntityTarget<ObjectLiteral>,
     property: string,
     stored: unknown,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<unknown> {
     if (stored === null || stored === undefined) return stored
+    const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
-    return column.decrypt(stored, column.recipe)
+    return column.decrypt(stored, row ? column.recipeOfStored(givenRow(row, column)) : column.recipe)
   }
 
   /**
@@ -261,7 +284,8 @@ export class KmsEncryption {
   }
 
   [inspect.custom](): string {
-    return `KmsEncryption { keyId: '${this.#options.keyId ?? ''}' }`
+    const { keyId } = this.#options
+    return `KmsEncryption { keyId: ${typeof keyId === 'function' ? '[a function]' : `'${keyId ?? ''}'`} }`
   }
 
   #column(
@@ -304,6 +328,16 @@ export class KmsEncryption {
   }
 }
 
+function whereOf(where: RowAndDataSource): { row?: object; dataSource?: DataSource } {
+  const [first, second] = where
+  const dataSource = second ?? (first && isDataSource(first) ? first : undefined)
+  return { ...(first && first !== dataSource ? { row: first } : {}), ...(dataSource ? { dataSource } : {}) }
+}
+
+function isDataSource(value: object): value is DataSource {
+  return 'entityMetadatas' in value && 'createQueryRunner' in value
+}
+
 function checkOptions(options: KmsEncryptionOptions): void {
   const refuse = (reason: string): never => {
     throw new InvalidOptionError(`kmsEncryption(): ${reason}`)
@@ -325,7 +359,7 @@ function checkOptions(options: KmsEncryptionOptions): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined) refuse(`unknown option ${unknown}. Known are ${known.join(', ')}.`)
   const { keyId, mode, context, cache = {}, concurrency, timeout, onUndecryptable } = options
-  if ('keyId' in options && (typeof keyId !== 'string' || keyId === '')) {
+  if ('keyId' in options && !isKeyId(keyId)) {
     throw new KeyIdMissingError(
       "kmsEncryption(): keyId is empty. Name the KMS key: its id, ARN or alias ('alias/my-app'). Is the environment variable set?",
     )

@@ -11,19 +11,19 @@ export interface Tally {
 
 /**
  * What a value belongs to: the context under which its data key is made, cached and opened, and the binding to
- * the single value. Built once per column (or, where it depends on the row, per row) and asked per value.
+ * the single value. Built once per column (or, where it depends on the row, per row: see `ScopeTemplate`) and asked
+ * per value.
  */
 export class Scope {
   /** Identifies the context; data keys are shared by all scopes with the same one. */
   readonly contextKey: string
   /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
   readonly aad: Buffer
-  /** `EncryptionContext` of a direct ciphertext: context and binding. */
-  readonly directContext: EncryptionContext
   /** Context and binding, serialised: what every AAD ends with. */
   readonly pairs: Buffer
-  /** Identifies context and binding together. */
-  readonly directKey: string
+  readonly #binding: EncryptionContext
+  #directContext: EncryptionContext | undefined
+  #directKey: string | undefined
 
   constructor(
     /** `EncryptionContext` of the data keys. */
@@ -31,11 +31,25 @@ export class Scope {
     binding: EncryptionContext,
     /** Where values under this scope are counted. */
     readonly tally?: Tally,
+    /** What is serialised already. */
+    { contextKey, aad }: { contextKey?: string; aad?: Buffer } = {},
   ) {
-    this.contextKey = serialiseContext(context).toString('latin1')
-    this.directContext = { ...context, ...binding }
-    this.pairs = serialiseContext(this.directContext)
-    this.directKey = this.pairs.toString('latin1')
-    this.aad = Buffer.concat([Uint8Array.of(MAGIC, VERSION, Suite.Envelope), this.pairs])
+    this.#binding = binding
+    this.contextKey = contextKey ?? serialiseContext(context).toString('latin1')
+    this.aad = aad ?? Buffer.concat([AAD_START, serialiseContext({ ...context, ...binding })])
+    this.pairs = this.aad.subarray(AAD_START.length)
+  }
+
+  /** `EncryptionContext` of a direct ciphertext: context and binding. */
+  get directContext(): EncryptionContext {
+    return (this.#directContext ??= { ...this.context, ...this.#binding })
+  }
+
+  /** Identifies context and binding together. */
+  get directKey(): string {
+    return (this.#directKey ??= this.pairs.toString('latin1'))
   }
 }
+
+/** What the AAD of an envelope ciphertext begins with. */
+export const AAD_START = Buffer.of(MAGIC, VERSION, Suite.Envelope)

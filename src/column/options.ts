@@ -1,15 +1,30 @@
 import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
+import { type RowProperties } from './row-properties'
 import { type ValueTypeName } from './types'
+
+export { type RowProperties }
+
+/**
+ * A KMS key: its id, ARN or alias; or a function that names one for an encryption context, e.g. a key per tenant. The
+ * function gets the whole context, with the pairs of `keyPer`. It is called once per context and remembered, so it
+ * must give the same key for the same context. It must not be async.
+ */
+export type KeyId = string | ((context: EncryptionContext) => string)
 
 /** How values of a column were written before its table, name, context, key or mode changed. */
 export interface PreviousSettings {
   /** The encryption context of then. Default: that of now, with the table of `boundTo` if that is given. */
   context?: EncryptionContext
-  /** The table and column names of then. Default: those of now. */
-  boundTo?: { table?: string; column?: string }
+  /**
+   * The table and column names of then, and the properties of the row that values were bound to. Default: those of
+   * now. `row: []` says that they were bound to no row.
+   */
+  boundTo?: { table?: string; column?: string; row?: RowProperties }
+  /** What values were keyed by. Default: what they are now. `[]` says that it was nothing. */
+  keyPer?: RowProperties
   /** The KMS key of then. Reading does not need it: KMS recognises the key. */
-  keyId?: string
+  keyId?: KeyId
   /** The mode of then. Reading does not need it: the ciphertext tells. */
   mode?: Mode
 }
@@ -29,15 +44,36 @@ export interface KmsEncryptedOptions<
   type?: Type
   /** `'envelope'`: any size, local AES-256-GCM. `'direct'`: KMS Encrypt per value, at most 4096 bytes. */
   mode?: Mode
-  /** Id, ARN or alias of the KMS key. Default: that of `kmsEncryption()`. */
-  keyId?: string
+  /** Id, ARN or alias of the KMS key, or a function of the context. Default: that of `kmsEncryption()`. */
+  keyId?: KeyId
   /** KMS encryption context. Default: that of `kmsEncryption()`, else `{ table: <table name> }`. */
   context?: EncryptionContext
   /**
    * The table and column that values are bound to. Default: the column's own. For a view, a second entity over the
    * same table, or a column that was renamed: the names under which the values were written.
    */
-  boundTo?: { table?: string; column?: string }
+  boundTo?: {
+    table?: string
+    column?: string
+    /**
+     * Properties of the same row, by name or as `{ name: property }`. A value opens only in a row that has the values
+     * that these had when it was written. They must be NOT NULL integers, uuids, booleans, bytes of variable length,
+     * or texts that the database compares exactly; at most 1,024 bytes as text. Paths lead into embedded entities.
+     *
+     * Given as a list, the pair is called like the column in the database; given as `{ name: property }`, it has that
+     * name for ever.
+     *
+     * @example `boundTo: { row: ['id'] }`, `boundTo: { row: { tenant: 'tenantId' } }`
+     */
+    row?: RowProperties
+  }
+  /**
+   * Properties of the same row whose values join the encryption context: each distinct value has data keys of its own.
+   * The rules are those of `boundTo.row`.
+   *
+   * @example `keyPer: ['tenantId']`
+   */
+  keyPer?: RowProperties
   /**
    * Earlier settings under which values can still be opened, tried in order where the current ones do not open a
    * value. `rotateColumns` brings the rows up to date; then this can go.

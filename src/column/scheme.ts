@@ -1,6 +1,7 @@
 import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
 import { type KmsEncryptedOptions, type PreviousSettings } from './options'
+import { checkRowProperties } from './row-properties'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
 
 /** Where a declaration stands. Not known for `EntitySchema`, until the column is bound to a DataSource. */
@@ -40,12 +41,14 @@ const REFUSED: Readonly<Record<string, string>> = {
 }
 
 const BOOLEANS = ['acceptPlaintext', 'nullable', 'select', 'insert', 'update'] as const
-const STRINGS = ['keyId', 'name', 'comment'] as const
+const STRINGS = ['name', 'comment'] as const
 const OTHERS = [
   'type',
   'mode',
+  'keyId',
   'context',
   'boundTo',
+  'keyPer',
   'previous',
   'storage',
   'maxLength',
@@ -110,7 +113,7 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
     }
   }
   const { storage, maxLength } = options
-  checkSettings(options, place, refuse)
+  checkSettings(options, place, refuse, false)
   checkPrevious(options.previous, place, refuse)
   if (storage !== undefined && !['binary', 'text'].includes(storage))
     refuse("storage must be 'binary' or 'text'")
@@ -123,14 +126,34 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
 
 type Refuse = (reason: string) => never
 
-function checkSettings({ mode, context, boundTo }: PreviousSettings, place: Place, refuse: Refuse): void {
+function checkSettings(
+  { mode, keyId, context, boundTo, keyPer }: PreviousSettings,
+  place: Place,
+  refuse: Refuse,
+  isPrevious: boolean,
+): void {
   if (mode !== undefined && !['envelope', 'direct'].includes(mode))
     refuse("mode must be 'envelope' or 'direct'")
+  if (keyId !== undefined && !isKeyId(keyId)) {
+    refuse('keyId must be a non-empty string, or a function that makes one of the encryption context')
+  }
   if (context !== undefined) checkContext(context, place)
-  if (boundTo !== undefined && typeof boundTo !== 'object') refuse('boundTo takes table and column')
-  for (const [name, value] of Object.entries(boundTo ?? {}) as [string, unknown][]) {
-    if (!['table', 'column'].includes(name) || typeof value !== 'string' || value === '') {
-      refuse('boundTo takes table and column, non-empty strings')
+  checkBoundTo(boundTo, refuse, isPrevious)
+  checkRowProperties('keyPer', keyPer, isPrevious, refuse)
+}
+
+/** True for what names a KMS key, or a function that is to name one. */
+export function isKeyId(keyId: unknown): boolean {
+  return typeof keyId === 'function' || (typeof keyId === 'string' && keyId !== '')
+}
+
+function checkBoundTo(boundTo: unknown, refuse: Refuse, isPrevious: boolean): void {
+  if (boundTo === undefined) return
+  if (typeof boundTo !== 'object' || boundTo === null) return refuse('boundTo takes table, column and row')
+  for (const [name, value] of Object.entries(boundTo) as [string, unknown][]) {
+    if (name === 'row') checkRowProperties('boundTo.row', value, isPrevious, refuse)
+    else if (!['table', 'column'].includes(name) || typeof value !== 'string' || value === '') {
+      refuse('boundTo takes table and column, non-empty strings, and row')
     }
   }
 }
@@ -141,12 +164,10 @@ function checkPrevious(previous: unknown, place: Place, refuse: Refuse): void {
   for (const settings of previous as unknown[]) {
     if (typeof settings !== 'object' || settings === null)
       refuse('previous must be a list of earlier settings')
-    const { keyId, ...rest } = settings as PreviousSettings
-    const unknown = Object.keys(rest).find((name) => !['context', 'boundTo', 'mode'].includes(name))
-    if (unknown !== undefined) refuse(`previous takes context, boundTo, keyId and mode, not ${unknown}`)
-    if (keyId !== undefined && (typeof (keyId as unknown) !== 'string' || keyId === '')) {
-      refuse('keyId of previous must be a non-empty string')
-    }
-    checkSettings(rest, place, (reason) => refuse(`in previous, ${reason}`))
+    const unknown = Object.keys(settings).find((name) => !PREVIOUS.includes(name))
+    if (unknown !== undefined) refuse(`previous takes ${PREVIOUS.join(', ')}, not ${unknown}`)
+    checkSettings(settings, place, (reason) => refuse(`in previous, ${reason}`), true)
   }
 }
+
+const PREVIOUS = ['context', 'boundTo', 'keyPer', 'keyId', 'mode']

@@ -1,6 +1,7 @@
 import { type ColumnType, type QueryRunner } from 'typeorm'
 import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
 import { type Language } from './lexical-rules'
+import { type RowColumn } from './row-column'
 import { type ColumnRows } from './rows/column-rows'
 import { type KeyColumn } from './rows/key-order'
 import { type MigrationSteps } from './steps'
@@ -36,6 +37,11 @@ export interface TableName {
   /** The same, escaped. */
   sql: string
   readonly escape: (name: string) => string
+}
+
+/** What is asked of a query runner where its statements are not to be guarded. */
+export interface Queries {
+  query(sql: string, parameters?: unknown[]): Promise<unknown>
 }
 
 /** A column as TypeORM reads it from the database. */
@@ -102,6 +108,17 @@ export interface Dialect {
    * Throws `NoPrimaryKeyError` for one that cannot, or that does not tell rows apart.
    */
   readKeys(queryRunner: QueryRunner, table: TableName, keys: readonly KeyName[]): Promise<KeyColumn[]>
+  /** Those of these columns that the table has, by name; none if there is no such table. */
+  rowColumns(
+    queryRunner: Queries,
+    table: TableName,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, RowColumn>>
+  /**
+   * The columns of each unique key of the table, the primary key included, where a statement does not say by which one
+   * it finds the row that it updates instead of inserting. None where every statement does.
+   */
+  uniqueKeys(queryRunner: Queries, table: TableName): Promise<readonly (readonly string[])[]>
   /** The rows of a column over one connection. */
   openRows(queryRunner: QueryRunner, layout: RowsLayout): Promise<ColumnRows>
   /** Waits no longer than `timeout` milliseconds for somebody else's lock. Returns what undoes it. */

@@ -26,6 +26,7 @@ export type KmsEncryptionErrorCode =
   | 'NOT_AN_ENCRYPTED_COLUMN'
   | 'KEY_TABLE_MISSING'
   | 'KEY_TABLE_IN_USE'
+  | 'ROW_UNKNOWN'
   // value
   | 'INVALID_VALUE'
   | 'VALUE_TOO_LARGE'
@@ -35,6 +36,7 @@ export type KmsEncryptionErrorCode =
   | 'CIPHERTEXT_NOT_TRIED'
   | 'CIPHERTEXT_TAMPERED'
   | 'CIPHERTEXT_WRONG_CONTEXT'
+  | 'CIPHERTEXT_WRONG_ROW'
   | 'KMS_KEY_UNTRUSTED'
   | 'DATA_KEY_MISSING'
   | 'FORGOTTEN'

@@ -74,3 +74,8 @@ export class KeyTableMissingError extends UsageError {
 export class KeyTableInUseError extends UsageError {
   readonly code = 'KEY_TABLE_IN_USE'
 }
+
+/** A value is bound to its row, or keyed by it, and what of the row that needs is not known at this place. */
+export class RowUnknownError extends UsageError {
+  readonly code = 'ROW_UNKNOWN'
+}

@@ -45,6 +45,14 @@ export class WrongContextError extends ValueError {
   readonly code = 'CIPHERTEXT_WRONG_CONTEXT'
 }
 
+/**
+ * The ciphertext is bound to its row, and was altered, or copied here from another row, or what it is bound to was
+ * changed. Authenticated encryption cannot tell which.
+ */
+export class WrongRowError extends ValueError {
+  readonly code = 'CIPHERTEXT_WRONG_ROW'
+}
+
 /** KMS opened the ciphertext with a key that is not among `trustedKeys`. */
 export class UntrustedKeyError extends ValueError {
   readonly code = 'KMS_KEY_UNTRUSTED'

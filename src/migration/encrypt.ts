@@ -34,7 +34,7 @@ export class Encrypt implements Conversion {
   }
 
   async samples(): Promise<readonly Stored[]> {
-    const longest = this.#column.recipe.mode === 'direct' ? MAX_DIRECT_BYTES : MAX_SAMPLE_BYTES
+    const longest = this.#column.recipes.mode === 'direct' ? MAX_DIRECT_BYTES : MAX_SAMPLE_BYTES
     const samples = [await this.#sample(1), await this.#sample(Math.min(this.#longest, longest))]
     return samples.map((sample) => asStored(this.#column, sample))
   }

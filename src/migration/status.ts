@@ -91,7 +91,9 @@ async function readStatus(
   keys: readonly string[],
 ): Promise<ColumnStatus> {
   const { layout, current, history, hidesRows } = await columnContents(queryRunner, column)
-  const arns = new Map([...keys, column.recipe.keyId].map((arn) => [keyTag(arn).toString('hex'), arn]))
+  const arns = new Map(
+    [...keys, column.recipes.keyId ?? []].flat().map((arn) => [keyTag(arn).toString('hex'), arn]),
+  )
   const { entityMetadata, propertyPath, databaseName } = column.metadata
   return {
     entity: entityMetadata.name,

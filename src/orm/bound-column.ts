@@ -1,8 +1,7 @@
 import { inspect } from 'node:util'
 import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
-import { type Cipher, type Recipe } from '../cipher/cipher'
+import { type Cipher } from '../cipher/cipher'
 import { checkDirectSize } from '../cipher/suites/direct'
-import { type Scope } from '../cipher/scope'
 import { type Delivery, storedFromDriver } from '../column/driver-value'
 import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
@@ -13,13 +12,16 @@ import {
   InvalidValueError,
   KmsEncryptionError,
   RawSqlRefusedError,
+  TamperedCiphertextError,
   ValueTooLargeError,
+  WrongContextError,
+  WrongRowError,
 } from '../errors'
 import { type EncryptedColumn } from './encrypted-column'
 import { Hydration } from './read/hydration'
 import { type OpenedResults } from './read/opened-results'
 import { type Stored, ValueOpener } from './read/value-opener'
-import { constantRecipes, type Recipes, type RowRecipe } from './recipe'
+import { type Recipes, type RowRecipe, type RowValues } from './recipe'
 import { SealedValue } from './sealed-value'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
@@ -38,33 +40,42 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   readonly cell: string
   /** Opens stored values. */
   readonly opener: ValueOpener
-  /** How the values of each row are encrypted. */
-  readonly recipes: Recipes
   readonly #hydration: Hydration
   readonly #comparison = new Comparison(this)
 
   constructor(
     readonly metadata: ColumnMetadata,
     readonly scheme: Scheme,
-    recipe: Recipe,
+    /** How the values of each row are encrypted. */
+    readonly recipes: Recipes,
     readonly cipher: Cipher,
     opened: OpenedResults,
-    previous: readonly Scope[] = [],
     readonly onUndecryptable: OnUndecryptable = 'throw',
     readonly delivery: Delivery = 'bytes',
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
     this.cell = `${entityMetadata.tablePath}.${databaseName}`
-    this.recipes = constantRecipes(recipe, previous)
-    const modes = [recipe.mode, ...(scheme.options.previous ?? []).map(({ mode }) => mode)]
+    const modes = [recipes.mode, ...(scheme.options.previous ?? []).map(({ mode }) => mode)]
     this.opener = new ValueOpener(cipher, scheme, modes.includes('direct'))
     this.#hydration = new Hydration(this, opened)
   }
 
-  /** The recipe of every row. Throws where it depends on the row. */
+  /** The recipe of every row. Throws `RowUnknownError` where it depends on the row. */
   get recipe(): RowRecipe {
     return this.recipes.constant ?? this.recipes.of(() => undefined)
+  }
+
+  /** The recipe for opening what a row has. A row that nothing can be bound to holds nothing of its own. */
+  recipeOfStored(row: RowValues): RowRecipe {
+    const { constant } = this.recipes
+    if (constant) return constant
+    try {
+      return this.recipes.of(row)
+    } catch (error) {
+      if (error instanceof InvalidValueError) throw this.error(WrongRowError, error.reason, error)
+      throw error
+    }
   }
 
   /** For TypeORM: the value in a comparison or a search. Equal values give the same object. */
@@ -78,8 +89,8 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   }
 
   /** Has TypeORM read the value of a row through `to`, which it compares with the value of the entity next. */
-  readRow(read: () => unknown): unknown {
-    return this.#comparison.readRow(read)
+  readRow(read: () => unknown, isMoved = false): unknown {
+    return this.#comparison.readRow(read, isMoved)
   }
 
   /** For TypeORM: the value of a row. */
@@ -179,7 +190,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   placed(error: unknown, row?: ObjectLiteral): KmsEncryptionError {
     if (!(error instanceof KmsEncryptionError)) throw error
     const primaryKey = row && this.metadata.entityMetadata.getEntityIdMap(row)
-    return error.at({ ...this.#place, ...(primaryKey ? { primaryKey } : {}) })
+    return this.#ofRow(error).at({ ...this.#place, ...(primaryKey ? { primaryKey } : {}) })
   }
 
   [inspect.custom](): string {
@@ -190,13 +201,28 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     return { entity: this.metadata.entityMetadata.name, property: this.metadata.propertyPath }
   }
 
+  /** Where the row is authenticated, it may be the wrong one. In direct mode KMS compares the row, as its context. */
+  #ofRow(error: KmsEncryptionError): KmsEncryptionError {
+    const isOfRow =
+      this.recipes.dependsOn.length > 0 &&
+      (error instanceof TamperedCiphertextError ||
+        (error instanceof WrongContextError && this.recipes.mode === 'direct'))
+    if (!isOfRow) return error
+    const bound = this.recipes.dependsOn.map(({ property }) => property).join(', ')
+    return this.error(
+      WrongRowError,
+      `the stored ciphertext is not of this row (${bound}): it was copied here from another row, or altered, or what it is bound to was changed around the library. Restore the row from a backup; verify --find-row looks for the row that it belongs to.`,
+      error,
+    )
+  }
+
   #toStorage(ciphertext: Buffer): Stored {
     return this.scheme.options.storage === 'text' ? ciphertext.toString('base64') : ciphertext
   }
 
   #checkSize(plaintext: Plaintext): void {
     const { maxLength } = this.scheme.options
-    const direct = this.scheme.options.mode === 'direct' || this.recipes.constant?.mode === 'direct'
+    const direct = this.recipes.mode === 'direct'
     if (!direct && maxLength === undefined) return
     const bytes = Buffer.byteLength(plaintext)
     if (maxLength !== undefined && bytes > maxLength) {

@@ -1,9 +1,10 @@
-import { type DataSource, type DataSourceOptions, type EntityMetadata } from 'typeorm'
+import { type DataSource, type DataSourceOptions, type EntityMetadata, type ObjectLiteral } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { type EncryptionContext } from '../cipher/context'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
-import { type OnUndecryptable } from '../column/options'
+import { type KeyId, type OnUndecryptable, type PreviousSettings } from '../column/options'
+import { rowPropertiesOf } from '../column/row-properties'
 import { type Scheme } from '../column/scheme'
 import { dialectOf } from '../dialects'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
@@ -23,6 +24,11 @@ import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
 import { ReplacedMethods } from './replaced-methods'
+import { constantRecipes, type Recipes } from './recipe'
+import { keyIdFor } from './row/key-id'
+import { moves } from './row/moves'
+import { RowColumns } from './row/row-columns'
+import { RowRecipes, type RowSetting } from './row/row-recipes'
 import { keepEncryptedColumns } from './guarded-synchronize'
 import { handleLazyRejections } from './lazy-relations'
 import { openReturnedRow } from './read/returned-row'
@@ -35,7 +41,7 @@ import { searchRefusal } from './write/tokens'
 
 /** What columns take over where they say nothing themselves. */
 export interface ColumnDefaults {
-  keyId: string | undefined
+  keyId: KeyId | undefined
   mode: Recipe['mode']
   context: EncryptionContext | undefined
   onUndecryptable: OnUndecryptable | undefined
@@ -67,6 +73,10 @@ export class DataSourceBinding {
   readonly #methods = new ReplacedMethods()
   /** Of the loader of lazy relations, which is there only once the DataSource is constructed. */
   readonly #lazy = new ReplacedMethods()
+  /** Columns that are declared as uuid: their metadata says what the database has instead. */
+  readonly #uuids = new WeakSet<ColumnMetadata>()
+  /** Columns that values are bound to. */
+  #rows: RowColumns | undefined
   #results: ResultOpener | undefined
   #read: Statements | undefined
   #statements: StatementGuard | undefined
@@ -114,12 +124,35 @@ export class DataSourceBinding {
       return createQueryRunner(mode)
     })
     this.#raw.watch(this.#dataSource, this.#methods)
+    this.#methods.replace(this.#dataSource, 'initialize', (initialize) => async () => {
+      const dataSource = await initialize()
+      try {
+        await this.#checkRows()
+      } catch (error) {
+        await dataSource.destroy()
+        throw error
+      }
+      return dataSource
+    })
+  }
+
+  /** Asks the database about the columns that values are bound to, as far as their tables are there. */
+  async #checkRows(): Promise<void> {
+    const rows = this.#rows
+    if (!rows || rows.areChecked) return
+    const queryRunner = this.#dataSource.createQueryRunner()
+    try {
+      await rows.check(queryRunner)
+    } finally {
+      await queryRunner.release()
+    }
   }
 
   #changeDriver(): void {
     const { driver } = this.#dataSource
     const methods = this.#methods
     methods.replace(driver, 'normalizeType', (normalizeType) => (column) => {
+      if (column.type === 'uuid') this.#uuids.add(column as unknown as ColumnMetadata)
       this.#bind(column as unknown as ColumnMetadata)
       return normalizeType(column)
     })
@@ -144,6 +177,7 @@ export class DataSourceBinding {
           await keepEncryptedColumns(this.#dataSource)
           await keepKeyTable(this.#dataSource)
           await build()
+          await this.#checkRows()
         },
         log: async () => {
           await keepKeyTable(this.#dataSource)
@@ -167,6 +201,7 @@ export class DataSourceBinding {
           () => this.#results,
           () => this.#statements,
           (sql) => this.#read?.read(sql),
+          () => this.#rows,
           this.#defaults.dataKeys.seals ? this.#cipher.storedKeys : undefined,
         ),
     )
@@ -179,10 +214,17 @@ export class DataSourceBinding {
     const { entityMetadatas } = this.#dataSource
     for (const { columns } of entityMetadatas) for (const column of columns) this.#bind(column)
     checkDeclarations(this.#dataSource)
+    const rows = new RowColumns(this.#dataSource, (column) => boundColumn(column) !== undefined, this.#uuids)
     for (const metadata of entityMetadatas) {
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
+      for (const { recipes, metadata: column } of boundColumns(metadata)) {
+        if (recipes instanceof RowRecipes) {
+          recipes.resolve((property, option) => rows.of(column, property, option))
+        }
+      }
     }
+    this.#rows = rows
     this.#lazy.giveBack()
     if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
       this.#results = this.#statements = this.#read = undefined
@@ -229,20 +271,18 @@ export class DataSourceBinding {
       return
     }
     const { scheme } = declared
-    const recipe = this.#recipe(metadata, scheme)
+    const recipes = this.#recipes(metadata, scheme)
     const dialect = dialectOf(this.#dataSource.options.type)
-    const { type, length } = storedType(dialect, recipe.mode, scheme.options)
+    const { type, length } = storedType(dialect, recipes.mode, scheme.options)
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
-    const previous = this.#previousScopes(metadata, scheme)
     const onUndecryptable = scheme.options.onUndecryptable ?? this.#defaults.onUndecryptable
     const bound = new BoundColumn(
       metadata,
       scheme,
-      recipe,
+      recipes,
       this.#cipher,
       this.#opened,
-      previous,
       onUndecryptable,
       deliveryOf(dialect, scheme.options),
     )
@@ -250,34 +290,55 @@ export class DataSourceBinding {
     watchValues(metadata, bound)
   }
 
-  #recipe({ entityMetadata, databaseName, propertyPath }: ColumnMetadata, { options }: Scheme): Recipe {
+  #recipes(metadata: ColumnMetadata, { options }: Scheme): Recipes {
+    const place = { entity: metadata.entityMetadata.name, property: metadata.propertyPath }
     const keyId = options.keyId ?? this.#defaults.keyId
     if (keyId === undefined) {
       throw new KeyIdMissingError(
         "no KMS key is named. Pass kmsEncryption({ keyId: 'alias/my-app' }), or keyId to the column.",
-        { entity: entityMetadata.name, property: propertyPath },
+        place,
       )
     }
-    const table = options.boundTo?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
-    const context = options.context ?? this.#defaults.context ?? { table }
-    const binding = { column: options.boundTo?.column ?? databaseName }
-    const scope = new Scope(context, binding, this.#cipher.tally(entityMetadata.name, propertyPath))
     const mode = options.mode ?? this.#defaults.mode
-    return { mode, keyId, scope, usesStoredKey: mode === 'envelope' && this.#defaults.dataKeys.seals }
+    const usesStoredKey = mode === 'envelope' && this.#defaults.dataKeys.seals
+    const tally = this.#cipher.tally(place.entity, place.property)
+    const settings = [this.#setting(metadata, options), ...this.#previous(metadata, options)]
+    if (settings.some(({ row, keyPer }) => row.length + keyPer.length > 0)) {
+      return new RowRecipes({ mode, keyId, usesStoredKey }, settings, tally, place)
+    }
+    const [scope, ...previous] = settings.map(
+      ({ context, binding }) => new Scope(context, binding, tally),
+    ) as [Scope, ...Scope[]]
+    return constantRecipes({ mode, keyId: keyIdFor(keyId, scope, place), scope, usesStoredKey }, previous)
+  }
+
+  /** What values are bound to now. */
+  #setting({ entityMetadata, databaseName }: ColumnMetadata, options: Scheme['options']): RowSetting {
+    const { boundTo = {}, keyPer } = options
+    const table = boundTo.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
+    return {
+      context: options.context ?? this.#defaults.context ?? { table },
+      binding: { column: boundTo.column ?? databaseName },
+      row: rowPropertiesOf(boundTo.row),
+      keyPer: rowPropertiesOf(keyPer),
+    }
   }
 
   /** What the values of earlier settings are bound to. A table that was renamed changes the default context. */
-  #previousScopes(
-    { entityMetadata, databaseName, propertyPath }: ColumnMetadata,
-    { options }: Scheme,
-  ): Scope[] {
-    const tally = this.#cipher.tally(entityMetadata.name, propertyPath)
-    return (options.previous ?? []).map(({ context, boundTo }) => {
-      const table =
-        boundTo?.table ?? options.boundTo?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
-      const given = boundTo?.table === undefined ? (options.context ?? this.#defaults.context) : undefined
-      const column = boundTo?.column ?? options.boundTo?.column ?? databaseName
-      return new Scope(context ?? given ?? { table }, { column }, tally)
+  #previous(
+    { entityMetadata, databaseName }: ColumnMetadata,
+    { boundTo: now, context: given, keyPer, previous = [] }: Scheme['options'],
+  ): RowSetting[] {
+    const own = now?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
+    return previous.map(({ context, boundTo = {}, keyPer: keyedThen }: PreviousSettings) => {
+      const table = boundTo.table ?? own
+      const same = boundTo.table === undefined ? (given ?? this.#defaults.context) : undefined
+      return {
+        context: context ?? same ?? { table },
+        binding: { column: boundTo.column ?? now?.column ?? databaseName },
+        row: rowPropertiesOf(boundTo.row ?? now?.row),
+        keyPer: rowPropertiesOf(keyedThen ?? keyPer),
+      }
     })
   }
 }
@@ -293,15 +354,27 @@ function runnerOf(driver: DataSource['driver']): object {
 
 /**
  * TypeORM takes a function for raw SQL and asks no driver or transformer about it. A transformed value is that of a
- * row, which `save` compares with the entity's.
+ * row, which `save` compares with the entity's. Where the entity moves to what its values are not bound to, they count
+ * as changed, so that they are encrypted anew in the same statement.
  */
 function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
   const getEntityValue = metadata.getEntityValue.bind(metadata)
+  const isBound = bound.recipes.constant === undefined
+  let last: ObjectLiteral | undefined
   metadata.getEntityValue = (entity, transform) => {
-    if (transform) return bound.readRow(() => getEntityValue(entity, true) as unknown)
+    if (transform) {
+      const isMoved = isBound && last !== undefined && moves(bound, last, entity)
+      return bound.readRow(() => getEntityValue(entity, true) as unknown, isMoved)
+    }
     const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)
     else bound.compareNext(value)
+    if (isBound) {
+      last = entity
+      queueMicrotask(() => {
+        if (last === entity) last = undefined
+      })
+    }
     return value
   }
 }

@@ -2,6 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { KeyWatch } from './key-table/key-watch'
 import { type ResultOpener } from './read/result-opener'
+import { type RowColumns } from './row/row-columns'
 import { type StatementGuard } from './statement-guard'
 import { type Statement } from './statement/statement'
 import { hasPending, sealAll } from './write/parameters'
@@ -32,6 +33,7 @@ export function guardQueryRunner(
   results: () => ResultOpener | undefined,
   statements: () => StatementGuard | undefined,
   read: (sql: string) => Statement | undefined,
+  rows: () => RowColumns | undefined,
   storedKeys: StoredKeys | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
@@ -50,7 +52,16 @@ export function guardQueryRunner(
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
     const mark = pending ? storedKeys?.mark() : undefined
-    let sealed = pending ? sealAll(parameters, () => read(sql), ahead) : parameters
+    const seal = (): unknown => {
+      const bound = structured ? rows() : undefined
+      if (bound?.areUsed) statements()?.checkRows(sql, (table) => bound.uniqueKeys(table))
+      return pending
+        ? sealAll(parameters, () => ({ statement: read(sql), sql, parameters }), ahead)
+        : parameters
+    }
+    // Its table was made since the DataSource was initialised.
+    const unchecked = structured && rows()?.areChecked === false && rows()?.isUncheckedIn(read(sql))
+    let sealed = unchecked ? rows()?.check({ query }).then(seal) : seal()
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const answer = watch
       ? watch.send(sql, mark, () => query(sql, sealed, structured))

@@ -1,5 +1,6 @@
 import { type Recipe } from '../cipher/cipher'
 import { type Scope } from '../cipher/scope'
+import { type BindableColumn } from './row/bindable-column'
 
 /** What a value may be bound to: the current scope, and then those of `previous` settings. */
 export type Scopes = readonly [Scope, ...Scope[]]
@@ -17,6 +18,13 @@ export type RowValues = (column: string) => unknown
 export interface Recipes {
   /** The recipe of every row, where it does not depend on the row. Then nobody need look for the row. */
   readonly constant: RowRecipe | undefined
+  readonly mode: Recipe['mode']
+  /** The KMS key of all rows; `undefined` where a function names one for each context. */
+  readonly keyId: string | undefined
+  /** The columns of the row that a value is encrypted for. */
+  readonly dependsOn: readonly BindableColumn[]
+  /** Those, and the ones that earlier values were encrypted for. */
+  readonly opensBy: readonly BindableColumn[]
   /** The recipe of a row. Throws a `KmsEncryptionError` if a value that it depends on is not known. */
   of(row: RowValues): RowRecipe
 }
@@ -24,7 +32,8 @@ export interface Recipes {
 /** The recipes of a column whose values are bound to no row. */
 export function constantRecipes(recipe: Recipe, previous: readonly Scope[] = []): Recipes {
   const constant: RowRecipe = { ...recipe, scopes: [recipe.scope, ...previous] }
-  return { constant, of: () => constant }
+  const { mode, keyId } = recipe
+  return { constant, mode, keyId, dependsOn: [], opensBy: [], of: () => constant }
 }
 
 /** True if what is encrypted by the one opens by the other, and is under the same KMS key. */

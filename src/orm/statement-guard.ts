@@ -1,5 +1,6 @@
 import { parse } from '../cipher/ciphertext'
 import { type BoundColumn } from './bound-column'
+import { rowRefusal, type UniqueKeys } from './row/row-checks'
 import { boundColumnsOf } from './statement/entity-catalogue'
 import { isHarmless, rawValueRefusal, type Refusal, refusalOf, unreadableRefusal } from './statement/refusal'
 import { type CatalogueColumn, type Statement } from './statement/statement'
@@ -44,6 +45,14 @@ export class StatementGuard {
     if (!verdict) this.#verdicts.set(readings, (verdict = this.#judge(sql, readings)))
     if (verdict.refusal) throw verdict.refusal()
     for (const each of verdict.stored) checkStored(each, parameters)
+  }
+
+  /** Throws for a statement that would leave a value in a row which it is not bound to. */
+  checkRows(sql: string, uniqueKeys: UniqueKeys): void {
+    for (const reading of this.#statements.readings(sql) ?? []) {
+      const refusal = reading.assignments.length > 0 ? rowRefusal(reading, uniqueKeys) : undefined
+      if (refusal) throw refusal
+    }
   }
 
   #judge(sql: string, readings: Readings): Verdict {

@@ -37,6 +37,10 @@ function recipesOf(column: BoundColumn, by: string): Recipes {
   }
   return {
     constant: undefined,
+    mode: recipe.mode,
+    keyId: recipe.keyId,
+    dependsOn: [],
+    opensBy: [],
     of(row): RowRecipe {
       const value = row(by)
       if (typeof value !== 'string' && typeof value !== 'number') {

@@ -24,6 +24,8 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   CIPHERTEXT_NOT_TRIED: 'value',
   CIPHERTEXT_TAMPERED: 'value',
   CIPHERTEXT_WRONG_CONTEXT: 'value',
+      CIPHERTEXT_WRONG_ROW: 'value',
+      ROW_UNKNOWN: 'usage',
   CLOSED: 'usage',
   COLUMN_TYPE: 'run',
   DATA_KEY_FORGED: 'key',

@@ -85,7 +85,8 @@ async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<
  * the key tag is shown.
  */
 export async function knownKeys(column: BoundColumn): Promise<string[]> {
-  const { keyId } = column.recipe
+  const { keyId } = column.recipes
+  if (keyId === undefined) return []
   const client = clientOf(column)
   if (!client || (keyId.startsWith('arn:') && !keyId.includes('/mrk-'))) return [keyId]
   try {

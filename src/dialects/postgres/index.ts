@@ -2,6 +2,7 @@ import { type ColumnLayout } from '../column-layout'
 import { type Dialect } from '../dialect'
 import { readKeys } from './keys'
 import { postgresLanguage } from './lexical-rules'
+import { rowColumns } from './row-columns'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
@@ -27,6 +28,8 @@ export const postgres: Dialect = {
   lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,
+  rowColumns,
+  uniqueKeys: () => Promise.resolve([]),
   openRows: PostgresRows.over.bind(PostgresRows),
   limitLockWait,
   fixFormats,

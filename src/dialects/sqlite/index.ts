@@ -4,6 +4,7 @@ import { failureByCode, type FailureCodes } from '../failure'
 import { changeSettings } from '../session'
 import { readKeys } from './keys'
 import { sqliteLanguage } from './lexical-rules'
+import { rowColumns } from './row-columns'
 import { SqliteRows } from './rows'
 import { steps } from './steps'
 import { TRIGGERS } from './table'
@@ -44,6 +45,8 @@ export const sqlite: Dialect = {
   lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
   isTextSql: ({ name }) => `TYPEOF(${name}) = 'text'`,
   readKeys,
+  rowColumns,
+  uniqueKeys: () => Promise.resolve([]),
   openRows: SqliteRows.over.bind(SqliteRows),
   limitLockWait: (queryRunner, timeout) =>
     changeSettings(

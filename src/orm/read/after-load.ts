@@ -46,8 +46,8 @@ async function open(
   }
 }
 
-function recipeOf(entity: ObjectLiteral, { recipes, metadata }: BoundColumn): RowRecipe {
-  return recipes.constant ?? recipes.of(valuesOf(entity, metadata.entityMetadata))
+function recipeOf(entity: ObjectLiteral, column: BoundColumn): RowRecipe {
+  return column.recipes.constant ?? column.recipeOfStored(valuesOf(entity, column.metadata.entityMetadata))
 }
 
 /** What hydration left over of one result: opened together, once TypeORM has called for each of its entities. */

@@ -115,14 +115,14 @@ function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
 }
 
 function carry({ column, name, rowName }: EncryptedResult, rows: readonly Row[]): Carried[] {
-  const { opener, recipes } = column
+  const { opener } = column
   const carried: Carried[] = []
   for (const row of rows) {
     const stored = column.storedIfDelivered(row[name])
     if (stored === undefined) continue
     const key = keyOf(row[name], stored)
     try {
-      const recipe = recipes.constant ?? recipes.of((other) => valueOf(row, rowName(other)))
+      const recipe = column.recipeOfStored((other) => valueOf(row, rowName(other)))
       const opening = { column, recipe, stored, bytes: opener.bytesOf(stored), opened: undefined }
       carried.push({ row, name, column, key, recipe, opening })
     } catch (error) {

@@ -1,3 +1,4 @@
+import { type Span } from './statement'
 import { Cursor } from './cursor'
 import { type Fact } from './facts'
 import { type Clause, type NameUse, type Purpose, type Query, type Scope } from './scope'
@@ -20,6 +21,8 @@ export interface Expression {
   readonly placeholders?: readonly number[]
   readonly constant?: string
   readonly number?: number
+  /** Where a whole number stands, or each of several in parentheses: TypeORM writes numbers into the text on SQLite. */
+  readonly integers?: readonly Span[]
   /** What is true of the row if the expression is. */
   readonly facts?: readonly Fact[]
   readonly start: number

@@ -13,7 +13,8 @@ function conditionsIn(facts: readonly Fact[], index: TableIndex): Condition[] {
   return facts.flatMap((fact) => {
     if ('any' in fact) return common(fact.any.map((each) => conditionsIn(each, index)))
     const [source, ...others] = sourcesOf(fact.use, index)
-    return source && others.length === 0 ? [{ source, placeholders: fact.placeholders }] : []
+    const { placeholders, integers } = fact
+    return source && others.length === 0 ? [{ source, placeholders, integers }] : []
   })
 }
 
@@ -33,6 +34,12 @@ function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
   return [...all.values()].flatMap((same) => {
     const [first] = same
     if (!first || same.length < alternatives.length) return []
-    return [{ source: first.source, placeholders: same.flatMap(({ placeholders }) => placeholders) }]
+    return [
+      {
+        source: first.source,
+        placeholders: same.flatMap(({ placeholders }) => placeholders),
+        integers: same.flatMap(({ integers }) => integers),
+      },
+    ]
   })
 }

@@ -125,14 +125,16 @@ export abstract class ExpressionReader extends CallReader {
     if (operand.query) operand.query.purpose = 'compared'
     if (last.use?.role === 'unchanged-test' && operand.use) operand.use.role = 'unchanged-test'
     const { use } = last
-    const [column, values] = use ? [use, operand.placeholders] : [operand.use, last.placeholders]
-    if (!last.isFirst || !column || column.isStar || !values) return
+    const [column, other] = use ? [use, operand] : [operand.use, last]
+    const { placeholders = [], integers = [] } = other
+    if (!last.isFirst || !column || column.isStar || placeholders.length + integers.length === 0) return
     const { isNegated } = reading
     reading.comparison = {
       use: column,
       operator,
       isNegated,
-      placeholders: values,
+      placeholders,
+      integers,
       start: last.start,
       end: operand.end,
     }
@@ -141,7 +143,7 @@ export abstract class ExpressionReader extends CallReader {
   /** A condition ends: at a connective, or with the expression. */
   #endPart(reading: Reading): void {
     const { comparison, last, hasPrefix, operandsOfPart } = reading
-    if (comparison) this.compared.push(comparison)
+    if (comparison?.integers.length === 0) this.compared.push(comparison)
     if (!hasPrefix && comparison && isEquality(comparison)) reading.facts.add([comparison])
     else if (!hasPrefix && operandsOfPart === 1 && last?.isFirst) reading.facts.add(last.facts ?? [])
     reading.comparison = undefined
@@ -159,6 +161,9 @@ export abstract class ExpressionReader extends CallReader {
   #operand(reading: Reading): Operand | undefined {
     const { context } = reading
     let { isFirst } = reading
+    /** Where the minus in front of a number stands. */
+    let minus: number | undefined
+    let signs = 0
     for (;;) {
       const start = this.start
       const at = (rest: Partial<Expression>): Operand => ({ ...rest, start, end: this.end, isFirst })
@@ -169,8 +174,12 @@ export abstract class ExpressionReader extends CallReader {
         return at({ placeholders: [number] })
       }
       if (kind === Kind.Number) {
-        const number = Number(this.tokens.written(this.at++))
-        return at({ number })
+        const written = this.tokens.written(this.at++)
+        const from = minus ?? start
+        const isPlain = signs === 0 || minus !== undefined
+        const integers = isPlain && /^\d+$/.test(written) ? { integers: [[from, this.end] as const] } : {}
+        const operand = at({ number: Number(written), ...integers })
+        return minus === undefined ? operand : { ...operand, start: minus, isFirst: reading.isFirst }
       }
       if (kind === Kind.Text && !(this.rules.hasTextNames && this.#isQualifier())) {
         this.at++
@@ -191,6 +200,8 @@ export abstract class ExpressionReader extends CallReader {
           return undefined
         if (symbol === '\\') this.fail()
         // A sign, or another operator in front of its operand.
+        minus = symbol === '-' && signs === 0 && this.kind(1) === Kind.Number ? start : undefined
+        signs++
         this.at++
         isFirst = false
         continue
@@ -296,7 +307,14 @@ export abstract class ExpressionReader extends CallReader {
       const placeholders = all.every((each) => each.placeholders)
         ? all.flatMap((each) => each.placeholders ?? [])
         : undefined
-      return { ...(placeholders ? { placeholders } : {}), end: this.end }
+      const integers = all.every((each) => each.integers)
+        ? all.flatMap((each) => each.integers ?? [])
+        : undefined
+      return {
+        ...(placeholders ? { placeholders } : {}),
+        ...(integers ? { integers } : {}),
+        end: this.end,
+      }
     })
   }
 

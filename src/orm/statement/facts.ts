@@ -1,4 +1,5 @@
 import { type NameUse } from './scope'
+import { type Span } from './statement'
 
 /** A comparison of a column with placeholders, before it is known what the column is. */
 export interface Compared {
@@ -6,6 +7,8 @@ export interface Compared {
   readonly operator: string
   readonly isNegated: boolean
   readonly placeholders: readonly number[]
+  /** Where whole numbers stand instead. */
+  readonly integers: readonly Span[]
   readonly start: number
   readonly end: number
 }

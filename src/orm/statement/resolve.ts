@@ -64,20 +64,20 @@ class Resolver {
         sources,
       })),
       inserts: reader.inserts.map((insert): Insert => {
-        const { table, columns, runs, isFromQuery, hasColumnList } = insert
+        const { table, columns, runs, isFromQuery, hasColumnList, conflict } = insert
         const inserted = columns.map((use) => ({
           name: use.path.at(-1)?.text ?? '',
           column: this.#target(use),
           end: use.end,
         }))
-        return { table: table.table, columns: inserted, runs, isFromQuery, hasColumnList }
+        return { table: table.table, columns: inserted, runs, isFromQuery, hasColumnList, conflict }
       }),
       assignments: reader.assignments.map(({ use, value, start, end }): Assignment => {
         const isStorable = use.into?.isStorable ?? true
         return {
           name: use.path.at(-1)?.text ?? '',
           column: this.#target(use),
-          value: isStorable ? value : { kind: 'expression' },
+          value: isStorable || value.kind === 'integer' ? value : { kind: 'expression' },
           start,
           end,
           nameStart: use.nameStart,

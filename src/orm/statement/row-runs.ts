@@ -1,4 +1,4 @@
-import { type AssignedValue, type RowRun } from './statement'
+import { type AssignedValue, type RowRun, type Span } from './statement'
 
 /** The run with one more row, if the row is like its first but for the numbers of placeholders. */
 export function extend(run: RowRun, cells: readonly AssignedValue[]): RowRun | undefined {
@@ -14,6 +14,10 @@ export function extend(run: RowRun, cells: readonly AssignedValue[]): RowRun | u
     if (!isStrideKnown) stride = distance
     isStrideKnown = true
     if (distance !== stride * run.rows) return undefined
+  }
+  for (const [place, cell] of cells.entries()) {
+    const first = run.cells[place]
+    if (cell.kind === 'integer' && first?.kind === 'integer') (first.spans as Span[]).push(...cell.spans)
   }
   return { ...run, rows: run.rows + 1, stride }
 }

@@ -1,9 +1,9 @@
-import { type Context } from './call-reader'
+import { type Context, type Expression } from './call-reader'
 import { type Name } from './names'
 import { QueryReader } from './query-reader'
 import { extend } from './row-runs'
 import { type NameUse, Query, type Scope, type ScopeTable, type Target } from './scope'
-import { type AssignedValue, type RowRun, type StatementKind } from './statement'
+import { type AssignedValue, type Conflict, type RowRun, type StatementKind } from './statement'
 import { Kind } from './tokens'
 
 /** An INSERT, before it is known what its columns are. */
@@ -13,6 +13,8 @@ export interface ReadInsert {
   readonly hasColumnList: boolean
   readonly runs: RowRun[]
   isFromQuery: boolean
+  /** What is done with a row that is there already; `undefined` if there is no UPDATE for it. */
+  conflict: Conflict | undefined
 }
 
 /** An assignment, before it is known what its column is. */
@@ -99,7 +101,14 @@ export class StatementReader extends QueryReader {
     const table = this.#target(scope)
     const hasColumnList = this.symbol() === '(' && !this.startsQuery()
     const columns = hasColumnList ? this.#columnList(scope) : []
-    const insert: ReadInsert = { table, columns, hasColumnList, runs: [], isFromQuery: false }
+    const insert: ReadInsert = {
+      table,
+      columns,
+      hasColumnList,
+      runs: [],
+      isFromQuery: false,
+      conflict: undefined,
+    }
     this.inserts.push(insert)
     if (this.takeWord('OVERRIDING')) {
       this.expectWord('SYSTEM', 'USER')
@@ -113,7 +122,7 @@ export class StatementReader extends QueryReader {
       query.purpose = 'inserted'
     }
     this.#insertedRow(scope, insert)
-    while (this.word() === 'ON') this.#onConflict(scope, table)
+    while (this.word() === 'ON') this.#onConflict(scope, insert)
   }
 
   /** The table that is written to, with its alias. */
@@ -195,9 +204,9 @@ export class StatementReader extends QueryReader {
   #value(context: Context, target: NameUse | undefined): AssignedValue {
     const before = this.uses.length
     const expression = this.expression(context)
-    const value = this.#valueOf(expression.placeholders, expression.constant, expression.use, target)
+    const value = this.#valueOf(expression, target)
     if (!target) return value
-    const into: Target = { use: target, isStorable: value.kind !== 'expression' }
+    const into: Target = { use: target, isStorable: value.kind !== 'expression' && value.kind !== 'integer' }
     target.into ??= into
     if (!into.isStorable) target.into.isStorable = false
     for (const use of this.uses.slice(before)) {
@@ -209,11 +218,10 @@ export class StatementReader extends QueryReader {
   }
 
   #valueOf(
-    placeholders: readonly number[] | undefined,
-    constant: string | undefined,
-    use: NameUse | undefined,
+    { placeholders, constant, use, integers }: Expression,
     target: NameUse | undefined,
   ): AssignedValue {
+    if (integers?.length === 1) return { kind: 'integer', spans: [...integers] }
     const [index] = placeholders ?? []
     if (index !== undefined && placeholders?.length === 1) return { kind: 'placeholder', index }
     if (constant === 'NULL') return { kind: 'null' }
@@ -236,27 +244,44 @@ export class StatementReader extends QueryReader {
     scope.tables.push({ ...table, alias, columnNames, isExcluded: true })
   }
 
-  #onConflict(scope: Scope, table: ScopeTable): void {
+  #onConflict(scope: Scope, insert: ReadInsert): void {
+    const { table } = insert
     if (this.takeWords('ON', 'DUPLICATE', 'KEY', 'UPDATE')) {
+      insert.conflict = { columns: undefined }
       this.#assignments({ scope, clause: 'set' })
       return
     }
     if (!this.takeWords('ON', 'CONFLICT')) this.fail()
+    let columns: string[] | undefined
     if (this.takeWords('ON', 'CONSTRAINT')) this.takeName()
     else if (this.symbol() === '(') {
       this.at++
+      columns = this.#plainNames()
       this.expressions({ scope, clause: 'where' })
       this.expectSymbol(')')
       if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
     }
     this.expectWord('DO')
     if (this.takeWord('NOTHING')) return
+    insert.conflict = { columns }
     this.expectWord('UPDATE')
     this.expectWord('SET')
     const excluded: Name = { text: 'excluded', key: 'excluded' }
     scope.tables.push({ ...table, alias: excluded, columnNames: [], isExcluded: true })
     this.#assignments({ scope, clause: 'set' })
     if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
+  }
+
+  /** The names up to the next `)`, if there is nothing but names. Nothing is taken. */
+  #plainNames(): string[] | undefined {
+    const names: string[] = []
+    for (let ahead = 0; ; ahead += 2) {
+      if (!this.isName(ahead)) return undefined
+      names.push(this.nameAt(this.at + ahead).text)
+      const next = this.symbol(ahead + 1)
+      if (next === ')') return names
+      if (next !== ',') return undefined
+    }
   }
 
   #assignments(context: Context): void {

@@ -101,7 +101,21 @@ export interface Insert {
   readonly runs: readonly RowRun[]
   /** True for INSERT … SELECT and the like. */
   readonly isFromQuery: boolean
+  /** ON CONFLICT … DO UPDATE, or ON DUPLICATE KEY UPDATE, if it has one. */
+  readonly conflict: Conflict | undefined
 }
+
+/** Which row an INSERT updates instead. */
+export interface Conflict {
+  /** Columns of the unique key that matches; `undefined` if the statement does not say, or not by plain names. */
+  readonly columns: readonly string[] | undefined
+}
+
+/**
+ * Where something stands in the text. A statement that is remembered stands for others with other numbers: what they
+ * are, only the text tells.
+ */
+export type Span = readonly [start: number, end: number]
 
 export interface InsertedColumn {
   readonly name: string
@@ -137,6 +151,8 @@ export interface Assignment {
 
 export type AssignedValue =
   | { readonly kind: 'placeholder'; readonly index: number }
+  /** A whole number in the text, in each row of a run. */
+  | { readonly kind: 'integer'; readonly spans: readonly Span[] }
   | { readonly kind: 'null' }
   | { readonly kind: 'default' }
   /** What the same statement was to insert into the same column: `EXCLUDED.c`, `VALUES(c)`; or the column itself. */
@@ -148,6 +164,8 @@ export interface Condition {
   readonly source: ColumnSource
   /** Numbers of the parameters. A parameter may be an array: that of `= ANY ($1)`, and in MySQL of `IN (?)`. */
   readonly placeholders: readonly number[]
+  /** Where whole numbers stand in the text; the column equals one of these or one of those. */
+  readonly integers: readonly Span[]
 }
 
 /** A comparison of an encrypted column with placeholders, and nothing but placeholders. */

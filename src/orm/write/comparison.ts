@@ -33,9 +33,11 @@ export class Comparison {
 
   /**
    * Has TypeORM read the value of the row, which it compares with the entity's next. A marker in the entity equals it,
-   * whatever it is: a row that was mended since it was loaded must not get its broken value back.
+   * whatever it is: a row that was mended since it was loaded must not get its broken value back. The value of a row
+   * that the save moves to what it is not bound to equals none.
    */
-  readRow(read: () => unknown): unknown {
+  readRow(read: () => unknown, isMoved: boolean): unknown {
+    if (isMoved) return new ComparisonToken(this.#column, '')
     const value = this.#read(read)
     // TypeORM 0.3 asks no transformer where the row has NULL: there the marker stands for it.
     const row = { value: value === null && this.#marker !== undefined ? this.#marker : value }

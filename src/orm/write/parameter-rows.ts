@@ -6,18 +6,50 @@ type Cell = readonly [column: string, value: AssignedValue]
 
 /**
  * The values that a statement stores in the row which the parameter with this index goes into, as far as they are
- * parameters, too. A row that the statement only finds by its key is not known.
+ * parameters, too; and those by which an UPDATE finds it, where it can find only rows with that one.
  */
-export function rowOfParameter(
-  statement: Statement | undefined,
-  parameters: readonly unknown[],
-  index: number,
-): RowValues {
+export function rowOfParameter({ statement, sql, parameters }: SentStatement, index: number): RowValues {
   const cells = statement ? cellsAround(statement, index) : []
+  if (cells.length === 0) return () => undefined
   return (name) => {
     const [, value] = cells.find(([column]) => column === name) ?? []
-    return value?.kind === 'placeholder' ? parameters[value.index] : undefined
+    if (value) return valueOf(value, sql, parameters)
+    return statement?.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
   }
+}
+
+/** A statement, its text and its parameters. */
+export interface SentStatement {
+  readonly statement: Statement | undefined
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+}
+
+function valueOf(value: AssignedValue, sql: string, parameters: readonly unknown[]): unknown {
+  const [span] = value.kind === 'integer' ? value.spans : []
+  if (span) return sql.slice(...span)
+  return value.kind === 'placeholder' ? parameters[value.index] : undefined
+}
+
+/** The only value that the rows of an UPDATE can have in a column. The column compares exactly, or is not bound to. */
+function conditionOn(
+  { conditions, tables }: Statement,
+  sql: string,
+  parameters: readonly unknown[],
+  name: string,
+): unknown {
+  const [target, ...others] = tables
+  if (!target || others.length > 0) return undefined
+  for (const { source, placeholders, integers } of conditions) {
+    if (source.table !== target.table || source.column.name !== name) continue
+    const [integer, ...rest] = integers
+    if (integer) return rest.length + placeholders.length === 0 ? sql.slice(...integer) : undefined
+    const [index, ...more] = placeholders
+    const value = index === undefined || more.length > 0 ? undefined : parameters[index]
+    if (!Array.isArray(value)) return value
+    return value.length === 1 ? (value[0] as unknown) : undefined
+  }
+  return undefined
 }
 
 function cellsAround({ inserts, assignments }: Statement, index: number): Cell[] {
@@ -38,15 +70,16 @@ function insertedCells({ columns, runs }: Insert, index: number): Cell[] | undef
       if (!Number.isInteger(row) || row < 0 || row >= rows || cell.index + row * stride !== index) continue
       return columns.flatMap(({ name }, place) => {
         const value = cells[place]
-        return value ? [[name, moved(value, row * stride)]] : []
+        return value ? [[name, moved(value, row, stride)]] : []
       })
     }
   }
   return undefined
 }
 
-function moved(value: AssignedValue, by: number): AssignedValue {
-  return value.kind === 'placeholder' ? { ...value, index: value.index + by } : value
+function moved(value: AssignedValue, row: number, stride: number): AssignedValue {
+  if (value.kind === 'integer') return { kind: 'integer', spans: value.spans.slice(row, row + 1) }
+  return value.kind === 'placeholder' ? { ...value, index: value.index + row * stride } : value
 }
 
 function isParameter(value: AssignedValue, index: number): boolean {

@@ -1,6 +1,5 @@
 import { type RowRecipe } from '../recipe'
-import { type Statement } from '../statement/statement'
-import { rowOfParameter } from './parameter-rows'
+import { rowOfParameter, type SentStatement } from './parameter-rows'
 import { type SealedAhead } from './sealed-ahead'
 import { ComparisonToken, PendingCiphertext } from './tokens'
 
@@ -19,7 +18,7 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
 /** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
 export function sealAll(
   parameters: readonly unknown[],
-  statement: () => Statement | undefined,
+  sent: () => SentStatement,
   ahead: SealedAhead,
 ): unknown[] | Promise<unknown[]> {
   const recipes: (RowRecipe | undefined)[] = []
@@ -29,8 +28,7 @@ export function sealAll(
     const value = parameters[index]
     if (!(value instanceof PendingCiphertext)) continue
     const { column } = value
-    const recipe =
-      column.recipes.constant ?? column.recipes.of(rowOfParameter(statement(), parameters, index))
+    const recipe = column.recipes.constant ?? column.recipes.of(rowOfParameter(sent(), index))
     recipes[index] = recipe
     const preparation = recipe === prepared ? undefined : column.prepare(recipe)
     if (preparation) waiting.push(preparation)

@@ -73,7 +73,7 @@ function typeFinding(layout: ColumnLayout): Finding {
     if (error instanceof ColumnTypeError) return finding('database', 'problem', error.message)
     throw error
   }
-  const needed = (bytes: number): number => storedLength(column.recipe.mode, storage === 'text', bytes)
+  const needed = (bytes: number): number => storedLength(column.recipes.mode, storage === 'text', bytes)
   const room = capacity === undefined ? undefined : roomFor(capacity, needed)
   const declared = capacity === undefined ? type : `${type} of ${capacity}`
   if (room === undefined || capacity === undefined)
@@ -189,7 +189,7 @@ function keyFinding(
     return finding(
       'database',
       'warning',
-      `${column.name}: ${count(rows, 'value')} encrypted, ${rows === 1 ? 'and it is' : 'all of them'} under another KMS key than the configured one (${column.recipe.keyId}). The old key must stay as long as they do.`,
+      `${column.name}: ${count(rows, 'value')} encrypted, ${rows === 1 ? 'and it is' : 'all of them'} under another KMS key than the configured one (${column.recipes.keyId ?? 'that of the function keyId'}). The old key must stay as long as they do.`,
       rotate,
     )
   }

@@ -29,7 +29,7 @@ export async function kmsFindings(
   const here = (keyId: string): Promise<string> =>
     inRegion(keyId, () => client.config.region(), { aliases: isReplica })
   const keys = await Promise.all(
-    [...new Set(columns.map(({ recipe }) => recipe.keyId))].map(async (keyId) =>
+    [...new Set(columns.flatMap(({ recipes }) => recipes.keyId ?? []))].map(async (keyId) =>
       keyFinding(client, await here(keyId)),
     ),
   )
@@ -103,6 +103,8 @@ async function keyFinding(client: KMSClient, keyId: string): Promise<Finding> {
 function distinctUses(columns: readonly BoundColumn[]): Iterable<BoundColumn> {
   const uses = new Map<string, BoundColumn>()
   for (const column of columns) {
+    // What depends on the row cannot be tried out without one.
+    if (!column.recipes.constant) continue
     const { mode, keyId, scope } = column.recipe
     const id = [mode, keyId, mode === 'direct' ? column.cell : scope.contextKey].join('\0')
     if (!uses.has(id)) uses.set(id, column)

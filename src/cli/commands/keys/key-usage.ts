@@ -41,12 +41,14 @@ export async function keyUsage(
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     for (const column of encryptedColumns(dataSource)) {
-      const { keyId } = column.recipe
+      const { keyId } = column.recipes
       const values = await valuesOf(queryRunner, column, judge)
-      const configured = await isConfigured(keyId)
+      const configured = keyId === undefined ? undefined : await isConfigured(keyId)
       const unseen =
         configured === undefined
-          ? `KMS does not say which key ${keyId} is: allow kms:DescribeKey.`
+          ? keyId === undefined
+            ? 'A function of the application names its KMS keys.'
+            : `KMS does not say which key ${keyId} is: allow kms:DescribeKey.`
           : values.unseen
       usages.push({ column: column.name, ...values, configured: configured === true, unseen })
     }

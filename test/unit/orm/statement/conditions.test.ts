@@ -5,9 +5,10 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
   const conditionsIn = (sql: string): string[] =>
     readerOf(database)
       .read(inDialect(database, sql))[0]
-      .conditions.map(({ source, placeholders }) => {
+      .conditions.map(({ source, placeholders, integers }) => {
         const names = `${source.row}.${source.column.name}`
-        return `${names} ${placeholders.join(' ')}`
+        const numbers = integers.map((span) => `'${inDialect(database, sql).slice(...span)}'`)
+        return [names, ...placeholders, ...numbers].join(' ')
       })
 
   test.each<[string, string[]]>([
@@ -39,7 +40,15 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['u.id NOT IN (?)', []],
     ['u.id = ? + 1', []],
     ['u.id = u.score', []],
-    ['u.id = 1', []],
+    ['u.id = 1', ["u.id '1'"]],
+    ['-1 = u.id', ["u.id '-1'"]],
+    ['u.id IN (1, -2, 3)', ["u.id '1' '-2' '3'"]],
+    ['u.id = 1 OR u.id = ?', ["u.id 0 '1'"]],
+    ['u.id = 1.5', []],
+    ['u.id = 1 + 1', []],
+    ['u.id = - - 1', []],
+    ['u.id = ~1', []],
+    ['u.id <> 1', []],
     ['u.id IN (?, 1)', []],
     ['u.id IN (SELECT m.id FROM member m WHERE m.id = ?)', []],
     ['(u.id = ?) = 0', []],

@@ -14,9 +14,25 @@ const CASES: [sql: string, index: number, id: unknown, name: unknown][] = [
   ['INSERT INTO "usr"("id", "name", "secret") VALUES (NULL, ?, ?), (?, ?, ?)', 1, undefined, 'p0'],
   ['INSERT INTO "usr"("id", "name", "secret") VALUES (NULL, ?, ?), (?, ?, ?)', 4, 'p2', 'p3'],
   ['INSERT INTO "usr"("id", "name", "secret") VALUES (?, lower(?), ?)', 2, 'p0', undefined],
-  // Nor is a row that is found by its key.
-  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)', 0, undefined, undefined],
+  // An UPDATE says by its condition which rows it finds, unless that may be several.
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)', 0, 'p1', undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = ? AND "name" = ?', 0, 'p1', 'p2'],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?, ?)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = ? OR "name" = ?', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE NOT "id" = ?', 0, undefined, undefined],
+  // What it sets is what the row will have.
   ['UPDATE "usr" SET "name" = ?, "secret" = ?, "id" = ? WHERE "id" IN (?)', 1, 'p2', 'p0'],
+  ['UPDATE "usr" SET "id" = "id" + 1, "secret" = ? WHERE "id" IN (?)', 0, undefined, undefined],
+  // Whole numbers that stand in the text, as SQLite is sent them.
+  ['INSERT INTO "usr"("id", "name", "secret") VALUES (11, ?, ?), (-12, ?, ?)', 1, '11', 'p0'],
+  ['INSERT INTO "usr"("id", "name", "secret") VALUES (11, ?, ?), (-12, ?, ?)', 3, '-12', 'p2'],
+  ['INSERT INTO "usr"("id", "secret") VALUES (1 + 1, ?)', 0, undefined, undefined],
+  ['INSERT INTO "usr"("id", "secret") VALUES (1.5, ?)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7)', 0, '7', undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = -7', 0, '-7', undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = 7 + 1', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, 8)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ?, "id" = 9 WHERE "id" = 7', 0, '9', undefined],
   // A parameter that stands in no row.
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)', 1, undefined, undefined],
   ['DELETE FROM "usr" WHERE "id" IN (?)', 0, undefined, undefined],
@@ -25,11 +41,11 @@ const CASES: [sql: string, index: number, id: unknown, name: unknown][] = [
 describe.each(databases)('the row of a parameter, as %s has it', (database) => {
   it.each(CASES)('%s: parameter %d', (sql, index, id, name) => {
     const [statement] = readerOf(database).read(inDialect(database, sql))
-    const row = rowOfParameter(statement, PARAMETERS, index)
+    const row = rowOfParameter({ statement, sql: inDialect(database, sql), parameters: PARAMETERS }, index)
     expect([row('id'), row('name'), row('nothing')]).toEqual([id, name, undefined])
   })
 })
 
 it('nothing is known without a statement', () => {
-  expect(rowOfParameter(undefined, PARAMETERS, 0)('id')).toBeUndefined()
+  expect(rowOfParameter({ statement: undefined, sql: '', parameters: PARAMETERS }, 0)('id')).toBeUndefined()
 })

@@ -47,14 +47,20 @@ export const keyPolicy: Command = {
 }
 
 /** How a column asks KMS: under its settings of now, and to open under those of before. */
-function usesOf({ recipe, scheme }: BoundColumn): Use[] {
+function usesOf({ recipes, scheme, name }: BoundColumn): Use[] {
+  const { constant: recipe } = recipes
+  if (!recipe) {
+    throw new UsageError(
+      `${name} is bound to its row or keyed by it: its encryption contexts depend on the rows, and the policy cannot list them. See docs/row-binding.md for one with a condition per tenant.`,
+    )
+  }
   const { keyId, mode, scopes } = recipe
   const earlier = scheme.options.previous ?? []
   return scopes.map((scope, index) => {
     const before = index === 0 ? undefined : earlier[index - 1]
     const modeOfThen = before?.mode ?? mode
     return {
-      key: before?.keyId ?? keyId,
+      key: typeof before?.keyId === 'string' ? before.keyId : keyId,
       mode: modeOfThen,
       context: modeOfThen === 'direct' ? scope.directContext : scope.context,
       seals: index === 0,

@@ -1,0 +1,121 @@
+import { type EncryptionContext, serialiseContext } from './context'
+import { AAD_START, Scope, type Tally } from './scope'
+
+/** The pairs of a scope that are the same in every row. */
+export interface FixedPairs {
+  readonly context: EncryptionContext
+  readonly binding: EncryptionContext
+}
+
+/** A data key's part of a scope, which many rows share. */
+interface Keyed {
+  readonly context: EncryptionContext
+  readonly contextKey: string
+}
+
+/** Contexts that are remembered: with the maximum of data keys in memory, about as many are in use. */
+const MAX_CONTEXTS = 1_000
+
+/**
+ * Makes the scopes of rows whose values are bound to their row (`boundTo.row`) or keyed by it (`keyPer`). Only the
+ * values of those pairs differ from row to row, so everything else is serialised once.
+ */
+export class ScopeTemplate {
+  readonly #fixed: FixedPairs
+  readonly #keys: readonly string[]
+  readonly #rowNames: readonly string[]
+  readonly #tally: Tally | undefined
+  /** What stands in the AAD before each value, in the order of the AAD; and behind the last. */
+  readonly #before: Buffer[]
+  readonly #end: Buffer
+  /** Places of the values in that order. */
+  readonly #order: readonly number[]
+  readonly #contexts = new Map<string, Keyed>()
+
+  /**
+   * @param keys names of the pairs of `keyPer`.
+   * @param rowNames names of the pairs of `boundTo.row`, before `row.` is put in front.
+   */
+  constructor(fixed: FixedPairs, keys: readonly string[], rowNames: readonly string[], tally?: Tally) {
+    this.#fixed = fixed
+    this.#keys = keys
+    this.#rowNames = rowNames.map((name) => `row.${name}`)
+    this.#tally = tally
+    const varying = [...this.#keys, ...this.#rowNames]
+    const all = { ...fixed.context, ...fixed.binding }
+    const named = [...Object.keys(all), ...varying]
+      .map((name) => ({ bytes: Buffer.from(name), name }))
+      .sort((a, b) => a.bytes.compare(b.bytes))
+    const order: number[] = []
+    const before: Buffer[] = []
+    let pieces: Buffer[] = [AAD_START, uint16(named.length)]
+    for (const { name, bytes } of named) {
+      pieces.push(uint16(bytes.length), bytes)
+      const place = varying.indexOf(name)
+      if (place < 0) {
+        const value = Buffer.from(all[name] ?? '')
+        pieces.push(uint16(value.length), value)
+      } else {
+        order.push(place)
+        before.push(Buffer.concat(pieces))
+        pieces = []
+      }
+    }
+    this.#order = order
+    this.#before = before
+    this.#end = Buffer.concat(pieces)
+  }
+
+  /** @param values those of `keys`, then those of `rowNames`. */
+  of(values: readonly string[]): Scope {
+    const { context, contextKey } = this.#keyed(values)
+    const binding = { ...this.#fixed.binding }
+    for (const [index, name] of this.#rowNames.entries()) {
+      binding[name] = values[this.#keys.length + index] ?? ''
+    }
+    return new Scope(context, binding, this.#tally, { contextKey, aad: this.#aad(values) })
+  }
+
+  #keyed(values: readonly string[]): Keyed {
+    // Lengths in front, so that no two lists of values give one text.
+    let id = ''
+    for (let index = 0; index < this.#keys.length; index++) {
+      const value = values[index] ?? ''
+      id += `${value.length}:${value}`
+    }
+    let keyed = this.#contexts.get(id)
+    if (!keyed) {
+      const context = { ...this.#fixed.context }
+      for (const [index, name] of this.#keys.entries()) context[name] = values[index] ?? ''
+      keyed = { context, contextKey: serialiseContext(context).toString('latin1') }
+      if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.clear()
+      this.#contexts.set(id, keyed)
+    }
+    return keyed
+  }
+
+  #aad(values: readonly string[]): Buffer {
+    const lengths: number[] = []
+    let size = this.#end.length
+    for (let at = 0; at < this.#order.length; at++) {
+      const length = Buffer.byteLength(values[this.#order[at] ?? 0] ?? '')
+      lengths.push(length)
+      size += (this.#before[at]?.length ?? 0) + 2 + length
+    }
+    const aad = Buffer.allocUnsafe(size)
+    let end = 0
+    for (let at = 0; at < this.#order.length; at++) {
+      end += this.#before[at]?.copy(aad, end) ?? 0
+      end = aad.writeUInt16BE(lengths[at] ?? 0, end)
+      end += aad.write(values[this.#order[at] ?? 0] ?? '', end)
+    }
+    this.#end.copy(aad, end)
+    return aad
+  }
+}
+
+function uint16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeUInt16BE(value)
+  return bytes
+}

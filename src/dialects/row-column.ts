@@ -1,0 +1,42 @@
+import { type RowValueForm } from '../column/row-value'
+
+/** A column that values are to be bound to or keyed by, as the catalogue of the database has it. */
+export interface RowColumn {
+  /** As the database has it, for people. */
+  readonly type: string
+  /** How its values are written as text. A string says why that is not the same everywhere. */
+  readonly form: RowValueForm | string
+  readonly isNullable: boolean
+  /** What of the database changes it, for people; `undefined` if the catalogue tells of nothing. */
+  readonly changedBy: string | undefined
+}
+
+/** An integer of so many bits. */
+export function integer(bits: number, isUnsigned = false): RowValueForm {
+  const size = BigInt(bits)
+  return isUnsigned
+    ? { kind: 'integer', min: 0n, max: 2n ** size - 1n }
+    : { kind: 'integer', min: -(2n ** (size - 1n)), max: 2n ** (size - 1n) - 1n }
+}
+
+/** Why a text column cannot be bound to. */
+export function inexact(collation: string, remedy: string): string {
+  return `compares texts as equal that are not the same (collation ${collation}): a row could be found, and written, under another spelling. ${remedy}`
+}
+
+/** The trigger, of those with these texts, that assigns a column of the row before it is stored. */
+export function assigningTrigger(
+  triggers: readonly { name: string; text: string }[],
+  column: string,
+): string | undefined {
+  const name = column.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+  const assigns = new RegExp(`\\bNEW\\s*\\.\\s*["\`]?${name}["\`]?\\s*:?=(?!=)`, 'i')
+  return triggers.find(({ text }) => assigns.test(withoutConditions(text)))?.name
+}
+
+/** `IF NEW.a = 1 THEN` compares and does not assign. */
+function withoutConditions(text: string): string {
+  return text
+    .replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
+    .replace(/\b(?:IF|ELSIF|ELSEIF|WHEN|CASE)\b[\s\S]*?\b(?:THEN|END)\b/gi, ' ')
+}

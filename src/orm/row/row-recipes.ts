@@ -1,0 +1,124 @@
+import { type Recipe } from '../../cipher/cipher'
+import { type EncryptionContext } from '../../cipher/context'
+import { checkPairName } from '../../cipher/pairs'
+import { type Scope, type Tally } from '../../cipher/scope'
+import { ScopeTemplate } from '../../cipher/scope-template'
+import { type RowProperty } from '../../column/row-properties'
+import { type KeyId } from '../../column/options'
+import { KmsEncryptionError, RowUnknownError } from '../../errors'
+import { type Recipes, type RowRecipe, type RowValues } from '../recipe'
+import { type BindableColumn } from './bindable-column'
+import { keyIdFor } from './key-id'
+
+/** What the values of a column are bound to under one setting, current or previous. */
+export interface RowSetting {
+  readonly context: EncryptionContext
+  readonly binding: EncryptionContext
+  readonly row: readonly RowProperty[]
+  readonly keyPer: readonly RowProperty[]
+}
+
+/** How values are encrypted, whatever row they are for. */
+export type Sealing = Omit<Recipe, 'keyId' | 'scope'> & { readonly keyId: KeyId }
+
+/** A setting whose properties are known as columns. */
+class BoundSetting {
+  /** In the order of the template's values. */
+  readonly columns: readonly BindableColumn[]
+  readonly #template: ScopeTemplate
+
+  constructor(
+    { context, binding, row, keyPer }: RowSetting,
+    columnOf: (property: string, option: string) => BindableColumn,
+    tally: Tally,
+    place: { entity: string; property: string },
+  ) {
+    const named = (properties: readonly RowProperty[], option: string): [string, BindableColumn][] =>
+      properties.map(({ name, property }) => {
+        const column = columnOf(property, option)
+        return [name ?? column.name, column]
+      })
+    const keys = named(keyPer, 'keyPer')
+    const rows = named(row, 'boundTo.row')
+    for (const [name] of keys) checkPairName(name, context, place)
+    for (const [name] of rows) checkPairName(name, context, place)
+    this.columns = [...keys, ...rows].map(([, column]) => column)
+    const names = (pairs: readonly [string, BindableColumn][]): string[] => pairs.map(([name]) => name)
+    this.#template = new ScopeTemplate({ context, binding }, names(keys), names(rows), tally)
+  }
+
+  scopeOf(row: RowValues): Scope {
+    const texts: string[] = []
+    for (const column of this.columns) texts.push(column.textOf(row(column.name)))
+    return this.#template.of(texts)
+  }
+}
+
+/** The recipes of a column whose values are bound to their row, or keyed by it; now or in `previous` settings. */
+export class RowRecipes implements Recipes {
+  readonly constant = undefined
+  readonly mode: Recipe['mode']
+  readonly #sealing: Sealing
+  readonly #settings: readonly RowSetting[]
+  readonly #tally: Tally
+  readonly #place: { entity: string; property: string }
+  #current: BoundSetting | undefined
+  #previous: readonly BoundSetting[] = []
+
+  constructor(
+    sealing: Sealing,
+    settings: readonly RowSetting[],
+    tally: Tally,
+    place: { entity: string; property: string },
+  ) {
+    this.mode = sealing.mode
+    this.#sealing = sealing
+    this.#settings = settings
+    this.#tally = tally
+    this.#place = place
+  }
+
+  get keyId(): string | undefined {
+    const { keyId } = this.#sealing
+    return typeof keyId === 'string' ? keyId : undefined
+  }
+
+  /** Finds the columns, once the metadata of the entity is complete. Throws for properties that cannot be bound to. */
+  resolve(columnOf: (property: string, option: string) => BindableColumn): void {
+    const [current, ...previous] = this.#settings.map(
+      (setting) => new BoundSetting(setting, columnOf, this.#tally, this.#place),
+    )
+    this.#current = current
+    this.#previous = previous
+  }
+
+  get dependsOn(): readonly BindableColumn[] {
+    return this.#current?.columns ?? []
+  }
+
+  get opensBy(): readonly BindableColumn[] {
+    return [...new Set([...this.dependsOn, ...this.#previous.flatMap(({ columns }) => columns)])]
+  }
+
+  of(row: RowValues): RowRecipe {
+    if (!this.#current) throw new RowUnknownError('the DataSource is not initialised', this.#place)
+    try {
+      const scope = this.#current.scopeOf(row)
+      const previous = this.#previous.flatMap((setting) => scopeIfKnown(setting, row))
+      const keyId = keyIdFor(this.#sealing.keyId, scope, this.#place)
+      return { ...this.#sealing, keyId, scope, scopes: [scope, ...previous] }
+    } catch (error) {
+      throw error instanceof KmsEncryptionError ? error.at(this.#place) : error
+    }
+  }
+}
+
+/** A row need not have what only its earlier values were bound to. */
+function scopeIfKnown(setting: BoundSetting, row: RowValues): Scope[] {
+  try {
+    return [setting.scopeOf(row)]
+  } catch (error) {
+    if (error instanceof RowUnknownError) return []
+    throw error
+  }
+}
