@@ -1,6 +1,7 @@
 import { channels, type ValueEvent } from '../diagnostics'
 import { KeyTableUnavailableError } from '../errors'
 import { type Caller, type KeyService } from '../kms/key-service'
+import { type IndexPlace } from './blind-index'
 import { asCiphertext, type CiphertextBytes } from './bytes'
 import { type Ciphertext, parse, type Parsed, StoredKeyCiphertext } from './ciphertext'
 import { type DataKey } from './data-keys/data-key'
@@ -189,6 +190,24 @@ export class Cipher {
   async decrypt(stored: Buffer | Parsed, scope: Scope): Promise<Buffer> {
     const parsed = parsedOf(stored)
     return this.decryptNow(parsed, scope) ?? (await this.load(parsed, scope))(parsed, scope)
+  }
+
+  /**
+   * The key of a blind index, derived from the stored data key of purpose `index` for the context of the scope; without
+   * asking KMS or the store, or else `undefined`.
+   */
+  indexKeyNow(keyId: string, scope: Scope, place: IndexPlace): Buffer | undefined {
+    return this.#stored.current.get(keyId, scope, 'index')?.indexKey(place)
+  }
+
+  /**
+   * The same, where that data key is fetched first, and made on first need: there is one for each context, whatever its
+   * age and however many processes make it at the same time. Throws `ForgedDataKeyError` if it is under another KMS key.
+   */
+  async indexKey(keyId: string, scope: Scope, place: IndexPlace): Promise<Buffer> {
+    const wanted = { keyId, scope, purpose: 'index' } as const
+    const key = this.#stored.current.get(keyId, scope, 'index') ?? (await this.#stored.current.acquire(wanted))
+    return key.indexKey(place)
   }
 
   /** Opens the values of a page together; see `Opening`. */

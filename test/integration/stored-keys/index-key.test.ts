@@ -1,0 +1,48 @@
+import { Entity, PrimaryGeneratedColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { boundColumns } from '../../../src/orm/bound-columns'
+import { describeDatabases } from '../../support/databases'
+import { startApplication, type TestApplication } from '../../support/encryption'
+
+@Entity()
+class Note {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted() text!: string
+}
+
+const PLACE = { table: 'note', column: 'text', index: 'text_index' }
+
+describeDatabases('The key of a blind index', (db) => {
+  let app: TestApplication
+
+  beforeEach(async () => {
+    app = await startApplication(db(), [Note], { dataKeys: { maxAge: 1 } })
+  })
+  afterEach(() => app.stop())
+
+  const keyOf = ({ dataSource }: Pick<TestApplication, 'dataSource'>): Promise<Buffer> => {
+    const [column] = boundColumns(dataSource.getMetadata(Note))
+    return column!.cipher.indexKey(column!.recipe.keyId, column!.recipe.scope, PLACE)
+  }
+
+  test('is the same for all processes that make it at the same time, and for later ones', async () => {
+    const others = await Promise.all(Array.from({ length: 4 }, () => app.restart()))
+    const keys = await Promise.all(others.map(keyOf))
+    keys.push(await keyOf(await app.restart({ dataKeys: 'stored' })))
+    expect(new Set(keys.map((key) => key.toString('hex'))).size).toBe(1)
+    expect(await db().rawQuery("SELECT id FROM kms_data_key WHERE purpose = 'index'")).toHaveLength(1)
+  })
+
+  test('is at hand from then on', async () => {
+    const key = await keyOf(app)
+    const [column] = boundColumns(app.dataSource.getMetadata(Note))
+    expect(column!.cipher.indexKeyNow(column!.recipe.keyId, column!.recipe.scope, PLACE)).toEqual(key)
+  })
+
+  test('is not another one where it is under another KMS key', async () => {
+    await keyOf(app)
+    await expect(keyOf(await app.restart({ keyId: await app.createKey() }))).rejects.toMatchObject({
+      code: 'DATA_KEY_FORGED',
+    })
+  })
+})
