@@ -206,7 +206,8 @@ export class Cipher {
    */
   async indexKey(keyId: string, scope: Scope, place: IndexPlace): Promise<Buffer> {
     const wanted = { keyId, scope, purpose: 'index' } as const
-    const key = this.#stored.current.get(keyId, scope, 'index') ?? (await this.#stored.current.acquire(wanted))
+    const key =
+      this.#stored.current.get(keyId, scope, 'index') ?? (await this.#stored.current.acquire(wanted))
     return key.indexKey(place)
   }
 

@@ -1,6 +1,7 @@
 import { type DataSource, type DataSourceOptions, type EntityMetadata, type ObjectLiteral } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
 import { type EncryptionContext } from '../cipher/context'
+import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
 import { type KeyId, type OnUndecryptable, type PreviousSettings } from '../column/options'
@@ -14,6 +15,7 @@ import { boundTable } from './bound-table'
 import { guardCachedResults } from './cached-results'
 import { deliveryOf, storedType } from './column-type'
 import { checkDeclarations, refuseBorrowed, refuseDuplicates } from './declarations'
+import { EmptyingGuard } from './key-table/emptying'
 import { keyTableEntity, KEY_TABLE_ENTITY } from './key-table/entity'
 import { fixNames } from './key-table/fixed-names'
 import { keepKeyTable } from './key-table/kept-table'
@@ -67,6 +69,8 @@ export class DataSourceBinding {
   readonly #defaults: ColumnDefaults
   readonly #withoutBinding: () => void
   readonly #keyTable: KeyTable
+  /** Where new values are sealed under stored data keys. */
+  readonly #sealing: { readonly keys: StoredKeys; readonly emptying: EmptyingGuard } | undefined
   #keyEntity: ReturnType<typeof keyTableEntity> | undefined
   readonly #opened = new OpenedResults()
   readonly #raw = new RawQueries()
@@ -92,6 +96,9 @@ export class DataSourceBinding {
     keyTables.set(dataSource, this.#keyTable)
     const { maxAge: renewAfter, lease } = defaults.dataKeys
     this.#cipher = cipher.withStore(this.#keyTable, { renewAfter, lease })
+    const { storedKeys: keys } = this.#cipher
+    const emptying = new EmptyingGuard(dataSource, this.#keyTable)
+    this.#sealing = defaults.dataKeys.seals && keys ? { keys, emptying } : undefined
     new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
       this.#change()
       refuseDuplicates(dataSource)
@@ -202,7 +209,7 @@ export class DataSourceBinding {
           () => this.#statements,
           (sql) => this.#read?.read(sql),
           () => this.#rows,
-          this.#defaults.dataKeys.seals ? this.#cipher.storedKeys : undefined,
+          this.#sealing,
         ),
     )
     ours.add(runnerOf(driver))

@@ -1,22 +1,14 @@
 import { type QueryRunner } from 'typeorm'
 import { type StoredKeys } from '../cipher/data-keys/stored-keys'
+import { type EmptyingGuard } from './key-table/emptying'
 import { KeyWatch } from './key-table/key-watch'
 import { type ResultOpener } from './read/result-opener'
 import { type RowColumns } from './row/row-columns'
 import { type StatementGuard } from './statement-guard'
 import { type Statement } from './statement/statement'
+import { guarded, type Query } from './unguarded-query'
 import { hasPending, sealAll } from './write/parameters'
 import { SealedAhead } from './write/sealed-ahead'
-
-type Query = (...args: unknown[]) => Promise<unknown>
-
-/** The `query` that each runner had. */
-const guarded = new WeakMap<QueryRunner, Query>()
-
-/** Sends a statement as it is, and does not wait for those before it. */
-export function unguardedQuery(queryRunner: QueryRunner): Query {
-  return guarded.get(queryRunner) ?? (queryRunner.query.bind(queryRunner) as Query)
-}
 
 /** TypeORM's statements that end a transaction, or a part of one. */
 const END_OF_TRANSACTION = /^(COMMIT|ROLLBACK|RELEASE)\b/
@@ -34,7 +26,7 @@ export function guardQueryRunner(
   statements: () => StatementGuard | undefined,
   read: (sql: string) => Statement | undefined,
   rows: () => RowColumns | undefined,
-  storedKeys: StoredKeys | undefined,
+  keyTable: { readonly keys: StoredKeys; readonly emptying: EmptyingGuard } | undefined,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
@@ -43,7 +35,9 @@ export function guardQueryRunner(
   guarded.set(queryRunner, query)
   const inOrder = new Order()
   const ahead = SealedAhead.of(queryRunner)
-  const watch = storedKeys && new KeyWatch(storedKeys)
+  const keys = keyTable?.keys
+  const watch = keys && new KeyWatch(keys)
+  let isClearing = false
   const guardedQuery = async (sql: string, parameters?: unknown, structured = false): Promise<unknown> => {
     // Before anything is awaited.
     const opener = structured ? results() : undefined
@@ -51,7 +45,7 @@ export function guardQueryRunner(
     const pending = hasPending(parameters)
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
-    const mark = pending ? storedKeys?.mark() : undefined
+    const mark = pending ? keys?.mark() : undefined
     const seal = (): unknown => {
       const bound = structured ? rows() : undefined
       if (bound?.areUsed) statements()?.checkRows(sql, (table) => bound.uniqueKeys(table))
@@ -63,11 +57,16 @@ export function guardQueryRunner(
     const unchecked = structured && rows()?.areChecked === false && rows()?.isUncheckedIn(read(sql))
     let sealed = unchecked ? rows()?.check({ query }).then(seal) : seal()
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
+    const isEmptying =
+      keyTable?.emptying.concerns(sql) === true &&
+      !isClearing &&
+      (await keyTable.emptying.check(sql, queryRunner, query))
     const answer = watch
       ? watch.send(sql, mark, () => query(sql, sealed, structured))
       : query(sql, sealed, structured)
     ahead.workLater()
     const result = await answer
+    if (isEmptying) keys?.clear()
     const opening = isOpened ? opener?.open(sql, rowsOf(result)) : undefined
     if (opening) await opening
     return result
@@ -78,12 +77,28 @@ export function guardQueryRunner(
     statements()?.check(sql, parameters)
     return stream(sql, parameters, ...rest)
   }
+  // All tables go, the values with the keys.
+  const clearDatabase = queryRunner.clearDatabase.bind(queryRunner)
+  const guardedClear: QueryRunner['clearDatabase'] = async (...database) => {
+    isClearing = true
+    try {
+      await clearDatabase(...database)
+    } finally {
+      isClearing = false
+      keys?.clear()
+    }
+  }
   const release = queryRunner.release.bind(queryRunner)
   const guardedRelease: QueryRunner['release'] = () => {
     ahead.clear()
     return release()
   }
-  return Object.assign(queryRunner, { query: guardedQuery, stream: guardedStream, release: guardedRelease })
+  return Object.assign(queryRunner, {
+    query: guardedQuery,
+    stream: guardedStream,
+    release: guardedRelease,
+    clearDatabase: guardedClear,
+  })
 }
 
 /**
