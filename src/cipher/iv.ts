@@ -10,7 +10,7 @@ const pool = Buffer.alloc(IV_LENGTH * 64)
  * Milliseconds for which they are used. A virtual machine that stood still when a snapshot was made of it draws new
  * ones when it is resumed: two that are resumed from one snapshot would use the same under one data key.
  */
-export const MAX_AGE = 1
+export const MAX_AGE = 10
 let next = pool.length
 let drawnAt = 0
 

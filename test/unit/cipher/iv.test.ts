@@ -10,7 +10,7 @@ describe('IVs', () => {
     for (let count = 1; count <= 5_000; count++) {
       seen.add(nextIv().toString('hex'))
       expect(ivsAhead()).toBeLessThan(64)
-      now += 0.01
+      now += MAX_AGE / 100
     }
     expect(seen.size).toBe(5_000)
     expect(seen.has('00'.repeat(12))).toBe(false)
