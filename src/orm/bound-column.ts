@@ -27,6 +27,7 @@ import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { isOwnCiphertext } from './write/own-ciphertext'
 import { persist } from './write/persist'
+import { PendingCiphertext } from './write/tokens'
 
 /**
  * One encrypted column of one DataSource: its names, its values' type, and how the values of a row are encrypted.
@@ -85,6 +86,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
 
   /** TypeORM reads the value of an entity, maybe to compare it with that of its row next. */
   compareNext(value: unknown): void {
+    if (typeof value === 'object' && value !== null) this.#comparison.forget(value)
     if (SealedValue.exists) this.#comparison.beginWithEntity(value)
   }
 
@@ -96,6 +98,17 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   /** For TypeORM: the value of a row. */
   from(stored: unknown): unknown {
     return this.#hydration.from(stored)
+  }
+
+  /** Keeps what an announced value was serialised to for its statement, if it cannot change until then. */
+  keep(value: unknown, plaintext: Plaintext): void {
+    this.#comparison.keep(value, plaintext)
+  }
+
+  /** What `save` copies for a statement instead of a value: that which was kept, as it does not serialise copies. */
+  forStatement(value: unknown): unknown {
+    const plaintext = this.#comparison.take(value)
+    return plaintext === undefined ? value : new PendingCiphertext(this, plaintext)
   }
 
   /** A value on its way into a statement. */

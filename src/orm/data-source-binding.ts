@@ -384,6 +384,8 @@ function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
     }
     return value
   }
+  const createValueMap = metadata.createValueMap.bind(metadata)
+  metadata.createValueMap = (value: unknown, ...rest) => createValueMap(bound.forStatement(value), ...rest)
 }
 
 /** `upsert` by an encrypted column would never find the row; MySQL does not even look at the conflict paths. */

@@ -8,6 +8,7 @@ import {
 import { openSealed } from './read/after-load'
 import { SealedValue } from './sealed-value'
 import { announceInsert, announceUpdate } from './write/announcement'
+import { settle } from './write/settled'
 
 /**
  * The entity subscriber. Before insert and update it refuses values that cannot be stored and fetches the data
@@ -17,6 +18,7 @@ import { announceInsert, announceUpdate } from './write/announcement'
 @EventSubscriber()
 export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
   beforeInsert({ entity, metadata, queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    settle(queryRunner, isOurs)
     return (entity as ObjectLiteral | undefined) && announceInsert(queryRunner, metadata, entity)
   }
 
@@ -26,6 +28,7 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
     queryRunner,
     updatedColumns,
   }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
+    settle(queryRunner, isOurs)
     return entity && announceUpdate(queryRunner, metadata, entity, updatedColumns)
   }
 
@@ -33,4 +36,8 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
   get afterLoad(): typeof openSealed | undefined {
     return SealedValue.exists ? openSealed : undefined
   }
+}
+
+function isOurs(subscriber: object): boolean {
+  return subscriber instanceof KmsEncryptionSubscriber
 }

@@ -11,7 +11,7 @@ import { SealedAhead } from './sealed-ahead'
 
 /*
  * Before the first statement of a save its values are checked and their data keys fetched, so that trouble shows
- * early. Each is serialised once for that, and once more for its statement (`persist`).
+ * early. Each is serialised for that, and once more for its statement (`persist`) if it may change until then.
  */
 
 /** Announces the values of an entity that is to be inserted. */
@@ -22,6 +22,7 @@ export function announceInsert(
 ): Promise<unknown> | undefined {
   const values = valuesIn(entity, boundColumns(metadata)).map(({ column, value }) => ({
     column,
+    value,
     plaintext: column.serialise(value),
     isStored: column.metadata.isInsert,
   }))
@@ -42,11 +43,13 @@ export function announceUpdate(
       ? // `save` has just compared them, and so serialised them.
         valuesIn(entity, stored).map(({ column, value }) => ({
           column,
+          value,
           plaintext: column.serialiseCompared(value),
           isStored: true,
         }))
       : valuesIn(entity, columns).map(({ column, value }) => ({
           column,
+          value,
           plaintext: column.serialise(value),
           isStored: false,
         }))
@@ -55,6 +58,7 @@ export function announceUpdate(
 
 interface Value {
   readonly column: BoundColumn
+  readonly value: unknown
   readonly plaintext: Plaintext
   readonly isStored: boolean
 }
@@ -78,7 +82,8 @@ function announce(
 ): Promise<unknown> | undefined {
   const ahead = SealedAhead.of(queryRunner)
   const waiting: (Promise<unknown> | undefined)[] = []
-  for (const { column, plaintext, isStored } of values) {
+  for (const { column, value, plaintext, isStored } of values) {
+    column.keep(value, plaintext)
     const recipe = recipeOf(column, metadata, entity)
     if (!recipe) continue
     waiting.push(column.prepare(recipe))

@@ -3,14 +3,15 @@ import { type Plaintext } from '../../column/types'
 import { InvalidValueError, ValueTooLargeError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
+import { areSettled } from './settled'
 import { ComparisonToken } from './tokens'
 
 /**
  * What TypeORM gets for a value where it compares or searches. `save` compares the value of the row with that of
  * the entity, twice: before the before-events and after them. Listeners may change the entity's value in between, a
  * Buffer or an object also in place, so it is serialised as it then is, and once more for its statement, for which
- * TypeORM copies objects. The row holds what it held when it was loaded, whoever changes the copy of it: that is
- * serialised once.
+ * TypeORM copies objects. Where the application has no such listener, it is serialised once. The row holds what it held
+ * when it was loaded, whoever changes the copy of it: that is serialised once.
  */
 export class Comparison {
   readonly #column: EncryptedColumn
@@ -22,6 +23,8 @@ export class Comparison {
   #marker: unknown
   /** What objects of entities were serialised to when they were last compared. */
   readonly #compared = new WeakMap<object, Plaintext>()
+  /** Those of them that nobody changes before their statement. */
+  readonly #settled = new WeakSet()
   /** What objects of rows were serialised to. */
   readonly #rows = new WeakMap<object, Plaintext>()
   /** The value that is asked for is that of a row. */
@@ -68,6 +71,24 @@ export class Comparison {
     })
   }
 
+  /** Keeps what an announced value was serialised to for its statement, if no listener can change it any more. */
+  keep(value: unknown, plaintext: Plaintext): void {
+    if (typeof value !== 'object' || value === null || typeof plaintext !== 'string' || !areSettled()) return
+    this.#compared.set(value, plaintext)
+    this.#settled.add(value)
+  }
+
+  /** What was kept for the statement of a value, which is on its way into it. */
+  take(value: unknown): Plaintext | undefined {
+    if (typeof value !== 'object' || value === null || !this.#settled.delete(value)) return undefined
+    return this.#compared.get(value)
+  }
+
+  /** TypeORM reads the value of an entity: of another save, it may have changed since the one that kept it. */
+  forget(value: object): void {
+    if (!areSettled()) this.#settled.delete(value)
+  }
+
   /** Equal values give the same object. */
   to(value: unknown): unknown {
     if (value === null || value === undefined || value instanceof ComparisonToken) return value
@@ -104,7 +125,8 @@ export class Comparison {
    */
   #comparable(value: unknown): Plaintext | undefined {
     const object = typeof value === 'object' && value !== null ? value : undefined
-    const known = object && this.#isOfRow ? this.#rows.get(object) : undefined
+    const known =
+      object && (this.#isOfRow ? this.#rows : areSettled() ? this.#compared : undefined)?.get(object)
     if (known !== undefined) return known
     try {
       const plaintext = this.#column.serialise(value)
