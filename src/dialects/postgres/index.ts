@@ -24,7 +24,8 @@ export const postgres: Dialect = {
   isStorableText: (text) => !text.includes(0),
   placeholder: (position) => `$${position}`,
   bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
-  bytesLiteral: (hex) => `'\\x${hex}'::bytea`,
+  // Whatever standard_conforming_strings says.
+  bytesLiteral: (hex) => `decode('${hex}', 'hex')`,
   lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,

@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { type NoPrimaryKeyError } from '../../errors'
 import { type KeyName, type TableName } from '../dialect'
 import { checkIdentity, unpageable } from '../rows/key-identity'
 import { type KeyColumn, type Parameters } from '../rows/key-order'
@@ -40,8 +41,26 @@ export async function readKeys(
   const isCertain =
     found.every(({ column }) => column.not_null) &&
     (await Promise.all(tables.map((id) => hasUniqueIndex(query, id, numbers)))).every(Boolean)
-  if (!isCertain) await checkIdentity(query, table.sql, keys)
+  if (!isCertain) {
+    await checkIdentity(query, table.sql, keys).catch((error: unknown) => {
+      throw isIncomparable(error) ? incomparable(found, error) : error
+    })
+  }
   return keys
+}
+
+/** `undefined_function`: json, xml and shapes have no order, and can be no key of the database's own. */
+function isIncomparable(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === '42883'
+}
+
+function incomparable(keys: readonly KeyColumn[], { message }: Error): NoPrimaryKeyError {
+  const named = keys.find(({ type }) => message.endsWith(`type ${type}`))
+  const list = (of: (key: KeyColumn) => string): string => (named ? [named] : keys).map(of).join(', ')
+  return unpageable(
+    list(({ property }) => property),
+    list(({ type }) => type),
+  )
 }
 
 function keyColumn(property: string, sql: string, type: string): KeyColumn {

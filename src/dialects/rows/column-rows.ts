@@ -57,6 +57,8 @@ export function rowId(key: readonly unknown[]): string {
   return key.length === 1 ? idOf(key[0]) : JSON.stringify(key.map(idOf))
 }
 
+/** On SQLite the number 1, the text '1' and the byte '1' are three keys. */
 function idOf(value: unknown): string {
-  return Buffer.isBuffer(value) ? `x${value.toString('latin1')}` : `t${String(value)}`
+  if (Buffer.isBuffer(value)) return `x${value.toString('latin1')}`
+  return `${typeof value === 'object' ? 't' : 'n'}${String(value)}`
 }

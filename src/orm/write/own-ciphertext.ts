@@ -1,31 +1,43 @@
 import { parse } from '../../cipher/ciphertext'
-import { HEADER_LENGTH, PREFIX_LENGTH } from '../../cipher/format'
+import { HEADER_LENGTH, MAGIC, PREFIX_LENGTH, Suite } from '../../cipher/format'
 import { type Plaintext } from '../../column/types'
 
 /**
  * True if a value is itself a whole ciphertext under the KMS key that `sealed` is under: raw rows, or something else
- * that went around the decryption, are about to be encrypted a second time. Bytes, base64 and a JSON text of base64
- * are seen. Nearly every value is told by its first character.
+ * that went around the decryption, are about to be encrypted a second time. Bytes, base64, hexadecimal as drivers and
+ * databases print it, and a JSON text of these are seen. Nearly every value is told by its first character.
+ *
+ * Ciphertexts under stored data keys do not tell their KMS key: they, and what is to be stored under such a key, count
+ * as the column's own.
  */
 export function isOwnCiphertext(plaintext: Plaintext, sealed: Buffer): boolean {
   const bytes = typeof plaintext === 'string' ? bytesOfText(plaintext) : bytesOfBytes(plaintext)
-  return (
-    bytes !== undefined &&
-    parse(bytes).kind === 'ciphertext' &&
-    bytes.compare(sealed, PREFIX_LENGTH, HEADER_LENGTH, PREFIX_LENGTH, HEADER_LENGTH) === 0
-  )
+  if (bytes === undefined || parse(bytes).kind !== 'ciphertext') return false
+  if (bytes[SUITE] === Suite.StoredKey || sealed[SUITE] === Suite.StoredKey) return true
+  return bytes.compare(sealed, PREFIX_LENGTH, HEADER_LENGTH, PREFIX_LENGTH, HEADER_LENGTH) === 0
 }
 
+/** Where the suite stands. */
+const SUITE = PREFIX_LENGTH - 1
+
+/** How a ciphertext begins as text: in base64, or in hexadecimal as drivers and databases print it; in JSON, too. */
+const START = /^"?(?:wQE|(?:\\{1,2}x|0x)?c101)/i
+const FIRST = new Set(['w', 'c', 'C', '\\', '0', '"'])
+
 function bytesOfText(text: string): Buffer | undefined {
-  const base64 = text.startsWith('"wQE') && text.endsWith('"') ? text.slice(1, -1) : text
-  if (!base64.startsWith('wQE')) return undefined
-  const bytes = Buffer.from(base64, 'base64')
-  return bytes.toString('base64') === base64 ? bytes : undefined
+  if (!FIRST.has(text.charAt(0)) || !START.test(text)) return undefined
+  const whole = text.startsWith('"') && text.endsWith('"') ? text.slice(1, -1) : text
+  const hex = /^(?:\\{1,2}x|0x)?((?:[0-9a-f]{2})+)$/i.exec(whole)?.[1]
+  if (hex !== undefined) return Buffer.from(hex, 'hex')
+  const bytes = Buffer.from(whole, 'base64')
+  return bytes.toString('base64') === whole ? bytes : undefined
 }
 
 function bytesOfBytes(plaintext: Uint8Array): Buffer | undefined {
   const bytes = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.byteLength)
-  if (bytes[0] === 0xc1) return bytes
-  // The first digit of every ciphertext in base64.
-  return bytes[0] === 0x77 ? bytesOfText(bytes.toString('latin1')) : undefined
+  if (bytes[0] === MAGIC) return bytes
+  const start = bytes.toString('latin1', 0, LONGEST_START)
+  return START.test(start) ? bytesOfText(bytes.toString('latin1')) : undefined
 }
+
+const LONGEST_START = 8

@@ -161,6 +161,9 @@ const SQLITE_MIXED = [
   "''",
   '1e300',
 ]
+/** With three keys whose text is the same, for columns that convert nothing. */
+const SQLITE_EXACT = [...SQLITE_MIXED, "'1'", "x'31'"]
+
 const SQLITE: readonly KeyType[] = [
   { type: 'integer not null', values: numbers(-6, 6) },
   { type: 'bigint', values: ['NULL', '1', '9007199254740993', '9007199254740992', '-5'] },
@@ -168,8 +171,8 @@ const SQLITE: readonly KeyType[] = [
   { type: 'varchar(50) COLLATE NOCASE', values: ['NULL', ...TEXTS] },
   // The affinity of a column does not decide on what it holds.
   { type: 'int', values: [...SQLITE_MIXED, 'NULL'] },
-  { type: 'blob', values: [...SQLITE_MIXED, 'NULL'] },
-  { type: '', values: SQLITE_MIXED },
+  { type: 'blob', values: [...SQLITE_EXACT, 'NULL'] },
+  { type: '', values: SQLITE_EXACT },
   { type: 'datetime', values: texts('2024-01-01 10:00:00', '2024-01-01 10:00:00.000', '2024-01-01') },
 ]
 
