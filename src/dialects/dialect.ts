@@ -108,6 +108,8 @@ export interface Dialect {
    * Throws `NoPrimaryKeyError` for one that cannot, or that does not tell rows apart.
    */
   readKeys(queryRunner: QueryRunner, table: TableName, keys: readonly KeyName[]): Promise<KeyColumn[]>
+  /** True if `SELECT … FOR UPDATE` locks rows. Elsewhere one writer waits for the other. */
+  readonly locksRows: boolean
   /** Those of these columns that the table has, by name; none if there is no such table. */
   rowColumns(
     queryRunner: Queries,

@@ -3,10 +3,12 @@ import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { type EmptyingGuard } from './key-table/emptying'
 import { KeyWatch } from './key-table/key-watch'
 import { type ResultOpener } from './read/result-opener'
+import { LocatedUpdate } from './row/located-update'
 import { type RowColumns } from './row/row-columns'
 import { type StatementGuard } from './statement-guard'
 import { type Statement } from './statement/statement'
 import { guarded, type Query } from './unguarded-query'
+import { type SentStatement } from './write/parameter-rows'
 import { hasPending, sealAll } from './write/parameters'
 import { SealedAhead } from './write/sealed-ahead'
 
@@ -46,12 +48,14 @@ export function guardQueryRunner(
     if (structured) statements()?.check(sql, parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
     const mark = pending ? keys?.mark() : undefined
+    let update: LocatedUpdate | undefined
     const seal = (): unknown => {
       const bound = structured ? rows() : undefined
       if (bound?.areUsed) statements()?.checkRows(sql, (table) => bound.uniqueKeys(table))
-      return pending
-        ? sealAll(parameters, () => ({ statement: read(sql), sql, parameters }), ahead)
-        : parameters
+      if (!pending) return parameters
+      const sent = (): SentStatement => ({ statement: read(sql), sql, parameters })
+      update = bound?.areUsed ? LocatedUpdate.of(sent(), bound.connection(queryRunner, query)) : undefined
+      return update ? update.seal(ahead) : sealAll(parameters, sent, ahead)
     }
     // Its table was made since the DataSource was initialised.
     const unchecked = structured && rows()?.areChecked === false && rows()?.isUncheckedIn(read(sql))
@@ -61,11 +65,19 @@ export function guardQueryRunner(
       keyTable?.emptying.concerns(sql) === true &&
       !isClearing &&
       (await keyTable.emptying.check(sql, queryRunner, query))
-    const answer = watch
-      ? watch.send(sql, mark, () => query(sql, sealed, structured))
-      : query(sql, sealed, structured)
+    const send = (): Promise<unknown> => {
+      const text = update?.sql ?? sql
+      return watch
+        ? watch.send(sql, mark, () => query(text, sealed, structured))
+        : query(text, sealed, structured)
+    }
+    const answer = send()
     ahead.workLater()
-    const result = await answer
+    let result = await answer
+    while (update?.hasMissed(result) === true) {
+      sealed = await inOrder.next(update.seal(ahead))
+      result = await send()
+    }
     if (isEmptying) keys?.clear()
     const opening = isOpened ? opener?.open(sql, rowsOf(result)) : undefined
     if (opening) await opening

@@ -33,6 +33,7 @@ export const mysql: Dialect = {
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,
   rowColumns,
+  locksRows: true,
   uniqueKeys,
   openRows: MysqlRows.over.bind(MysqlRows),
   limitLockWait,

@@ -30,6 +30,7 @@ export const postgres: Dialect = {
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,
   rowColumns,
+  locksRows: true,
   uniqueKeys: () => Promise.resolve([]),
   openRows: PostgresRows.over.bind(PostgresRows),
   limitLockWait,

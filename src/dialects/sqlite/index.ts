@@ -46,6 +46,7 @@ export const sqlite: Dialect = {
   isTextSql: ({ name }) => `TYPEOF(${name}) = 'text'`,
   readKeys,
   rowColumns,
+  locksRows: false,
   uniqueKeys: () => Promise.resolve([]),
   openRows: SqliteRows.over.bind(SqliteRows),
   limitLockWait: (queryRunner, timeout) =>

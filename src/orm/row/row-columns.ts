@@ -1,4 +1,4 @@
-import { type DataSource } from 'typeorm'
+import { type DataSource, type QueryRunner } from 'typeorm'
 import { dialectOf } from '../../dialects'
 import { type Queries } from '../../dialects/dialect'
 import { type RowColumn } from '../../dialects/row-column'
@@ -6,6 +6,7 @@ import { InvalidOptionError } from '../../errors'
 import { type CatalogueTable, type Statement } from '../statement/statement'
 import { type ColumnMetadata } from '../typeorm-types'
 import { BindableColumn, bindableColumn } from './bindable-column'
+import { type Connection } from './located-update'
 
 /** Who wants to bind to a column, for errors. */
 interface User {
@@ -79,6 +80,17 @@ export class RowColumns {
   /** True if values are bound to a column of any table. */
   get areUsed(): boolean {
     return this.#known.size > 0
+  }
+
+  /** How to send statements of ours over a query runner. `query` is its own, unguarded. */
+  connection(runner: Pick<QueryRunner, 'isTransactionActive'>, query: Connection['query']): Connection {
+    const { driver, options } = this.#dataSource
+    return {
+      dialect: dialectOf(options.type),
+      escape: driver.escape.bind(driver),
+      isInTransaction: runner.isTransactionActive,
+      query,
+    }
   }
 
   /** Checks the columns of all tables that are there. Throws `InvalidOptionError`. */

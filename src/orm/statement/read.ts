@@ -61,6 +61,7 @@ function unreadable(reason: string): Statement {
     results: [],
     inserts: [],
     assignments: [],
+    updated: undefined,
     comparisons: [],
     conditions: [],
     repeated: new Map(),

@@ -84,6 +84,7 @@ class Resolver {
           nameEnd: use.end,
         }
       }),
+      updated: reader.verb === 'update' && reader.updates.length === 1 ? reader.updates[0] : undefined,
       comparisons: this.#comparisons(),
       conditions: conditionsOf(reader.result, index),
       repeated: repeatedPlaceholders(this.tokens),

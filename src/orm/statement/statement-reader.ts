@@ -3,7 +3,15 @@ import { type Name } from './names'
 import { QueryReader } from './query-reader'
 import { extend } from './row-runs'
 import { type NameUse, Query, type Scope, type ScopeTable, type Target } from './scope'
-import { type AssignedValue, type Conflict, type RowRun, type StatementKind } from './statement'
+import {
+  type AssignedValue,
+  type Clause,
+  type Conflict,
+  type RowRun,
+  type Span,
+  type StatementKind,
+  type Updated,
+} from './statement'
 import { Kind } from './tokens'
 
 /** An INSERT, before it is known what its columns are. */
@@ -33,6 +41,8 @@ const EXPRESSION: AssignedValue = { kind: 'expression' }
 export class StatementReader extends QueryReader {
   readonly inserts: ReadInsert[] = []
   readonly assignments: ReadAssignment[] = []
+  /** Of each UPDATE; `undefined` if more than its condition says which rows it changes. */
+  readonly updates: (Updated | undefined)[] = []
   /** What the rows of the statement are made of. */
   result: Query | undefined
   verb: StatementKind = 'other'
@@ -357,12 +367,16 @@ export class StatementReader extends QueryReader {
   #update(scope: Scope): void {
     this.#conflictWord()
     while (this.takeWord('LOW_PRIORITY', 'IGNORE')) continue
+    const { start } = this
     this.from(scope)
+    const table: Span = [start, this.end]
     this.#writesToTable(scope)
     this.expectWord('SET')
     this.#assignments({ scope, clause: 'set' })
-    if (this.takeWord('FROM')) this.from(scope)
-    this.#restOfWriting(scope)
+    const hasSources = this.takeWord('FROM')
+    if (hasSources) this.from(scope)
+    const condition = this.#restOfWriting(scope)
+    this.updates.push(condition && !hasSources ? { table, condition } : undefined)
   }
 
   #delete(scope: Scope): void {
@@ -396,11 +410,27 @@ export class StatementReader extends QueryReader {
     scope.tables.unshift(...targets.filter(({ alias, path }) => alias ?? !names.has(path?.at(-1)?.key)))
   }
 
-  #restOfWriting(scope: Scope): void {
+  /** Returns the condition, if it alone says which rows are meant. */
+  #restOfWriting(scope: Scope): Clause | undefined {
+    let condition: Clause | undefined
     if (this.takeWord('WHERE')) {
       if (this.takeWords('CURRENT', 'OF')) this.takeName()
-      else this.where(scope)
+      else condition = this.#condition(scope)
     }
+    const { at } = this
     this.orderAndLimit(scope)
+    return this.at === at ? condition : undefined
+  }
+
+  #condition(scope: Scope): Clause {
+    const { at, start } = this
+    this.where(scope)
+    const placeholders: Clause['placeholders'][number][] = []
+    for (let token = at; token < this.at; token++) {
+      if (this.tokens.kind(token) !== Kind.Placeholder) continue
+      const span: Span = [this.tokens.start(token), this.tokens.end(token)]
+      placeholders.push({ index: this.tokens.number(token), span })
+    }
+    return { span: [start, this.end], placeholders }
   }
 }

@@ -50,6 +50,8 @@ export interface Statement {
   readonly inserts: readonly Insert[]
   /** SET of an UPDATE or INSERT, ON CONFLICT … DO UPDATE SET, ON DUPLICATE KEY UPDATE. */
   readonly assignments: readonly Assignment[]
+  /** Of an UPDATE of one table, if its WHERE alone says which rows it changes. */
+  readonly updated: Updated | undefined
   /** Comparisons of encrypted columns, in WHERE, ON, HAVING and anywhere else. */
   readonly comparisons: readonly Comparison[]
   /**
@@ -103,6 +105,20 @@ export interface Insert {
   readonly isFromQuery: boolean
   /** ON CONFLICT … DO UPDATE, or ON DUPLICATE KEY UPDATE, if it has one. */
   readonly conflict: Conflict | undefined
+}
+
+/** Which rows an UPDATE changes. */
+export interface Updated {
+  /** The table with its alias. */
+  readonly table: Span
+  /** Behind WHERE. */
+  readonly condition: Clause
+}
+
+/** A piece of the text, with its placeholders in their order. */
+export interface Clause {
+  readonly span: Span
+  readonly placeholders: readonly { readonly index: number; readonly span: Span }[]
 }
 
 /** Which row an INSERT updates instead. */

@@ -6,15 +6,21 @@ type Cell = readonly [column: string, value: AssignedValue]
 
 /**
  * The values that a statement stores in the row which the parameter with this index goes into, as far as they are
- * parameters, too; and those by which an UPDATE finds it, where it can find only rows with that one.
+ * parameters, too; and those by which an UPDATE finds it, where it can find only rows with that one. `found`: what is
+ * known of the row besides.
  */
-export function rowOfParameter({ statement, sql, parameters }: SentStatement, index: number): RowValues {
+export function rowOfParameter(
+  { statement, sql, parameters }: SentStatement,
+  index: number,
+  found?: RowValues,
+): RowValues {
   const cells = statement ? cellsAround(statement, index) : []
   if (cells.length === 0) return () => undefined
   return (name) => {
-    const [, value] = cells.find(([column]) => column === name) ?? []
-    if (value) return valueOf(value, sql, parameters)
-    return statement?.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
+    const [, assigned] = cells.find(([column]) => column === name) ?? []
+    if (assigned) return valueOf(assigned, sql, parameters)
+    const value = statement?.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
+    return value ?? found?.(name)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type RowRecipe } from '../recipe'
+import { type RowRecipe, type RowValues } from '../recipe'
 import { rowOfParameter, type SentStatement } from './parameter-rows'
 import { type SealedAhead } from './sealed-ahead'
 import { ComparisonToken, PendingCiphertext } from './tokens'
@@ -15,11 +15,12 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
   return pending
 }
 
-/** At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
+/** `found`: what is known of the row besides. At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
 export function sealAll(
   parameters: readonly unknown[],
   sent: () => SentStatement,
   ahead: SealedAhead,
+  found?: RowValues,
 ): unknown[] | Promise<unknown[]> {
   const recipes: (RowRecipe | undefined)[] = []
   const waiting: Promise<unknown>[] = []
@@ -28,7 +29,7 @@ export function sealAll(
     const value = parameters[index]
     if (!(value instanceof PendingCiphertext)) continue
     const { column } = value
-    const recipe = column.recipes.constant ?? column.recipes.of(rowOfParameter(sent(), index))
+    const recipe = column.recipes.constant ?? column.recipes.of(rowOfParameter(sent(), index, found))
     recipes[index] = recipe
     const preparation = recipe === prepared ? undefined : column.prepare(recipe)
     if (preparation) waiting.push(preparation)

@@ -110,29 +110,27 @@ describeDatabases('values that are bound to their row are written', (db) => {
   it('by save of new and changed entities', async () => {
     const saved = await accounts().save([account(1), account(2), account(2)])
     expect((await reread()).map(valuesOf)).toEqual(saved.map(() => values('same')))
-    const { notes, direct } = values('changed')
-    for (const row of saved) Object.assign(row, { notes, direct })
+    for (const row of saved) Object.assign(row, values('changed'))
     await accounts().save(saved)
-    expect((await reread()).map(valuesOf)).toEqual(saved.map(() => ({ ...values('same'), notes, direct })))
+    expect((await reread()).map(valuesOf)).toEqual(saved.map(() => values('changed')))
   })
 
   it('by save of one changed property, and of none', async () => {
     const one = await accounts().save(account())
     const loaded = await accounts().findOneByOrFail({ id: one.id })
-    loaded.direct = 'other'
+    loaded.both = 'other'
     await accounts().save(loaded)
     const before = await db().rawQuery(`SELECT * FROM ${db().quote('account')}`)
     await accounts().save(await accounts().findOneByOrFail({ id: one.id }))
     expect(await db().rawQuery(`SELECT * FROM ${db().quote('account')}`)).toEqual(before)
     const [found] = await reread()
-    expect(found && valuesOf(found)).toEqual({ ...values('same'), direct: 'other' })
+    expect(found && valuesOf(found)).toEqual({ ...values('same'), both: 'other' })
   })
 
-  it('by save with a part of the entity that has what they are bound to', async () => {
+  it('by save with a part of the entity', async () => {
     const one = await accounts().save(account())
-    const { notes, direct } = values('part')
-    await accounts().save({ id: one.id, notes, direct })
-    expect((await reread()).map(valuesOf)).toEqual([{ ...values('same'), notes, direct }])
+    await accounts().save({ id: one.id, ...values('part') })
+    expect((await reread()).map(valuesOf)).toEqual([values('part')])
   })
 
   it('by insert of many rows, and of rows with fewer columns', async () => {
@@ -240,11 +238,57 @@ describeDatabases('values that are bound to their row are written', (db) => {
     await fresh.destroy()
   })
 
+  it('by an update with criteria that say nothing of what they are bound to', async () => {
+    const [one, two] = await accounts().save([account(1), account(2, { label: 'other' })])
+    const { affected } = await accounts().update({ label: 'label' }, values('updated'))
+    expect(affected).toBe(1)
+    await accounts().update([one!.id, randomUUID()], { notes: { pin: 'of two' } })
+    expect((await accounts().update({ label: 'of nobody' }, values('lost'))).affected).toBe(0)
+    const found = await reread()
+    expect(found.map(({ id }) => id)).toEqual([one!.id, two!.id])
+    expect(found.map(valuesOf)).toEqual([{ ...values('updated'), notes: { pin: 'of two' } }, values('same')])
+  })
+
+  it('by an update of many rows that agree in it, and not of rows that differ', async () => {
+    await accounts().save([account(1), account(1), account(2, { label: 'other' })])
+    await dataSource.transaction((manager) =>
+      manager.update(Account, { label: 'label' }, { perTenant: 'all' }),
+    )
+    const all = { perTenant: 'changed', label: 'label' }
+    expect(
+      await failure(accounts().createQueryBuilder().update().set(all).where('1 = 1').execute()),
+    ).toMatchObject({ code: 'ROW_UNKNOWN', property: 'perTenant' })
+    expect(await failure(accounts().update({ label: 'label' }, { both: 'x' }))).toMatchObject({
+      code: 'ROW_UNKNOWN',
+    })
+    expect((await reread()).map(({ perTenant, label }) => [perTenant, label])).toEqual([
+      ['all', 'label'],
+      ['all', 'label'],
+      ['same', 'other'],
+    ])
+  })
+
+  it('by updates at once, each in its own row', async () => {
+    const saved = await accounts().save(Array.from({ length: 6 }, (_, index) => account(index % 2)))
+    await Promise.all(
+      saved.map(({ id }, index) =>
+        accounts().update({ id }, index % 2 ? values(id) : { tenantId: 5, ...values(id) }),
+      ),
+    )
+    for (const row of await reread()) expect(valuesOf(row)).toEqual(values(row.id))
+  })
+
   it('not where the statement does not tell the row', async () => {
-    const one = await accounts().save(account(1))
+    await accounts().save(account(1))
     const refused: [string, Promise<unknown>][] = [
-      ['criteria that are no key', accounts().update({ label: 'label' }, { notes: { pin: 'x' } })],
-      ['several rows', accounts().update([one.id, randomUUID()], { notes: { pin: 'x' } })],
+      [
+        'no condition',
+        accounts()
+          .createQueryBuilder()
+          .update()
+          .set({ notes: { pin: 'x' } })
+          .execute(),
+      ],
       ['a function', accounts().insert(account(1, { tenantId: (() => '1 + 1') as never }))],
     ]
     for (const [, promise] of refused) expect(await failure(promise)).toMatchObject({ code: 'ROW_UNKNOWN' })

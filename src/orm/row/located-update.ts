@@ -1,0 +1,165 @@
+import { type Dialect } from '../../dialects/dialect'
+import { type KmsEncryptionError, RowUnknownError } from '../../errors'
+import { type EncryptedColumn } from '../encrypted-column'
+import { type Span, type Updated } from '../statement/statement'
+import { rowOfParameter, type SentStatement } from '../write/parameter-rows'
+import { sealAll } from '../write/parameters'
+import { type SealedAhead } from '../write/sealed-ahead'
+import { PendingCiphertext } from '../write/tokens'
+import { type BindableColumn } from './bindable-column'
+
+/** What is needed to send statements. */
+export interface Connection {
+  readonly dialect: Pick<Dialect, 'placeholder' | 'locksRows'>
+  readonly escape: (name: string) => string
+  readonly isInTransaction: boolean
+  readonly query: (sql: string, parameters: unknown[]) => Promise<unknown>
+}
+
+/** How often rows are looked at that others change in between. */
+const MAX_ATTEMPTS = 8
+
+/**
+ * An UPDATE of values that are bound to more than it says of its rows. What they have is read first, locked where a
+ * transaction is open, and the UPDATE is sent for rows that still have it and for no others: so nothing is stored in a
+ * row that it was not encrypted for, whoever else writes.
+ */
+export class LocatedUpdate {
+  readonly #sent: SentStatement
+  readonly #updated: Updated
+  readonly #missing: readonly BindableColumn[]
+  readonly #column: EncryptedColumn
+  readonly #connection: Connection
+  #text: string
+  /** How many rows it is to change. */
+  #rows = 0
+  #attempts = 0
+
+  private constructor(
+    sent: SentStatement,
+    updated: Updated,
+    missing: readonly BindableColumn[],
+    column: EncryptedColumn,
+    connection: Connection,
+  ) {
+    this.#sent = sent
+    this.#updated = updated
+    this.#missing = missing
+    this.#column = column
+    this.#connection = connection
+    this.#text = sent.sql
+  }
+
+  /** `undefined` if the statement says all that its values are bound to, or cannot be found out more about. */
+  static of(sent: SentStatement, connection: Connection): LocatedUpdate | undefined {
+    const { statement, parameters } = sent
+    if (!statement?.updated) return undefined
+    const assigned = new Set(statement.assignments.map(({ name }) => name))
+    const missing = new Set<BindableColumn>()
+    let first: EncryptedColumn | undefined
+    for (const [index, value] of parameters.entries()) {
+      if (!(value instanceof PendingCiphertext) || value.column.recipes.constant) continue
+      const row = rowOfParameter(sent, index)
+      for (const column of value.column.recipes.dependsOn) {
+        if (row(column.name) !== undefined || assigned.has(column.name)) continue
+        missing.add(column)
+        first ??= value.column
+      }
+    }
+    return first && new LocatedUpdate(sent, statement.updated, [...missing], first, connection)
+  }
+
+  /** The text to be sent. */
+  get sql(): string {
+    return this.#text
+  }
+
+  /** Reads the rows and encrypts the values for them. Throws `RowUnknownError` if they differ in what binds. */
+  async seal(ahead: SealedAhead): Promise<readonly unknown[]> {
+    if (this.#attempts++ === MAX_ATTEMPTS) throw this.#contended()
+    const rows = (await this.#read()) as Record<string, unknown>[]
+    this.#rows = rows.length
+    const [row, ...others] = rows
+    if (!row) {
+      this.#restrict('1 = 0')
+      return this.#sent.parameters.map((value) => (value instanceof PendingCiphertext ? null : value))
+    }
+    for (const column of this.#missing) {
+      const text = column.textOf(row[column.name])
+      if (others.every((other) => column.textOf(other[column.name]) === text)) continue
+      throw this.#column.error(
+        RowUnknownError,
+        `the update changes ${rows.length} rows that differ in ${column.property}, to which the value is bound: each needs a ciphertext of its own. Load the entities and save() them, or update them one by one.`,
+      )
+    }
+    const { statement, sql } = this.#sent
+    const parameters = this.#restrictTo(row)
+    return sealAll(
+      parameters,
+      () => ({ statement, sql, parameters }),
+      ahead,
+      (name) => row[name],
+    )
+  }
+
+  /** True if others have changed what a row has in between. */
+  hasMissed(result: unknown): boolean {
+    const { affected } = (result ?? {}) as { affected?: unknown }
+    return typeof affected === 'number' && affected < this.#rows
+  }
+
+  #contended(): KmsEncryptionError {
+    return this.#column.error(
+      RowUnknownError,
+      `others changed ${this.#missing.map(({ property }) => property).join(', ')} of the rows each time that they were to be updated. Update them in a transaction, which locks them.`,
+    )
+  }
+
+  #read(): Promise<unknown> {
+    const { dialect, escape, isInTransaction, query } = this.#connection
+    const { sql, parameters } = this.#sent
+    const { table, condition } = this.#updated
+    const taken: unknown[] = []
+    const pieces = condition.placeholders.map(({ index, span }): readonly [Span, string] => {
+      taken.push(parameters[index])
+      return [span, dialect.placeholder(taken.length)]
+    })
+    const names = this.#missing.map(({ name }) => escape(name)).join(', ')
+    const where = replaced(sql, condition.span, pieces)
+    const lock = isInTransaction && dialect.locksRows ? ' FOR UPDATE' : ''
+    return query(`SELECT ${names} FROM ${sql.slice(...table)} WHERE ${where}${lock}`, taken)
+  }
+
+  /** Has the UPDATE change only rows that have these values still. Returns its parameters. */
+  #restrictTo(row: Record<string, unknown>): readonly unknown[] {
+    const { dialect, escape } = this.#connection
+    const { parameters } = this.#sent
+    const { placeholders } = this.#updated.condition
+    // Numbered ones stand for the same wherever they are; others must stand where their place in the text is.
+    const isNumbered = dialect.placeholder(1) !== dialect.placeholder(2)
+    const behind = Math.max(-1, ...placeholders.map(({ index }) => index)) + 1
+    const at = isNumbered || placeholders.length === 0 ? parameters.length : behind
+    const conditions = this.#missing.map(
+      ({ name }, place) => `${escape(name)} = ${dialect.placeholder(at + place + 1)}`,
+    )
+    this.#restrict(conditions.join(' AND '))
+    return parameters.toSpliced(at, 0, ...this.#missing.map(({ name }) => row[name]))
+  }
+
+  #restrict(condition: string): void {
+    const { sql } = this.#sent
+    const [start, end] = this.#updated.condition.span
+    this.#text = `${sql.slice(0, start)}(${sql.slice(start, end)}) AND ${condition}${sql.slice(end)}`
+  }
+}
+
+/** A piece of a text with pieces of it replaced. */
+function replaced(text: string, [start, end]: Span, pieces: readonly (readonly [Span, string])[]): string {
+  let result = ''
+  let at = start
+  for (const [[from, to], piece] of pieces) {
+    result += text.slice(at, from) + piece
+    at = to
+  }
+  return result + text.slice(at, end)
+}
