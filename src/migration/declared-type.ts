@@ -4,6 +4,7 @@ import { parse } from '../cipher/ciphertext'
 import { DeclaredTypeError, InvalidValueError, KmsEncryptionError } from '../errors'
 import { dialectOf } from '../dialects'
 import { type BoundColumn } from '../orm/bound-column'
+import { readTable } from './read-table'
 import { kindOf } from './rows/column-layout'
 import { dataSourceOf } from './target'
 
@@ -63,7 +64,7 @@ export async function requireDeclaredType(
 async function sample(queryRunner: QueryRunner, bound: BoundColumn, name: string): Promise<Buffer[]> {
   const { driver, options } = dataSourceOf(queryRunner)
   const { tablePath } = bound.metadata.entityMetadata
-  const type = (await queryRunner.getTable(tablePath))?.findColumnByName(name)?.type
+  const type = (await readTable(queryRunner, tablePath))?.findColumnByName(name)?.type
   if (type === undefined) return []
   const kind = kindOf(type)
   // Migrations write these in the serialised form themselves.

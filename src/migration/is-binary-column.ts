@@ -1,4 +1,5 @@
 import { type EntityTarget, type ObjectLiteral } from 'typeorm'
+import { readTable } from './read-table'
 import { kindOf } from './rows/column-layout'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
 
@@ -25,7 +26,7 @@ export async function isBinaryColumn(
   const { entityMetadata, databaseName } = encryptedColumn(executor, entity, property).metadata
   const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
   try {
-    const table = await queryRunner.getTable(entityMetadata.tablePath)
+    const table = await readTable(queryRunner, entityMetadata.tablePath)
     return kindOf(table?.findColumnByName(databaseName)?.type ?? '') === 'binary'
   } finally {
     if (queryRunner !== executor) await queryRunner.release()

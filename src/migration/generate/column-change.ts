@@ -5,6 +5,7 @@ import { type BoundColumn } from '../../orm/bound-column'
 import { kindOf } from '../rows/column-layout'
 import { requireAllRows } from '../column-contents'
 import { columnStatus } from '../status'
+import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 import { requireDeclaredType } from '../declared-type'
 
@@ -30,7 +31,7 @@ export async function columnChange(
   queryRunner: QueryRunner,
   bound: BoundColumn,
 ): Promise<ColumnChange | undefined> {
-  const table = await queryRunner.getTable(bound.metadata.entityMetadata.tablePath)
+  const table = await readTable(queryRunner, bound.metadata.entityMetadata.tablePath)
   if (!table) return undefined
   const column = declaredColumn(queryRunner, bound)
   const sameName = table.findColumnByName(column.name)

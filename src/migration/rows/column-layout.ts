@@ -3,6 +3,7 @@ import { type ColumnLayout as TableColumnLayout, kindOf, type RowsLayout } from 
 import { dialectOf } from '../../dialects'
 import { ColumnTypeError, KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
+import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 
 export { type ColumnKind, kindOf } from '../../dialects/column-layout'
@@ -20,7 +21,7 @@ export async function readLayout(queryRunner: QueryRunner, column: BoundColumn):
   const escape = (name: string): string => driver.escape(name)
   const path = entityMetadata.tablePath
   const table = path.split('.').map(escape).join('.')
-  const found = (await queryRunner.getTable(path))?.findColumnByName(databaseName)
+  const found = (await readTable(queryRunner, path))?.findColumnByName(databaseName)
   if (!found) {
     throw column.error(
       ColumnTypeError,

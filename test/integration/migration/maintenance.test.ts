@@ -4,6 +4,7 @@ import {
   columnStatus,
   decryptColumns,
   encryptColumns,
+  isBinaryColumn,
   rotateColumns,
   verifyColumns,
 } from 'typeorm-kms-encrypted/migration'
@@ -127,6 +128,24 @@ describeDatabases('what maintenance writes', (db) => {
       /Drop or change it first \(ALTER TABLE kept DROP CONSTRAINT starts_well|Drop it, or change it/,
     )
     expect(progress).toEqual([])
+    expect(await all()).toEqual(before)
+  })
+
+  it('is written beside generated columns that TypeORM did not make', async () => {
+    const generated = {
+      mariadb: 'int AS (LENGTH(secret)) STORED',
+      postgres: 'int GENERATED ALWAYS AS (OCTET_LENGTH(secret)) STORED',
+      sqlite: 'int AS (LENGTH(secret)) VIRTUAL',
+    }
+    await db().rawQuery(`ALTER TABLE kept ADD size ${generated[db().name]}`)
+    const { dataSource } = app()
+    const before = await all()
+    expect(await columnStatus(dataSource, Kept, 'secret')).toMatchObject({ plaintext: ROWS })
+    expect(await isBinaryColumn(dataSource, Kept, 'secret')).toBe(true)
+    expect(await encryptColumns(dataSource, Kept, ['secret'])).toMatchObject([{ changed: ROWS }])
+    expect(await verifyColumns(dataSource, Kept, ['secret'])).toMatchObject([{ rows: ROWS, failed: 0 }])
+    for (const { size } of await all()) expect(Number(size)).toBeGreaterThan(200)
+    await decryptColumns(dataSource, Kept, ['secret'])
     expect(await all()).toEqual(before)
   })
 
