@@ -4,7 +4,7 @@ import { encryptedColumn } from '../migration/target'
 import { type BoundColumn } from '../orm/bound-column'
 import { boundColumns } from '../orm/bound-columns'
 import { type Arguments, type CommandOptions, UsageError, wholeNumber } from './command'
-import { encryptedColumns } from './encrypted-columns'
+import { encryptedColumns } from '../migration/encrypted-columns'
 import { DATA_SOURCE_OPTIONS } from './data-source'
 
 /** Options of the commands that look at columns. */

@@ -3,7 +3,7 @@ import { columnStatus, type MigrationOptions, type MigrationResult, type Unreada
 import { type BoundColumn } from '../orm/bound-column'
 import { type Arguments, CommandFailed } from './command'
 import { historyRemark } from './commands/status'
-import { placeOf } from './encrypted-columns'
+import { placeOf } from '../migration/encrypted-columns'
 import { withDataSource } from './data-source'
 import { chosenColumns, migrationOptions } from './migration-options'
 import { amount, duration, Progress } from './progress'

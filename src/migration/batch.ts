@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { alteredError } from '../dialects/rows/check-stored'
 import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { isSame } from '../dialects/rows/is-same'
-import { KmsEncryptionError } from '../errors'
+import { ForgottenError, KmsEncryptionError } from '../errors'
 import { isLasting } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Conversion } from './conversion'
@@ -29,6 +29,8 @@ export interface BatchResult {
   contended: number
   /** Rows that were not found again by their key: others have deleted them or made them NULL. */
   gone: number
+  /** Rows whose data key was destroyed, left as they are. */
+  forgotten: number
 }
 
 /** Takes rows through a conversion, and writes them where they still are what was read. */
@@ -44,10 +46,11 @@ export class BatchWorker {
   }
 
   async process(batch: readonly ColumnRow[], lane: ColumnRows): Promise<BatchResult> {
-    const result: BatchResult = { changed: 0, contended: 0, gone: 0 }
+    const result: BatchResult = { changed: 0, contended: 0, gone: 0, forgotten: 0 }
     let rows = batch
     for (let attempt = 1; rows.length > 0; attempt++) {
-      const changes = await this.#convert(rows)
+      const { changes, forgotten } = await this.#convert(rows)
+      result.forgotten += forgotten
       if (this.#options.dryRun) return { ...result, changed: changes.length }
       const done = await this.#write(lane, changes)
       result.changed += done.written.size
@@ -83,8 +86,9 @@ export class BatchWorker {
     if (ignored) throw alteredError(lane.layout, ignored, await this.#options.triggers())
   }
 
-  async #convert(rows: readonly ColumnRow[]): Promise<Change[]> {
+  async #convert(rows: readonly ColumnRow[]): Promise<{ changes: Change[]; forgotten: number }> {
     const changes: Change[] = []
+    let forgotten = 0
     let next = 0
     const convertNext = async (): Promise<void> => {
       for (let row = rows[next++]; row; row = rows[next++]) {
@@ -92,6 +96,10 @@ export class BatchWorker {
           const value = await this.#conversion.convert(row)
           if (value !== undefined) changes.push({ row, value })
         } catch (error) {
+          if (error instanceof ForgottenError && this.#conversion.leavesForgotten) {
+            forgotten++
+            continue
+          }
           if (this.#skips(row, error)) continue
           next = rows.length
           if (!(error instanceof KmsEncryptionError)) throw error
@@ -100,7 +108,7 @@ export class BatchWorker {
       }
     }
     await Promise.all(Array.from({ length: Math.min(CONVERSIONS_AT_ONCE, rows.length) }, convertNext))
-    return changes
+    return { changes, forgotten }
   }
 
   async #write(lane: ColumnRows, changes: readonly Change[]): Promise<Written> {

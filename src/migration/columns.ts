@@ -5,7 +5,8 @@ import { Decrypt } from './decrypt'
 import { Encrypt } from './encrypt'
 import { type MigrationOptions, type MigrationResult } from './options'
 import { Pass } from './pass'
-import { Rotate, type RotateSettings } from './rotate'
+import { type RotateSettings } from './rotate'
+import { rotateColumn } from './rotate-column'
 import { encryptedColumn, type Executor } from './target'
 import { type Unreadable } from './failures'
 import { Verify } from './verify'
@@ -84,6 +85,9 @@ export function decryptColumns(
  * mode, and no plaintext enters the process. Values that are as they should be stay untouched; with `newDataKeys`
  * and no `to`, every value is encrypted anew.
  *
+ * Stored data keys are moved in the key table: one `ReEncrypt` and one update each, and no value is read or written. A
+ * column whose values carry their data keys, and are to name stored ones, is converted, and the other way round.
+ *
  * Needs `kms:ReEncryptFrom` on the old key and `kms:ReEncryptTo` on the new one; with `newDataKeys` or a change of
  * mode or context, `kms:Decrypt` and `kms:GenerateDataKey` (or `kms:Encrypt`).
  *
@@ -98,7 +102,9 @@ export function rotateColumns(
   properties: readonly string[],
   options: RotateOptions = {},
 ): Promise<MigrationResult[]> {
-  return eachColumn(executor, entity, properties, options, (column) => new Rotate(column, options))
+  return inTurn(encryptedColumnsOf(executor, entity, properties), (column) =>
+    rotateColumn(executor, column, options),
+  )
 }
 
 /**
@@ -144,10 +150,17 @@ async function eachColumn(
   options: MigrationOptions,
   conversionOf: (column: BoundColumn) => Conversion,
 ): Promise<MigrationResult[]> {
-  const results: MigrationResult[] = []
-  for (const column of encryptedColumnsOf(executor, entity, properties)) {
-    results.push(await new Pass(column, conversionOf(column), options).run(executor))
-  }
+  return inTurn(encryptedColumnsOf(executor, entity, properties), (column) =>
+    new Pass(column, conversionOf(column), options).run(executor),
+  )
+}
+
+async function inTurn<T>(
+  columns: readonly BoundColumn[],
+  work: (column: BoundColumn) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = []
+  for (const column of columns) results.push(await work(column))
   return results
 }
 

@@ -9,6 +9,8 @@ export interface Conversion {
   readonly done: string
   /** True if the result says something about all rows, so that none may be hidden. */
   readonly certifies?: boolean
+  /** True if a value whose data key was destroyed is left as it is. */
+  readonly leavesForgotten?: boolean
   /** Called before the first row: throws where it is known from the start that it cannot end well. */
   begin(layout: ColumnLayout, rows: ColumnRows): Promise<void>
   /** Values such as will be stored, to be tried out on a row before the first one is written. */

@@ -49,7 +49,14 @@ export interface MigrationResult extends MigrationProgress {
   contended: number
   /** Rows that could not be converted and are as they were (`skipFailed`). */
   skipped: number
-  /** The first 1,000 of them. */
+  /**
+   * Rows whose data key was destroyed on purpose: nothing opens them any more, and they are as they were. They are no
+   * failures.
+   */
+  forgotten: number
+  /** Stored data keys that were moved to the KMS key, or with `dryRun` would be. */
+  dataKeys: number
+  /** The first 1,000 of the skipped rows. */
   failures: readonly Unreadable[]
   /** What the table has that may get in the way, for people: triggers, row level security. */
   notes: readonly string[]

@@ -27,7 +27,10 @@ export class Pass {
   readonly #start = performance.now()
   readonly #failures = new Failures()
   readonly #notes: string[] = []
-  readonly #result: Pick<MigrationResult, 'total' | 'rows' | 'changed' | 'contended'>
+  readonly #result: Pick<
+    MigrationResult,
+    'total' | 'rows' | 'changed' | 'contended' | 'forgotten' | 'dataKeys'
+  >
   /** Rows that were seen, and not found again when they were to be written. */
   #gone = 0
   /** Puts the connections back as they were. */
@@ -37,7 +40,7 @@ export class Pass {
     this.#column = column
     this.#conversion = conversion
     this.#options = checkedOptions(options)
-    this.#result = { total: 0, rows: 0, changed: 0, contended: 0 }
+    this.#result = { total: 0, rows: 0, changed: 0, contended: 0, forgotten: 0, dataKeys: 0 }
   }
 
   /** Throws what KMS, the database or a value refused, saying how far it got. */
@@ -152,7 +155,8 @@ export class Pass {
   }
 
   async #process(batch: readonly ColumnRow[], lane: ColumnRows, worker: BatchWorker): Promise<void> {
-    const { changed, contended, gone } = await worker.process(batch, lane)
+    const { changed, contended, gone, forgotten } = await worker.process(batch, lane)
+    this.#result.forgotten += forgotten
     this.#gone += gone
     this.#result.changed += changed
     this.#result.contended += contended

@@ -29,12 +29,14 @@ type DirectValue = DirectCiphertext | Extract<Parsed, { kind: 'bare' }>
  */
 export class Rotate implements Conversion {
   readonly done = 'rotated'
+  readonly leavesForgotten = true
   readonly #column: BoundColumn
   readonly #recipe: Recipe
   readonly #rewrap: Rewrap | undefined
   /** The key tags of what is done, as far as they are known: a multi-Region key has one in each Region. */
   readonly #done = new Set<string>()
   readonly #everything: boolean
+  readonly #newDataKeys: boolean
   readonly #known = new KnownKeys()
 
   constructor(column: BoundColumn, { to, newDataKeys = false }: RotateSettings) {
@@ -43,6 +45,7 @@ export class Rotate implements Conversion {
     this.#column = column
     this.#recipe = { ...column.recipe, keyId: to ?? column.recipe.keyId }
     this.#everything = newDataKeys && to === undefined
+    this.#newDataKeys = newDataKeys
     if (this.#recipe.keyId.startsWith('arn:') && this.#recipe.keyId.includes(':key/'))
       this.#done.add(keyTag(this.#recipe.keyId).toString('hex'))
     const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
@@ -83,14 +86,24 @@ export class Rotate implements Conversion {
       case 'direct-empty':
         return this.#rotatedDirect(parsed)
       case 'stored-key':
-        return this.#sealAnew(bytes)
+        return this.#rotatedStored(bytes)
     }
+  }
+
+  /** Its data key is moved in the key table; the value stays, if it is to name a stored data key at all. */
+  async #rotatedStored(bytes: Buffer): Promise<Buffer> {
+    const isCurrent = this.#recipe.usesStoredKey && (await this.#scopeOf(bytes)) === this.#recipe.scope
+    return isCurrent && !this.#newDataKeys ? bytes : this.#sealAnew(bytes)
   }
 
   async #rotatedEnvelope(ciphertext: EnvelopeCiphertext): Promise<Buffer> {
     const { bytes } = ciphertext
     const current = this.#recipe.scope
-    if (this.#recipe.mode !== 'envelope' || (await this.#scopeOf(bytes)) !== current)
+    if (
+      this.#recipe.mode !== 'envelope' ||
+      this.#recipe.usesStoredKey ||
+      (await this.#scopeOf(bytes)) !== current
+    )
       return this.#sealAnew(bytes)
     if (!this.#everything && this.#isDone(bytes)) return bytes
     if (!this.#rewrap) return this.#sealAnew(bytes)

@@ -3,7 +3,8 @@ import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
 import { columnContents } from './column-contents'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
-import { modeOf, type ValueStart } from './value-starts'
+import { type NamedDataKey, namedDataKeys } from './data-keys/named-data-keys'
+import { dataKeyIdOf, modeOf, type ValueStart } from './value-starts'
 
 export interface ColumnStatusOptions {
   /** ARNs of KMS keys that may be in use, so that their key tags can be named. */
@@ -14,11 +15,14 @@ export interface ColumnStatusOptions {
 export interface KeyCount {
   /** Version of the format. */
   version: number
-  mode: 'envelope' | 'direct'
-  /** The first 4 bytes of SHA-256 of the KMS key's ARN, in hexadecimal. */
-  keyTag: string
-  /** The KMS key, if it is among those that are known. */
+  /** `stored`: they name data keys in the key table, instead of carrying theirs. */
+  mode: 'envelope' | 'direct' | 'stored'
+  /** The first 4 bytes of SHA-256 of the KMS key's ARN, in hexadecimal. Those of mode `stored` have none. */
+  keyTag: string | undefined
+  /** The KMS key, if it is among those that are known; of mode `stored`, as the key table has it. */
   keyArn: string | undefined
+  /** Stored data keys that the values name; `undefined` for other modes. */
+  dataKeys: number | undefined
   rows: number
 }
 
@@ -53,6 +57,10 @@ export interface Counts {
   bare: number
   /** Ciphertexts that are base64 or bytes against the column's `storage`: they are read, and `rotateColumns` converts them. */
   otherStorage: number
+  /** Name a data key that was destroyed on purpose. */
+  forgotten: number
+  /** Name a data key that the key table does not have: lost, unless a restore brings it back. */
+  missing: number
   /** Begin like a ciphertext, and are of no version or suite that this release knows. */
   unknown: number
 }
@@ -94,6 +102,8 @@ async function readStatus(
   const arns = new Map(
     [...keys, column.recipes.keyId ?? []].flat().map((arn) => [keyTag(arn).toString('hex'), arn]),
   )
+  const dataKeys = await namedDataKeys(dataSourceOf(queryRunner), [...current, ...(history ?? [])])
+  const known = { arns, dataKeys }
   const { entityMetadata, propertyPath, databaseName } = column.metadata
   return {
     entity: entityMetadata.name,
@@ -101,46 +111,66 @@ async function readStatus(
     table: entityMetadata.tablePath,
     column: databaseName,
     type: layout.type,
-    ...countsOf(current, column, arns),
+    ...countsOf(current, column, known),
     hidesRows,
-    history: history && countsOf(history, column, arns),
+    history: history && countsOf(history, column, known),
   }
 }
 
-function countsOf(
-  starts: readonly ValueStart[],
-  column: BoundColumn,
-  arns: ReadonlyMap<string, string>,
-): Counts {
-  const counts = { rows: 0, null: 0, plaintext: 0, bare: 0, otherStorage: 0, unknown: 0 }
+/** What is known of keys: ARNs by key tag, and stored data keys by id. */
+interface Known {
+  arns: ReadonlyMap<string, string>
+  dataKeys: ReadonlyMap<string, NamedDataKey>
+}
+
+function countsOf(starts: readonly ValueStart[], column: BoundColumn, known: Known): Counts {
+  const counts = {
+    rows: 0,
+    null: 0,
+    plaintext: 0,
+    bare: 0,
+    otherStorage: 0,
+    forgotten: 0,
+    missing: 0,
+    unknown: 0,
+  }
   const ciphertext = new Map<string, KeyCount>()
   const isText = column.scheme.options.storage === 'text'
   for (const start of starts) {
     counts.rows += start.rows
-    const kind = kindOf(start, column, arns)
+    const kind = kindOf(start, column, known)
     if (typeof kind === 'string') {
       counts[kind] += start.rows
       continue
     }
     if (start.text !== isText) counts.otherStorage += start.rows
-    const id = `${kind.mode} ${kind.keyTag}`
-    const known = ciphertext.get(id) ?? { ...kind, keyArn: arns.get(kind.keyTag), rows: 0 }
-    ciphertext.set(id, { ...known, rows: known.rows + start.rows })
+    const id = `${kind.mode} ${kind.keyTag ?? kind.keyArn ?? ''}`
+    const before = ciphertext.get(id)
+    const dataKeys = kind.dataKeys === undefined ? undefined : kind.dataKeys + (before?.dataKeys ?? 0)
+    ciphertext.set(id, { ...kind, dataKeys, rows: start.rows + (before?.rows ?? 0) })
   }
   return { ...counts, ciphertext: Array.from(ciphertext.values()).sort((a, b) => b.rows - a.rows) }
 }
 
-type Kind = 'null' | 'plaintext' | 'bare' | 'unknown' | Pick<KeyCount, 'version' | 'mode' | 'keyTag'>
+type Kind = 'null' | 'plaintext' | 'bare' | 'forgotten' | 'missing' | 'unknown' | Omit<KeyCount, 'rows'>
 
-function kindOf(start: ValueStart, column: BoundColumn, arns: ReadonlyMap<string, string>): Kind {
+function kindOf(start: ValueStart, column: BoundColumn, { arns, dataKeys }: Known): Kind {
   if (start.kind === 'other') return 'plaintext'
   if (start.kind !== 'ciphertext') return start.kind
   const { header, outlined, text } = start
+  const dataKeyId = dataKeyIdOf(start)
+  if (dataKeyId) {
+    const dataKey = dataKeys.get(dataKeyId.toString('hex'))
+    // It may name a key that is gone, and be no plaintext all the same.
+    if (dataKey?.state !== 'there') return dataKey?.state ?? 'missing'
+    const { keyReference } = dataKey.row
+    return { version: VERSION, mode: 'stored', keyTag: undefined, keyArn: keyReference, dataKeys: 1 }
+  }
   // 0xC1 occurs in no UTF-8: only bytes, and texts that are base64, can begin like a ciphertext and be none.
   const doubtful = text || column.scheme.type.name === 'buffer'
   const mode = modeOf(header)
   if (mode === undefined) return doubtful ? 'plaintext' : 'unknown'
   const tag = header.toString('hex', 3)
   if (doubtful && !outlined && !arns.has(tag)) return 'plaintext'
-  return { version: VERSION, mode, keyTag: tag }
+  return { version: VERSION, mode, keyTag: tag, keyArn: arns.get(tag), dataKeys: undefined }
 }

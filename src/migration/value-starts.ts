@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
-import { HEADER_LENGTH, MAGIC, Suite, VERSION } from '../cipher/format'
+import { HEADER_LENGTH, MAGIC, PREFIX_LENGTH, Suite, VERSION } from '../cipher/format'
+import { ID_LENGTH } from '../cipher/suites/stored-key/seal'
 import { bytesFromDriver } from '../column/driver-value'
 import { type ColumnLayout } from './rows/column-layout'
 
@@ -12,7 +13,9 @@ export interface ValueStart {
    * - `other`: neither, so plaintext.
    */
   kind: 'null' | 'ciphertext' | 'bare' | 'other'
-  /** The first 7 bytes of what begins like a ciphertext, fewer if it has no more; base64 is decoded. */
+  /**
+   * The first 7 bytes of what begins like a ciphertext, 19 of suite 4, fewer if it has no more; base64 is decoded.
+   */
   header: Buffer
   /** It is base64. */
   text: boolean
@@ -47,6 +50,15 @@ export function modeOf(header: Buffer): 'envelope' | 'direct' | undefined {
   return header[2] === Suite.Direct || header[2] === Suite.DirectEmpty ? 'direct' : undefined
 }
 
+/** The id of the stored data key that values of suite 4 name, if they are long enough to name one. */
+export function dataKeyIdOf({ kind, header }: Pick<ValueStart, 'kind' | 'header'>): Buffer | undefined {
+  if (kind !== 'ciphertext' || header.length < STORED_KEY_LENGTH) return undefined
+  if (header[1] !== VERSION || header[2] !== Suite.StoredKey) return undefined
+  return header.subarray(PREFIX_LENGTH, STORED_KEY_LENGTH)
+}
+
+/** What the values of suite 4 under one data key have in common. */
+const STORED_KEY_LENGTH = PREFIX_LENGTH + ID_LENGTH
 const NONE = Buffer.alloc(0)
 
 function startOf(start: Buffer | null): Pick<ValueStart, 'kind' | 'header' | 'text'> {
@@ -54,12 +66,14 @@ function startOf(start: Buffer | null): Pick<ValueStart, 'kind' | 'header' | 'te
   if (start[0] === MAGIC) return { kind: 'ciphertext', header: start, text: false }
   if (start.length === 1 && start[0] === 0) return { kind: 'other', header: NONE, text: false }
   if (start.length === 1 && start[0] === 1) return { kind: 'bare', header: NONE, text: false }
-  const header = Buffer.from(start.toString('latin1'), 'base64').subarray(0, HEADER_LENGTH)
+  const bytes = Buffer.from(start.toString('latin1'), 'base64')
+  const header = bytes.subarray(0, bytes[2] === Suite.StoredKey ? STORED_KEY_LENGTH : HEADER_LENGTH)
   return { kind: 'ciphertext', header, text: true }
 }
 
 /** Digits of base64 that hold the header. */
 const HEADER_DIGITS = 10
+const STORED_KEY_DIGITS = 26
 
 class Start {
   readonly #layout: ColumnLayout
@@ -113,6 +127,8 @@ function startSql(layout: ColumnLayout): string {
   const start = new Start(layout)
   return (
     `CASE WHEN ${layout.name} IS NULL THEN NULL` +
+    ` WHEN ${start.is(1, 'c10104')} THEN ${start.at(1, STORED_KEY_LENGTH)}` +
+    ` WHEN ${start.says(1, 'wQEE')} THEN ${start.at(1, STORED_KEY_DIGITS)}` +
     ` WHEN ${start.bytesBegin} THEN ${start.at(1, HEADER_LENGTH)}` +
     ` WHEN ${start.textBegins} THEN ${start.at(1, HEADER_DIGITS)}` +
     ` WHEN ${isBare(start, layout)} THEN ${start.hex('01')} ELSE ${start.hex('00')} END`

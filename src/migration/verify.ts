@@ -11,6 +11,7 @@ import { readStored } from './stored-value'
 export class Verify implements Conversion {
   readonly done = 'verified'
   readonly certifies = true
+  readonly leavesForgotten = true
   /** Rows that the database counts at the end as not beginning like a ciphertext. */
   notCiphertext = 0
   #notCiphertextSeen = 0

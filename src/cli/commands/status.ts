@@ -9,7 +9,7 @@ import { declaredTypeMismatch } from '../../migration/declared-type'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Arguments, type Command, CommandFailed } from '../command'
 import { withDataSource } from '../data-source'
-import { placeOf } from '../encrypted-columns'
+import { placeOf } from '../../migration/encrypted-columns'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
 import { clientOf } from './doctor/kms'
@@ -110,14 +110,17 @@ function lines(found: ColumnStatus): string[][] {
       ? [[amount(found.otherStorage), 'of these as base64 or bytes against storage: rotate']]
       : []),
     ...(found.bare > 0 ? [[amount(found.bare), 'KMS blob of another program']] : []),
+    ...(found.forgotten > 0 ? [[amount(found.forgotten), 'forgotten: their data keys were destroyed']] : []),
+    ...(found.missing > 0 ? [[amount(found.missing), 'lost: the key table has no such data keys']] : []),
     ...(found.unknown > 0 ? [[amount(found.unknown), 'unknown format']] : []),
   ]
   if (groups.length === 0) groups.push(['0', ''])
   return groups.map((group, index) => [...(index === 0 ? first : ['', '', '', '']), ...group])
 }
 
-function nameOf({ version, mode, keyTag, keyArn }: KeyCount): string {
-  return `v${version} ${mode}, ${keyArn ?? `key tag ${keyTag}`}`
+function nameOf({ version, mode, keyTag, keyArn, dataKeys }: KeyCount): string {
+  const keys = dataKeys === undefined ? '' : ` (${amount(dataKeys)} data ${dataKeys === 1 ? 'key' : 'keys'})`
+  return `v${version} ${mode}${keys}, ${keyArn ?? `key tag ${keyTag ?? ''}`}`
 }
 
 /** What the numbers do not say. */
@@ -138,6 +141,9 @@ function nextStep(columns: readonly Examined[], file: string): string {
   }
   const unknown = having((found) => found.unknown)
   if (unknown !== undefined) return `typeorm-kms verify ${unknown} names the rows of unknown format.`
+  if (having((found) => found.missing) !== undefined) {
+    return 'Restore the key table from a backup that is as new as the values: docs/stored-data-keys.md.'
+  }
   const plaintext = having((found) => found.plaintext)
   if (plaintext !== undefined) return `typeorm-kms encrypt ${plaintext}`
   const otherStorage = having((found) => found.otherStorage)

@@ -67,6 +67,10 @@ export class KeyTable implements DataKeyStore {
     return this.#access.isInTransaction
   }
 
+  exists(): Promise<boolean> {
+    return this.#access.hasTable(this.name)
+  }
+
   async find(ids: readonly Buffer[]): Promise<StoredDataKey[]> {
     if (ids.length === 0) return []
     if (Date.now() < this.#missingUntil) throw this.#noTable()

@@ -10,7 +10,7 @@ import { applicationFindings } from '../../../src/cli/commands/doctor/applicatio
 import { databaseFindings } from '../../../src/cli/commands/doctor/database'
 import { tracingFindings } from '../../../src/cli/commands/doctor/tracing'
 import { kmsFindings } from '../../../src/cli/commands/doctor/kms'
-import { encryptedColumns } from '../../../src/cli/encrypted-columns'
+import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { type Finding } from '../../../src/cli/commands/doctor/finding'
 import { describeDatabases } from '../../support/databases'
 import { KEY, startApplication, type TestApplication } from '../../support/encryption'

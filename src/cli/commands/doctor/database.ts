@@ -9,7 +9,7 @@ import { dialectOf } from '../../../dialects'
 import { type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { storedLength } from '../../../orm/column-type'
-import { encryptedColumns, placeOf } from '../../encrypted-columns'
+import { encryptedColumns, placeOf } from '../../../migration/encrypted-columns'
 import { historyRemark, knownKeys } from '../status'
 import { count, failureOf, type Finding, finding } from './finding'
 
@@ -131,7 +131,7 @@ async function contentFindings(
   const keys = await knownKeys(column)
   const found = await columnStatus(queryRunner, target, propertyPath, { keys })
   if (found.hidesRows) return [finding('database', 'problem', `${column.name}: ${rowsHidden(column)}`)]
-  const { plaintext, unknown, bare, ciphertext } = found
+  const { plaintext, unknown, bare, ciphertext, missing } = found
   const findings: Finding[] = []
   if (plaintext > 0) findings.push(...(await plaintextFindings(queryRunner, column, plaintext, file)))
   if (unknown > 0) {
@@ -141,6 +141,16 @@ async function contentFindings(
         'problem',
         `${column.name}: ${count(unknown, 'row')} that ${unknown === 1 ? 'begins like a ciphertext but is' : 'begin like a ciphertext but are'} of no version that this release reads.`,
         'typeorm-kms verify names the rows. Was the application downgraded, or a row cut off?',
+      ),
+    )
+  }
+  if (missing > 0) {
+    findings.push(
+      finding(
+        'database',
+        'problem',
+        `${column.name}: ${count(missing, 'value')} of which the data key is not in the key table: ${missing === 1 ? 'it is' : 'they are'} lost as things are.`,
+        'restore the key table from a backup that is as new as the values. Destroyed rows stay destroyed: see docs/stored-data-keys.md.',
       ),
     )
   }
@@ -172,6 +182,11 @@ async function plaintextFindings(
   ]
 }
 
+/** Stored data keys have no tag: their KMS key stands in the key table. */
+function tagOf({ keyTag: tag, keyArn }: KeyCount): string {
+  return tag ?? keyTag(keyArn ?? '').toString('hex')
+}
+
 /** Under which keys the values are, and whether that is the key that the application is configured for. */
 function keyFinding(
   column: BoundColumn,
@@ -181,9 +196,9 @@ function keyFinding(
   file: string,
 ): Finding {
   const rotate = `typeorm-kms rotate -d ${file} --columns ${column.name}`
-  const keys = new Set(ciphertext.map((group) => group.keyTag))
+  const keys = new Set(ciphertext.map(tagOf))
   const own = new Set(known.filter((arn) => arn.includes(':key/')).map((arn) => keyTag(arn).toString('hex')))
-  const elsewhere = ciphertext.filter((group) => own.size > 0 && !own.has(group.keyTag))
+  const elsewhere = ciphertext.filter((group) => own.size > 0 && !own.has(tagOf(group)))
   const others = elsewhere.reduce((sum, group) => sum + group.rows, 0)
   if (others > 0 && others === rows) {
     return finding(

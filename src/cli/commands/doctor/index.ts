@@ -7,7 +7,7 @@ import { type Arguments, type Command, CommandFailed, UsageError } from '../../c
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'
-import { encryptedColumns } from '../../encrypted-columns'
+import { encryptedColumns } from '../../../migration/encrypted-columns'
 import { applicationFindings, copyFindings } from './application'
 import { databaseFindings } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'

@@ -5,9 +5,12 @@ import { ifAllowed, type KeyAdministration } from '../../../kms/aws/key-administ
 import { isSameKey } from '../../../kms/aws/key-arn'
 import { type KeyInfo } from '../../../kms/aws/key-info'
 import { columnContents, rowsHidden } from '../../../migration/column-contents'
-import { modeOf, type ValueStart } from '../../../migration/value-starts'
+import { namedAs, type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
+import { KeyTableRows } from '../../../migration/data-keys/key-table-rows'
+import { dataSourceOf } from '../../../migration/target'
+import { dataKeyIdOf, modeOf, type ValueStart } from '../../../migration/value-starts'
 import { type BoundColumn } from '../../../orm/bound-column'
-import { encryptedColumns } from '../../encrypted-columns'
+import { encryptedColumns } from '../../../migration/encrypted-columns'
 
 /** What one encrypted column has to do with a KMS key, for a decision that destroys. */
 export interface KeyUsage {
@@ -15,6 +18,8 @@ export interface KeyUsage {
   column: string
   /** Values under the key. */
   rows: number
+  /** Of the key table, which is named like a column: data keys under the key. */
+  dataKeys?: number
   /** Earlier versions of rows that the database keeps, with values under the key. */
   history: number
   /** Values of which nobody here can tell the key: blobs of other programs, and formats of later releases. */
@@ -25,8 +30,8 @@ export interface KeyUsage {
   unseen: string | undefined
 }
 
-export function isInUse({ rows, history, untold, configured, unseen }: KeyUsage): boolean {
-  return rows > 0 || history > 0 || untold > 0 || configured || unseen !== undefined
+export function isInUse({ rows, dataKeys = 0, history, untold, configured, unseen }: KeyUsage): boolean {
+  return rows > 0 || dataKeys > 0 || history > 0 || untold > 0 || configured || unseen !== undefined
 }
 
 /** Asks the database about each encrypted column of a DataSource: one grouped query per column. */
@@ -37,12 +42,12 @@ export async function keyUsage(
 ): Promise<KeyUsage[]> {
   const judge = await judgeFor(key, keys)
   const isConfigured = configuration(key, keys)
-  const usages: KeyUsage[] = []
+  const usages: KeyUsage[] = await keyTableUsage(dataSource, key)
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     for (const column of encryptedColumns(dataSource)) {
       const { keyId } = column.recipes
-      const values = await valuesOf(queryRunner, column, judge)
+      const values = await valuesOf(queryRunner, column, judge, key)
       const configured = keyId === undefined ? undefined : await isConfigured(keyId)
       const unseen =
         configured === undefined
@@ -58,11 +63,21 @@ export async function keyUsage(
   return usages
 }
 
-type Values = Omit<KeyUsage, 'column' | 'configured'>
+type Values = Omit<KeyUsage, 'column' | 'configured' | 'dataKeys'>
 
-async function valuesOf(queryRunner: QueryRunner, column: BoundColumn, judge: Judge): Promise<Values> {
+async function valuesOf(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  judgeCarried: Judge,
+  key: KeyInfo,
+): Promise<Values> {
   try {
     const { current, history = [], hidesRows } = await columnContents(queryRunner, column)
+    const named = await namedDataKeys(dataSourceOf(queryRunner), [...current, ...history])
+    const judge: Judge = (start, of) => {
+      const id = dataKeyIdOf(start)
+      return id ? verdictOn(named.get(id.toString('hex')), key) : judgeCarried(start, of)
+    }
     const judged = (starts: readonly ValueStart[], verdict: Verdict): number =>
       starts.filter((start) => judge(start, column) === verdict).reduce((sum, { rows }) => sum + rows, 0)
     return {
@@ -76,6 +91,39 @@ async function valuesOf(queryRunner: QueryRunner, column: BoundColumn, judge: Ju
     return { rows: 0, history: 0, untold: 0, unseen: error.reason }
   }
 }
+
+/** Rows of the key table under the key, whether values name them or not: others may, and blind indexes need theirs. */
+async function keyTableUsage(dataSource: DataSource, key: KeyInfo): Promise<KeyUsage[]> {
+  const rows = new KeyTableRows(dataSource)
+  const usage = {
+    column: rows.table.name,
+    rows: 0,
+    history: 0,
+    untold: 0,
+    configured: false,
+    unseen: undefined,
+  }
+  try {
+    if (!(await rows.table.exists())) return []
+    const verdicts = (await rows.all()).map((row) => verdictOn(namedAs(row), key))
+    const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length
+    return [{ ...usage, dataKeys: count('under'), untold: count('untold') }]
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    return [{ ...usage, unseen: error.reason }]
+  }
+}
+
+/** No KMS key opens a data key that was destroyed. Of one that is missing, nobody can tell. */
+function verdictOn(dataKey: NamedDataKey | undefined, key: KeyInfo): Verdict {
+  if (!dataKey || dataKey.state === 'missing') return 'untold'
+  if (dataKey.state === 'forgotten') return 'not'
+  const { keyReference } = dataKey.row
+  if (isSameKey(keyReference, key.arn)) return 'under'
+  return KEY_ARN.test(keyReference) ? 'not' : 'untold'
+}
+
+const KEY_ARN = /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/
 
 type Verdict = 'under' | 'untold' | 'not'
 type Judge = (start: ValueStart, column: BoundColumn) => Verdict

@@ -115,17 +115,20 @@ function explainUsage(
       'Earlier versions of rows cannot be moved. When nobody needs them: DELETE HISTORY FROM the table.',
     )
   }
-  if (inUse.some(({ rows, configured, untold }) => rows > 0 || configured || untold > 0)) {
+  if (
+    inUse.some(({ rows, dataKeys = 0, configured, untold }) => rows + dataKeys + untold > 0 || configured)
+  ) {
     explain('Then move the values that are there:')
     explain(`  typeorm-kms rotate -d ${file}`)
   }
 }
 
-function factsOf({ rows, history, untold, configured, unseen }: KeyUsage): string[] {
+function factsOf({ rows, dataKeys = 0, history, untold, configured, unseen }: KeyUsage): string[] {
   const amount = (count: number): string =>
     `${count.toLocaleString('en')} ${count === 1 ? 'value' : 'values'}`
   return [
     rows > 0 ? `${amount(rows)} under it` : '',
+    dataKeys > 0 ? `${dataKeys.toLocaleString('en')} data ${dataKeys === 1 ? 'key' : 'keys'} under it` : '',
     history > 0 ? `${amount(history)} under it in earlier versions of rows` : '',
     untold > 0 ? `${untold.toLocaleString('en')} whose key only KMS knows` : '',
     configured ? 'new values are encrypted under it' : '',

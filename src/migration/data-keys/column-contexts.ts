@@ -1,0 +1,74 @@
+import { type EncryptionContext } from '../../cipher/context'
+import { contextHash, type DataKeyPurpose, type StoredDataKey } from '../../cipher/data-keys/store'
+import { type BoundColumn } from '../../orm/bound-column'
+
+/** The contexts that values of a column may be encrypted under, by one of its settings. */
+export interface ColumnContext {
+  readonly column: BoundColumn
+  /** The pairs that are the same in every row. */
+  readonly fixed: EncryptionContext
+  /** Names of the pairs that each row has values of its own for. */
+  readonly perRow: readonly string[]
+}
+
+/** The contexts of columns: the current one of each, and those of `previous` settings. */
+export function contextsOf(columns: readonly BoundColumn[]): ColumnContext[] {
+  return columns.flatMap((column) =>
+    column.recipe.scopes.map(({ context }) => ({ column, fixed: context, perRow: [] })),
+  )
+}
+
+/** A row of the key table, under the context that the settings of columns give it. */
+export interface OwnDataKey {
+  readonly row: StoredDataKey
+  readonly context: EncryptionContext
+  readonly columns: readonly BoundColumn[]
+}
+
+/**
+ * The rows whose contexts are those of columns. Of what stands in a row nothing is passed on but the values that rows of
+ * the application may have, and only if the whole is what the row was found by; the rest is what the settings say.
+ */
+export function ownDataKeys(
+  rows: readonly StoredDataKey[],
+  contexts: readonly ColumnContext[],
+): OwnDataKey[] {
+  return rows.flatMap((row) => {
+    const found = contexts.flatMap((each) => {
+      const context = contextOfRow(row, each)
+      return context ? [{ context, column: each.column }] : []
+    })
+    const [first] = found
+    return first
+      ? [{ row, context: first.context, columns: [...new Set(found.map(({ column }) => column))] }]
+      : []
+  })
+}
+
+function contextOfRow(row: StoredDataKey, { fixed, perRow }: ColumnContext): EncryptionContext | undefined {
+  if (perRow.length === 0) return contextHash(fixed).equals(row.contextHash) ? fixed : undefined
+  const said = parsed(row.context)
+  const values = perRow.map((name) => [name, said[name]] as const)
+  if (!values.every((pair): pair is [string, string] => typeof pair[1] === 'string')) return undefined
+  const context = { ...fixed, ...Object.fromEntries(values) }
+  return contextHash(context).equals(row.contextHash) ? context : undefined
+}
+
+function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}')
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** True if a context has all of these pairs. */
+export function hasPairs(context: EncryptionContext, pairs: EncryptionContext): boolean {
+  return Object.entries(pairs).every(([name, value]) => context[name] === value)
+}
+
+/** The context under which KMS opens a stored data key. */
+export function kmsContext(context: EncryptionContext, purpose: DataKeyPurpose): EncryptionContext {
+  return { ...context, 'data-key': purpose }
+}

@@ -1,0 +1,135 @@
+import { type DataSource } from 'typeorm'
+import { type StoredDataKey } from '../../cipher/data-keys/store'
+import { dialectOf } from '../../dialects'
+import { InvalidOptionError } from '../../errors'
+import { type Encrypted } from '../../kms/key-service'
+import { KEY_TABLE_COLUMNS } from '../../orm/key-table/entity'
+import { type KeyTable, keyTables } from '../../orm/key-table/key-table'
+
+/** Rows in one statement. */
+const BATCH = 500
+
+type Name = keyof typeof KEY_TABLE_COLUMNS
+
+/**
+ * The rows of the key table as an operator works on them. Each change is made only where the row still is what it was
+ * when it was read, and is read again: databases and drivers do not agree on how to count what was changed.
+ */
+export class KeyTableRows {
+  readonly table: KeyTable
+  readonly #dataSource: DataSource
+
+  /** Throws `InvalidOptionError` for a DataSource that was not configured. */
+  constructor(dataSource: DataSource) {
+    const table = keyTables.get(dataSource)
+    if (!table) {
+      throw new InvalidOptionError(
+        'the DataSource was not configured: wrap its options in encryption.configure()',
+      )
+    }
+    this.table = table
+    this.#dataSource = dataSource
+  }
+
+  /** All rows, destroyed ones too, the newest first. Throws `KeyTableMissingError` and `KeyTableUnavailableError`. */
+  all(): Promise<StoredDataKey[]> {
+    return this.table.select('1 = 1')
+  }
+
+  async find(ids: readonly Buffer[]): Promise<StoredDataKey[]> {
+    const rows: StoredDataKey[] = []
+    for (let first = 0; first < ids.length; first += BATCH) {
+      rows.push(...(await this.table.find(ids.slice(first, first + BATCH))))
+    }
+    return rows
+  }
+
+  /** Puts the same data key, encrypted under another KMS key, in the place of what was read; false if that is gone. */
+  async move(row: StoredDataKey, { ciphertext, keyReference }: Encrypted): Promise<boolean> {
+    const before = Buffer.from(row.encrypted ?? [])
+    const moved = Buffer.from(ciphertext)
+    const sql = new Sql(this.#dataSource)
+    await this.table.run(
+      `UPDATE ${this.table.sql} SET ${sql.assign('kmsKey', keyReference)}, ${sql.assign('encryptedDataKey', moved)}` +
+        ` WHERE ${sql.is('id', row.id)} AND ${sql.is('encryptedDataKey', before)} AND ${sql.isNull('destroyedAt')}`,
+      sql.parameters,
+    )
+    const [found] = await this.find([row.id])
+    return found?.encrypted !== undefined && moved.equals(found.encrypted)
+  }
+
+  /** From now on nothing is sealed under these, and at a time they may be destroyed. Returns the rows as they are now. */
+  retire(rows: readonly StoredDataKey[], at: Date, destroyAt: Date): Promise<StoredDataKey[]> {
+    return this.#change(rows, (sql) => {
+      const retired = sql.name('retiredAt')
+      const earlier = `CASE WHEN ${retired} IS NULL THEN ${sql.value(at.getTime())} ELSE ${retired} END`
+      return `${retired} = ${earlier}, ${sql.assign('destroyAt', destroyAt.getTime())}`
+    })
+  }
+
+  /** Nothing more is sealed under these; they go on opening. */
+  end(rows: readonly StoredDataKey[], at: Date): Promise<StoredDataKey[]> {
+    return this.#change(rows, (sql) => sql.assign('retiredAt', at.getTime()))
+  }
+
+  /** They are not to be destroyed after all, and may seal again. */
+  restore(rows: readonly StoredDataKey[]): Promise<StoredDataKey[]> {
+    return this.#change(rows, (sql) => `${sql.name('destroyAt')} = NULL, ${sql.name('retiredAt')} = NULL`)
+  }
+
+  /** Their data keys are gone; the rows stay, without them. */
+  destroy(
+    rows: readonly StoredDataKey[],
+    at: Date,
+    { emptyContext }: { emptyContext: boolean },
+  ): Promise<StoredDataKey[]> {
+    return this.#change(rows, (sql) => {
+      const empty = emptyContext ? `, ${sql.name('context')} = NULL` : ''
+      return `${sql.name('encryptedDataKey')} = NULL, ${sql.assign('destroyedAt', at.getTime())}${empty}`
+    })
+  }
+
+  async #change(rows: readonly StoredDataKey[], assignments: (sql: Sql) => string): Promise<StoredDataKey[]> {
+    for (let first = 0; first < rows.length; first += BATCH) {
+      const sql = new Sql(this.#dataSource)
+      const set = assignments(sql)
+      const ids = rows.slice(first, first + BATCH).map(({ id }) => sql.value(id))
+      await this.table.run(
+        `UPDATE ${this.table.sql} SET ${set} WHERE ${sql.name('id')} IN (${ids.join(', ')}) AND ${sql.isNull('destroyedAt')}`,
+        sql.parameters,
+      )
+    }
+    return this.find(rows.map(({ id }) => id))
+  }
+}
+
+/** Parts of one statement, with its parameters in their order. */
+class Sql {
+  readonly parameters: unknown[] = []
+  readonly #dataSource: DataSource
+
+  constructor(dataSource: DataSource) {
+    this.#dataSource = dataSource
+  }
+
+  name(column: Name): string {
+    return this.#dataSource.driver.escape(KEY_TABLE_COLUMNS[column])
+  }
+
+  value(value: unknown): string {
+    this.parameters.push(value)
+    return dialectOf(this.#dataSource.options.type).placeholder(this.parameters.length)
+  }
+
+  assign(column: Name, value: unknown): string {
+    return `${this.name(column)} = ${this.value(value)}`
+  }
+
+  is(column: Name, value: unknown): string {
+    return this.assign(column, value)
+  }
+
+  isNull(column: Name): string {
+    return `${this.name(column)} IS NULL`
+  }
+}

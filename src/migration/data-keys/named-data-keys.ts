@@ -1,0 +1,50 @@
+import { type DataSource } from 'typeorm'
+import { type StoredDataKey } from '../../cipher/data-keys/store'
+import { KeyTableMissingError } from '../../errors'
+import { dataKeyIdOf, type ValueStart } from '../value-starts'
+import { KeyTableRows } from './key-table-rows'
+
+/** What became of a data key that values name. */
+export type NamedDataKey =
+  | { readonly state: 'there'; readonly row: StoredDataKey }
+  /** It was destroyed on purpose. */
+  | { readonly state: 'forgotten'; readonly row: StoredDataKey }
+  /** The key table does not have it, or there is no such table. */
+  | { readonly state: 'missing' }
+
+/** The data keys that values name, by their id in hexadecimal. Throws `KeyTableUnavailableError`. */
+export async function namedDataKeys(
+  dataSource: DataSource,
+  starts: readonly ValueStart[],
+): Promise<ReadonlyMap<string, NamedDataKey>> {
+  const ids = new Map(
+    starts.flatMap((start) => {
+      const id = dataKeyIdOf(start)
+      return id ? [[id.toString('hex'), id] as const] : []
+    }),
+  )
+  if (ids.size === 0) return new Map()
+  const rows = new Map(
+    (await find(dataSource, [...ids.values()])).map((row) => [row.id.toString('hex'), row]),
+  )
+  return new Map(
+    Array.from(ids.keys(), (name) => {
+      const row = rows.get(name)
+      return [name, row ? namedAs(row) : { state: 'missing' }]
+    }),
+  )
+}
+
+async function find(dataSource: DataSource, ids: readonly Buffer[]): Promise<StoredDataKey[]> {
+  try {
+    return await new KeyTableRows(dataSource).find(ids)
+  } catch (error) {
+    if (error instanceof KeyTableMissingError) return []
+    throw error
+  }
+}
+
+/** What became of the data key of a row. */
+export function namedAs(row: StoredDataKey): NamedDataKey {
+  return { state: row.destroyedAt || !row.encrypted ? 'forgotten' : 'there', row }
+}

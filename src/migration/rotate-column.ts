@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type QueryRunner } from 'typeorm'
+import { InterruptedError } from '../errors'
+import { type BoundColumn } from '../orm/bound-column'
+import { contextsOf, ownDataKeys } from './data-keys/column-contexts'
+import { KeyTableRows } from './data-keys/key-table-rows'
+import { moveDataKeys } from './data-keys/move'
+import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
+import { Pass } from './pass'
+import { Rotate, type RotateSettings } from './rotate'
+import { readLayout } from './rows/column-layout'
+import { dataSourceOf, type Executor, isQueryRunner } from './target'
+import { dataKeyIdOf, type ValueStart, valueStarts } from './value-starts'
+
+/**
+ * Brings one column up to a KMS key and to its settings: the stored data keys in the key table, and the values that are
+ * not as they should be. Where all values name stored data keys of the column, none is read.
+ */
+export async function rotateColumn(
+  executor: Executor,
+  column: BoundColumn,
+  options: MigrationOptions & RotateSettings,
+): Promise<MigrationResult> {
+  const rotate = new Rotate(column, options)
+  checkedOptions(options)
+  const start = performance.now()
+  const rows = new KeyTableRows(dataSourceOf(executor))
+  const hasTable = column.recipe.usesStoredKey === true || (await rows.table.exists())
+  const dataKeys = hasTable ? await rotatedDataKeys(rows, executor, column, options) : 0
+  const total = hasTable && options.newDataKeys !== true ? await asTheyShouldBe(rows, executor, column) : 0
+  if (total > 0) {
+    const { entityMetadata, propertyPath } = column.metadata
+    const { entity, property } = { entity: entityMetadata.name, property: propertyPath }
+    const none = { changed: 0, contended: 0, skipped: 0, forgotten: 0, failures: [], notes: [] }
+    return { entity, property, total, rows: total, ...none, dataKeys, elapsed: performance.now() - start }
+  }
+  const result = await new Pass(column, rotate, options).run(executor)
+  return { ...result, dataKeys }
+}
+
+async function rotatedDataKeys(
+  rows: KeyTableRows,
+  executor: Executor,
+  column: BoundColumn,
+  { to, newDataKeys, dryRun, signal }: MigrationOptions & RotateSettings,
+): Promise<number> {
+  if (newDataKeys !== true) {
+    const target = to ?? column.recipe.keyId
+    return (await moveDataKeys(dataSourceOf(executor), [column], { to: target, dryRun, signal })).moved
+  }
+  const own = ownDataKeys(await rows.all(), contextsOf([column]))
+  const sealing = own.map(({ row }) => row).filter((row) => row.purpose === 'value' && !row.retiredAt)
+  if (dryRun === true || sealing.length === 0) return 0
+  await rows.end(sealing, new Date())
+  try {
+    // Until then applications may go on to seal under them.
+    await sleep(rows.table.settings.lease, undefined, { signal })
+  } catch {
+    throw column.error(InterruptedError, 'stopped as asked, before the first value')
+  }
+  return 0
+}
+
+/**
+ * The number of values, if all of them name stored data keys under the current context of their column, in its storage;
+ * 0 if one does not, or nobody can tell without opening them.
+ */
+async function asTheyShouldBe(rows: KeyTableRows, executor: Executor, column: BoundColumn): Promise<number> {
+  const { recipe, scheme } = column
+  if (recipe.usesStoredKey !== true || recipe.scopes.length > 1) return 0
+  const values = (await startsOf(executor, column)).filter(({ kind }) => kind !== 'null')
+  const isText = scheme.options.storage === 'text'
+  const ids = values.map((start) => (start.text === isText ? dataKeyIdOf(start) : undefined))
+  const named = ids.filter((id) => id !== undefined)
+  if (named.length < ids.length) return 0
+  const known = ownDataKeys(await rows.find(named), contextsOf([column]))
+  const isKnown = (id: Buffer): boolean => known.some(({ row }) => row.id.equals(id))
+  return named.every(isKnown) ? values.reduce((sum, { rows: count }) => sum + count, 0) : 0
+}
+
+async function startsOf(executor: Executor, column: BoundColumn): Promise<ValueStart[]> {
+  const queryRunner: QueryRunner = isQueryRunner(executor)
+    ? executor
+    : dataSourceOf(executor).createQueryRunner('master')
+  try {
+    return await valueStarts(queryRunner, await readLayout(queryRunner, column))
+  } finally {
+    if (!isQueryRunner(executor)) await queryRunner.release()
+  }
+}
