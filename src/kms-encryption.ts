@@ -19,6 +19,8 @@ import { TrustedKeys } from './kms/aws/trusted-keys'
 import { type BoundColumn } from './orm/bound-column'
 import { boundColumns } from './orm/bound-columns'
 import { dialectOf } from './dialects'
+import { cancelForgetting, forget, forgetDue, type ForgetOptions } from './migration/data-keys/forget'
+import { type ForgetReport } from './migration/data-keys/forget-report'
 import { DataSourceBinding, withBinding } from './orm/data-source-binding'
 import {
   type DataKeysOption,
@@ -258,6 +260,37 @@ export class KmsEncryption {
     return rawSql(sql)
   }
 
+  /**
+   * Destroys the stored data keys of all contexts that have these pairs: the values under them can be read no more, by
+   * nobody. With `wait` (milliseconds) that can be undone until then, with `cancelForgetting()`, and `forgetDue()` does
+   * it afterwards. `dataSource` is needed where there are several.
+   *
+   * Throws `InvalidOptionError`, `InlineValuesLeftError`, `KeyTableMissingError`, `KeyTableUnavailableError`.
+   *
+   * @example
+   * ```ts
+   * const report = await encryption.forget({ tenant_id: '42' })
+   * console.log(report.rows, report.remains)
+   * ```
+   */
+  async forget(
+    pairs: EncryptionContext,
+    options: ForgetOptions = {},
+    dataSource?: DataSource,
+  ): Promise<ForgetReport> {
+    return forget(this.#only(dataSource), pairs, options)
+  }
+
+  /** Undoes `forget()` for data keys that wait to be destroyed. Throws as that does. */
+  async cancelForgetting(pairs: EncryptionContext, dataSource?: DataSource): Promise<ForgetReport> {
+    return cancelForgetting(this.#only(dataSource), pairs)
+  }
+
+  /** Destroys the data keys whose `wait` is over, of all contexts. Throws as `forget()` does. */
+  async forgetDue(dataSource?: DataSource): Promise<ForgetReport> {
+    return forgetDue(this.#only(dataSource))
+  }
+
   /** Counts since the start. */
   metrics(): KmsEncryptionMetrics {
     const { dataKeys, counts, tallies, stores } = this.#cipher
@@ -315,6 +348,16 @@ export class KmsEncryption {
       entity: metadata.name,
       property,
     })
+  }
+
+  #only(wanted: DataSource | undefined): DataSource {
+    const [first, ...others] = this.#initialised().filter((each) => !wanted || each === wanted)
+    if (first && others.length === 0) return first
+    throw new InvalidOptionError(
+      first
+        ? `this KmsEncryption has ${others.length + 1} DataSources. Name the one that is meant as the last argument.`
+        : 'this DataSource is not initialised, or not one of this KmsEncryption',
+    )
   }
 
   #initialised(): DataSource[] {

@@ -69,3 +69,4 @@ export type KmsEncryptionErrorCode =
   | 'TABLE_ACCESS'
   | 'DECLARED_TYPE'
   | 'REBUILD_REFUSED'
+  | 'INLINE_VALUES_LEFT'

@@ -59,3 +59,8 @@ export class DeclaredTypeError extends RunError {
 export class RebuildRefusedError extends RunError {
   readonly code = 'REBUILD_REFUSED'
 }
+
+/** Values of a context that is to be forgotten carry their data keys, and would open afterwards. Nothing was changed. */
+export class InlineValuesLeftError extends RunError {
+  readonly code = 'INLINE_VALUES_LEFT'
+}

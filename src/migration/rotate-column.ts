@@ -21,11 +21,10 @@ export async function rotateColumn(
   column: BoundColumn,
   options: MigrationOptions & RotateSettings,
 ): Promise<MigrationResult> {
-  const rotate = new Rotate(column, options)
   checkedOptions(options)
   const start = performance.now()
   const rows = new KeyTableRows(dataSourceOf(executor))
-  const hasTable = column.recipe.usesStoredKey === true || (await rows.table.exists())
+  const hasTable = column.recipes.usesStoredKey || (await rows.table.exists())
   const dataKeys = hasTable ? await rotatedDataKeys(rows, executor, column, options) : 0
   const total = hasTable && options.newDataKeys !== true ? await asTheyShouldBe(rows, executor, column) : 0
   if (total > 0) {
@@ -34,7 +33,7 @@ export async function rotateColumn(
     const none = { changed: 0, contended: 0, skipped: 0, forgotten: 0, failures: [], notes: [] }
     return { entity, property, total, rows: total, ...none, dataKeys, elapsed: performance.now() - start }
   }
-  const result = await new Pass(column, rotate, options).run(executor)
+  const result = await new Pass(column, new Rotate(column, options), options).run(executor)
   return { ...result, dataKeys }
 }
 
@@ -45,8 +44,7 @@ async function rotatedDataKeys(
   { to, newDataKeys, dryRun, signal }: MigrationOptions & RotateSettings,
 ): Promise<number> {
   if (newDataKeys !== true) {
-    const target = to ?? column.recipe.keyId
-    return (await moveDataKeys(dataSourceOf(executor), [column], { to: target, dryRun, signal })).moved
+    return (await moveDataKeys(dataSourceOf(executor), [column], { to, dryRun, signal })).moved
   }
   const own = ownDataKeys(await rows.all(), contextsOf([column]))
   const sealing = own.map(({ row }) => row).filter((row) => row.purpose === 'value' && !row.retiredAt)
@@ -66,8 +64,9 @@ async function rotatedDataKeys(
  * 0 if one does not, or nobody can tell without opening them.
  */
 async function asTheyShouldBe(rows: KeyTableRows, executor: Executor, column: BoundColumn): Promise<number> {
-  const { recipe, scheme } = column
-  if (recipe.usesStoredKey !== true || recipe.scopes.length > 1) return 0
+  const { recipes, scheme } = column
+  // Of values under other settings, only opening them tells.
+  if (!recipes.usesStoredKey || recipes.contexts.length > 1) return 0
   const values = (await startsOf(executor, column)).filter(({ kind }) => kind !== 'null')
   const isText = scheme.options.storage === 'text'
   const ids = values.map((start) => (start.text === isText ? dataKeyIdOf(start) : undefined))

@@ -93,7 +93,7 @@ const proofs = new WeakMap<Cipher, DataKeyProof>()
 
 function proofOf(cipher: Cipher): DataKeyProof {
   let proof = proofs.get(cipher)
-  if (!proof) proofs.set(cipher, (proof = new DataKeyProof(cipher.kms)))
+  if (!proof) proofs.set(cipher, (proof = new DataKeyProof(cipher.kms, cipher.storedKeys?.store)))
   return proof
 }
 

@@ -26,15 +26,17 @@ export interface ValueStart {
 
 /**
  * Counts the values of a column by how they begin: one grouped query. `from` is the table, or what stands for it where
- * earlier versions of the rows are wanted, too.
+ * earlier versions of the rows are wanted, too, or some of them only, with its parameters.
  */
 export async function valueStarts(
   queryRunner: QueryRunner,
   layout: ColumnLayout,
   from = layout.table,
+  parameters: unknown[] = [],
 ): Promise<ValueStart[]> {
   const rows = (await queryRunner.query(
     `SELECT ${startSql(layout)} AS _s, ${outlineSql(layout)} AS _o, COUNT(*) AS _n FROM ${from} GROUP BY 1, 2`,
+    parameters,
   )) as { _s: unknown; _o: number | string; _n: number | string }[]
   return rows.map(({ _s, _o, _n }) => ({
     ...startOf(_s === null ? null : bytesFromDriver(_s, layout.place)),

@@ -1,4 +1,5 @@
 import { type Recipe } from '../cipher/cipher'
+import { type EncryptionContext } from '../cipher/context'
 import { type Scope } from '../cipher/scope'
 import { type BindableColumn } from './row/bindable-column'
 
@@ -14,6 +15,14 @@ export interface RowRecipe extends Recipe {
 /** The value that a row has in a column, named as in the database; `undefined` if that is not known here. */
 export type RowValues = (column: string) => unknown
 
+/** The encryption contexts of a column's rows under one setting. */
+export interface RowContext {
+  /** The pairs that are the same in every row. */
+  readonly fixed: EncryptionContext
+  /** The pairs that are values of the row, and the columns that hold them. */
+  readonly perRow: readonly { readonly name: string; readonly column: BindableColumn }[]
+}
+
 /** The recipes of an encrypted column's rows. */
 export interface Recipes {
   /** The recipe of every row, where it does not depend on the row. Then nobody need look for the row. */
@@ -25,6 +34,12 @@ export interface Recipes {
   readonly dependsOn: readonly BindableColumn[]
   /** Those, and the ones that earlier values were encrypted for. */
   readonly opensBy: readonly BindableColumn[]
+  /** The encryption contexts of all rows: the current setting's first, then those of earlier ones. */
+  readonly contexts: readonly RowContext[]
+  /** The KMS key that values under a context are encrypted with. */
+  keyIdFor(context: EncryptionContext): string
+  /** True if new values name a stored data key. */
+  readonly usesStoredKey: boolean
   /** The recipe of a row. Throws a `KmsEncryptionError` if a value that it depends on is not known. */
   of(row: RowValues): RowRecipe
 }
@@ -32,8 +47,19 @@ export interface Recipes {
 /** The recipes of a column whose values are bound to no row. */
 export function constantRecipes(recipe: Recipe, previous: readonly Scope[] = []): Recipes {
   const constant: RowRecipe = { ...recipe, scopes: [recipe.scope, ...previous] }
-  const { mode, keyId } = recipe
-  return { constant, mode, keyId, dependsOn: [], opensBy: [], of: () => constant }
+  const { mode, keyId, usesStoredKey = false } = recipe
+  const contexts = constant.scopes.map(({ context }) => ({ fixed: context, perRow: [] }))
+  return {
+    constant,
+    mode,
+    keyId,
+    usesStoredKey,
+    contexts,
+    dependsOn: [],
+    opensBy: [],
+    keyIdFor: () => keyId,
+    of: () => constant,
+  }
 }
 
 /** True if what is encrypted by the one opens by the other, and is under the same KMS key. */

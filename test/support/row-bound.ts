@@ -40,6 +40,9 @@ function recipesOf(column: BoundColumn, by: string): Recipes {
     mode: recipe.mode,
     keyId: recipe.keyId,
     dependsOn: [],
+    contexts: [],
+    usesStoredKey: false,
+    keyIdFor: () => recipe.keyId,
     opensBy: [],
     of(row): RowRecipe {
       const value = row(by)

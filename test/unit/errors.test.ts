@@ -33,6 +33,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   DATA_KEY_NOT_FOUND: 'service',
   DECLARED_TYPE: 'run',
   FORGOTTEN: 'value',
+  INLINE_VALUES_LEFT: 'run',
   INTERRUPTED: 'run',
   INVALID_OPTION: 'usage',
   INVALID_VALUE: 'value',

@@ -79,6 +79,11 @@ export class DataKeyCache {
   }
 
   /** Number of data keys in memory. */
+  /** Milliseconds for which a data key is used. */
+  get maxAge(): number {
+    return this.#limits.maxAge
+  }
+
   get size(): number {
     return this.#keys.size
   }

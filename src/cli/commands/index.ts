@@ -2,6 +2,7 @@ import { type Command } from '../command'
 import { decrypt } from './decrypt'
 import { doctor } from './doctor'
 import { encrypt } from './encrypt'
+import { forgetCommand } from './forget'
 import { inspect } from './inspect'
 import { keyCommands } from './keys'
 import { localKms } from './local-kms'
@@ -18,6 +19,7 @@ export const commands: readonly Command[] = [
   encrypt,
   verify,
   rotate,
+  forgetCommand,
   decrypt,
   doctor,
   inspect,

@@ -1,21 +1,16 @@
 import { type EncryptionContext } from '../../cipher/context'
-import { contextHash, type DataKeyPurpose, type StoredDataKey } from '../../cipher/data-keys/store'
+import { contextHash, type StoredDataKey } from '../../cipher/data-keys/store'
 import { type BoundColumn } from '../../orm/bound-column'
+import { type RowContext } from '../../orm/recipe'
 
 /** The contexts that values of a column may be encrypted under, by one of its settings. */
-export interface ColumnContext {
+export interface ColumnContext extends RowContext {
   readonly column: BoundColumn
-  /** The pairs that are the same in every row. */
-  readonly fixed: EncryptionContext
-  /** Names of the pairs that each row has values of its own for. */
-  readonly perRow: readonly string[]
 }
 
 /** The contexts of columns: the current one of each, and those of `previous` settings. */
 export function contextsOf(columns: readonly BoundColumn[]): ColumnContext[] {
-  return columns.flatMap((column) =>
-    column.recipe.scopes.map(({ context }) => ({ column, fixed: context, perRow: [] })),
-  )
+  return columns.flatMap((column) => column.recipes.contexts.map((context) => ({ column, ...context })))
 }
 
 /** A row of the key table, under the context that the settings of columns give it. */
@@ -48,7 +43,7 @@ export function ownDataKeys(
 function contextOfRow(row: StoredDataKey, { fixed, perRow }: ColumnContext): EncryptionContext | undefined {
   if (perRow.length === 0) return contextHash(fixed).equals(row.contextHash) ? fixed : undefined
   const said = parsed(row.context)
-  const values = perRow.map((name) => [name, said[name]] as const)
+  const values = perRow.map(({ name }) => [name, said[name]] as const)
   if (!values.every((pair): pair is [string, string] => typeof pair[1] === 'string')) return undefined
   const context = { ...fixed, ...Object.fromEntries(values) }
   return contextHash(context).equals(row.contextHash) ? context : undefined
@@ -66,9 +61,4 @@ function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
 /** True if a context has all of these pairs. */
 export function hasPairs(context: EncryptionContext, pairs: EncryptionContext): boolean {
   return Object.entries(pairs).every(([name, value]) => context[name] === value)
-}
-
-/** The context under which KMS opens a stored data key. */
-export function kmsContext(context: EncryptionContext, purpose: DataKeyPurpose): EncryptionContext {
-  return { ...context, 'data-key': purpose }
 }

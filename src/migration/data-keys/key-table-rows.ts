@@ -77,25 +77,32 @@ export class KeyTableRows {
     return this.#change(rows, (sql) => `${sql.name('destroyAt')} = NULL, ${sql.name('retiredAt')} = NULL`)
   }
 
-  /** Their data keys are gone; the rows stay, without them. */
+  /** Their data keys are gone, unless they were restored meanwhile; the rows stay, without them. */
   destroy(
     rows: readonly StoredDataKey[],
     at: Date,
     { emptyContext }: { emptyContext: boolean },
   ): Promise<StoredDataKey[]> {
-    return this.#change(rows, (sql) => {
+    const destroyed = (sql: Sql): string => {
       const empty = emptyContext ? `, ${sql.name('context')} = NULL` : ''
       return `${sql.name('encryptedDataKey')} = NULL, ${sql.assign('destroyedAt', at.getTime())}${empty}`
-    })
+    }
+    return this.#change(rows, destroyed, 'destroyAt')
   }
 
-  async #change(rows: readonly StoredDataKey[], assignments: (sql: Sql) => string): Promise<StoredDataKey[]> {
+  /** `having`: a column that must have a value. */
+  async #change(
+    rows: readonly StoredDataKey[],
+    assignments: (sql: Sql) => string,
+    having?: Name,
+  ): Promise<StoredDataKey[]> {
     for (let first = 0; first < rows.length; first += BATCH) {
       const sql = new Sql(this.#dataSource)
       const set = assignments(sql)
       const ids = rows.slice(first, first + BATCH).map(({ id }) => sql.value(id))
+      const marked = having === undefined ? '' : ` AND ${sql.name(having)} IS NOT NULL`
       await this.table.run(
-        `UPDATE ${this.table.sql} SET ${set} WHERE ${sql.name('id')} IN (${ids.join(', ')}) AND ${sql.isNull('destroyedAt')}`,
+        `UPDATE ${this.table.sql} SET ${set} WHERE ${sql.name('id')} IN (${ids.join(', ')}) AND ${sql.isNull('destroyedAt')}${marked}`,
         sql.parameters,
       )
     }

@@ -1,17 +1,17 @@
 import { type DataSource } from 'typeorm'
-import { type StoredDataKey } from '../../cipher/data-keys/store'
+import { type StoredDataKey, storedContext } from '../../cipher/data-keys/store'
 import { KeyTableUnavailableError } from '../../errors'
 import { type Encrypted, type KeyService } from '../../kms/key-service'
 import { type BoundColumn } from '../../orm/bound-column'
-import { contextsOf, kmsContext, type OwnDataKey, ownDataKeys } from './column-contexts'
+import { contextsOf, type OwnDataKey, ownDataKeys } from './column-contexts'
 import { KeyTableRows } from './key-table-rows'
 
 /** How often a row that others changed meanwhile is tried again. */
 const MAX_ATTEMPTS = 5
 
 export interface MoveOptions {
-  /** Id, ARN or alias of the KMS key to move to. */
-  to: string
+  /** Id, ARN or alias of the KMS key to move to. Default: the one that the columns have for the context. */
+  to?: string | undefined
   /** Asks KMS and writes nothing. */
   dryRun?: boolean | undefined
   signal?: AbortSignal | undefined
@@ -44,7 +44,8 @@ export async function moveDataKeys(
   let moved = 0
   for (const own of living) {
     if (signal?.aborted === true) break
-    if (await moveOne(rows, own, { kms: column.cipher.kms, to, dryRun })) moved++
+    const target = to ?? (own.columns[0] ?? column).recipes.keyIdFor(own.context)
+    if (await moveOne(rows, own, { kms: column.cipher.kms, to: target, dryRun })) moved++
   }
   return { found: living.length, moved }
 }
@@ -61,7 +62,7 @@ async function moveOne(rows: KeyTableRows, own: OwnDataKey, { kms, to, dryRun }:
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     // Destroyed meanwhile: then there is nothing to move.
     if (!row?.encrypted) return false
-    const moved = await reEncrypted(kms, row.encrypted, kmsContext(own.context, row.purpose), to)
+    const moved = await reEncrypted(kms, row.encrypted, storedContext(own.context, row.purpose), to)
     if (moved.wasUnderIt === true && moved.keyReference === row.keyReference) return false
     if (dryRun || (await rows.move(row, moved))) return true
     ;[row] = await rows.find([row.id])

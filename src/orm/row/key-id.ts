@@ -10,7 +10,7 @@ const known = new WeakMap<(...args: never[]) => unknown, Map<string, string>>()
 /** The KMS key of a context. A function is asked once for it. */
 export function keyIdFor(
   keyId: KeyId,
-  { context, contextKey }: Scope,
+  { context, contextKey }: Pick<Scope, 'context' | 'contextKey'>,
   place: { entity: string; property: string },
 ): string {
   if (typeof keyId === 'string') return keyId

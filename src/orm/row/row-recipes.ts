@@ -1,12 +1,12 @@
 import { type Recipe } from '../../cipher/cipher'
-import { type EncryptionContext } from '../../cipher/context'
+import { type EncryptionContext, serialiseContext } from '../../cipher/context'
 import { checkPairName } from '../../cipher/pairs'
 import { type Scope, type Tally } from '../../cipher/scope'
 import { ScopeTemplate } from '../../cipher/scope-template'
 import { type RowProperty } from '../../column/row-properties'
 import { type KeyId } from '../../column/options'
 import { KmsEncryptionError, RowUnknownError } from '../../errors'
-import { type Recipes, type RowRecipe, type RowValues } from '../recipe'
+import { type Recipes, type RowContext, type RowRecipe, type RowValues } from '../recipe'
 import { type BindableColumn } from './bindable-column'
 import { keyIdFor } from './key-id'
 
@@ -25,6 +25,7 @@ export type Sealing = Omit<Recipe, 'keyId' | 'scope'> & { readonly keyId: KeyId 
 class BoundSetting {
   /** In the order of the template's values. */
   readonly columns: readonly BindableColumn[]
+  readonly context: RowContext
   readonly #template: ScopeTemplate
 
   constructor(
@@ -42,6 +43,7 @@ class BoundSetting {
     const rows = named(row, 'boundTo.row')
     for (const [name] of keys) checkPairName(name, context, place)
     for (const [name] of rows) checkPairName(name, context, place)
+    this.context = { fixed: context, perRow: keys.map(([name, column]) => ({ name, column })) }
     this.columns = [...keys, ...rows].map(([, column]) => column)
     const names = (pairs: readonly [string, BindableColumn][]): string[] => pairs.map(([name]) => name)
     this.#template = new ScopeTemplate({ context, binding }, names(keys), names(rows), tally)
@@ -98,6 +100,20 @@ export class RowRecipes implements Recipes {
 
   get opensBy(): readonly BindableColumn[] {
     return [...new Set([...this.dependsOn, ...this.#previous.flatMap(({ columns }) => columns)])]
+  }
+
+  get contexts(): readonly RowContext[] {
+    const settings = this.#current ? [this.#current, ...this.#previous] : []
+    return settings.map(({ context }) => context)
+  }
+
+  keyIdFor(context: EncryptionContext): string {
+    const contextKey = serialiseContext(context).toString('latin1')
+    return keyIdFor(this.#sealing.keyId, { context, contextKey }, this.#place)
+  }
+
+  get usesStoredKey(): boolean {
+    return this.#sealing.usesStoredKey === true
   }
 
   of(row: RowValues): RowRecipe {

@@ -35,6 +35,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   MigrationOptions: 'docs/migrations.md',
   RotateOptions: 'docs/migrations.md',
   ColumnStatusOptions: 'docs/migrations.md',
+  ForgetOptions: 'docs/operations.md',
   LocalKmsOptions: 'docs/local-kms.md',
   ListenOptions: 'docs/local-kms.md',
 }

@@ -1,7 +1,7 @@
 import { type BoundColumn } from '../../../../orm/bound-column'
 import { type Arguments, type Command, UsageError } from '../../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../../data-source'
-import { encryptedColumns } from '../../../encrypted-columns'
+import { encryptedColumns } from '../../../../migration/encrypted-columns'
 import { type Format, FORMATS, formats } from './formats'
 import { type Role, ROLES, statementsOf, type Use } from './statements'
 
