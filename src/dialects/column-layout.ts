@@ -1,15 +1,12 @@
-import { type Dialect } from './dialect'
+import { type BytesSql, type ColumnKind } from './bytes-sql'
 import { type KeyColumn } from './rows/key-order'
-
-/** What a database column takes: bytes, text, or neither (a number, a date, JSON). */
-export type ColumnKind = 'binary' | 'text' | 'other'
 
 /** A table, by what it is found in the catalogue and in statements. */
 export type TableLayout = Pick<ColumnLayout, 'path' | 'table'>
 
 /** One encrypted column as the database has it now, which before a migration is not as the entity declares it. */
 export interface ColumnLayout {
-  readonly dialect: Dialect
+  readonly dialect: BytesSql
   /** Entity and property, for errors. */
   readonly place: { readonly entity: string; readonly property: string }
   readonly storage: 'binary' | 'text'

@@ -1,4 +1,5 @@
 import { type ColumnType, type QueryRunner } from 'typeorm'
+import { type BytesSql } from './bytes-sql'
 import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
 import { type Language } from './lexical-rules'
 import { type RowColumn } from './row-column'
@@ -22,6 +23,8 @@ export type StatementFailure =
   | 'value-refused'
   /** A constraint, an index or a trigger of the table is against the value. */
   | 'constraint'
+  /** The role may not do it. */
+  | 'denied'
 
 /** A column of the primary key as the entity declares it. */
 export interface KeyName {
@@ -44,6 +47,13 @@ export interface Queries {
   query(sql: string, parameters?: unknown[]): Promise<unknown>
 }
 
+/** What a connected driver of TypeORM knows of its connection. */
+export interface Connected {
+  readonly database?: string | undefined
+  readonly schema?: string | undefined
+  readonly searchSchema?: string | undefined
+}
+
 /** A column as TypeORM reads it from the database. */
 export interface DatabaseColumn {
   name: string
@@ -55,7 +65,7 @@ export interface DatabaseColumn {
  * All that differs from database to database, as one object a database: a new one is a folder beside the others and
  * a line in `index.ts`. Nothing else in this library asks which database it works on.
  */
-export interface Dialect {
+export interface Dialect extends BytesSql {
   /** MariaDB goes by `mysql`. For people and for tests: code asks the dialect to do things, not for its name. */
   readonly name: 'mysql' | 'postgres' | 'sqlite'
   /** False where a DataSource has one connection in all, so that nothing can be written beside it. */
@@ -71,6 +81,8 @@ export interface Dialect {
 
   /** How statements are read, as this connected driver of TypeORM sends them. */
   language(driver: object): Language
+  /** Schemas and databases that the bare name of a table stands for. The driver asks for them when it connects. */
+  defaultSchemas(driver: Connected): readonly string[]
 
   // --- Types ---
 
@@ -88,18 +100,6 @@ export interface Dialect {
   textOptions(queryRunner: QueryRunner, table: string, name: string): Promise<string>
   /** False for a text with a character that no text column takes. */
   isStorableText(text: Buffer): boolean
-
-  // --- SQL over the bytes of values ---
-
-  readonly placeholder: (position: number) => string
-  /** The stored value as bytes: text as UTF-8, whatever the column's character set. */
-  bytesSql(layout: Pick<ColumnLayout, 'kind' | 'name'>): string
-  /** Bytes in SQL. */
-  bytesLiteral(hex: string): string
-  /** The length of bytes. */
-  lengthSql(bytes: string): string
-  /** True where the database gives text, and not bytes. */
-  isTextSql(layout: Pick<ColumnLayout, 'kind' | 'name'>): string
 
   // --- Rows ---
 

@@ -1,4 +1,4 @@
-import { type ColumnKind } from './column-layout'
+import { type ColumnKind } from './bytes-sql'
 
 /** A line of a migration: a statement, TypeScript, a comment, or lines under a condition or inside of a call. */
 export type Step =

@@ -9,7 +9,7 @@ export interface AccountRecord extends StoreRecord {
 }
 
 /** The Regions of one account: the KMS's own, and those that were named beside it. */
-export class Account implements Relatives {
+export class Account implements Relatives<Key> {
   readonly location: Location
   readonly #stores = new Map<string, KeyStore>()
   readonly #own: KeyStore

@@ -26,11 +26,16 @@ export class KeyStore {
   readonly location: Location
   readonly #keys = new Map<string, Key>()
   readonly #aliases = new Map<string, Alias>()
-  readonly #relatives: Relatives
+  readonly #relatives: Relatives<Key>
   readonly #write: () => void
 
   /** `relatives`: the Regions of the account. `write` keeps what has changed. */
-  constructor(location: Location, relatives: Relatives, stored: StoreRecord | undefined, write: () => void) {
+  constructor(
+    location: Location,
+    relatives: Relatives<Key>,
+    stored: StoreRecord | undefined,
+    write: () => void,
+  ) {
     this.location = location
     this.#relatives = relatives
     this.#write = write
@@ -63,7 +68,7 @@ export class KeyStore {
   }
 
   /** The multi-Region key of this id and primary Region, as it is in this Region. */
-  multiRegion(keyId: string, primaryRegion: string): MultiRegion {
+  multiRegion(keyId: string, primaryRegion: string): MultiRegion<Key> {
     return new MultiRegion(keyId, this.location.region, primaryRegion, this.#relatives)
   }
 

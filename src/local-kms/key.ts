@@ -59,10 +59,10 @@ export class Key {
   #rotation: { periodInDays: number; next: number } | undefined
   readonly #materials: KeyMaterial[]
   /** Set for a multi-Region key. */
-  readonly #regions: MultiRegion | undefined
+  readonly #regions: MultiRegion<Key> | undefined
 
   /** `regions`: how a multi-Region key finds its primary key and its replicas. */
-  constructor(record: KeyRecord, regions?: MultiRegion) {
+  constructor(record: KeyRecord, regions?: MultiRegion<Key>) {
     this.keyId = record.keyId
     this.arn = record.arn
     this.keySpec = record.keySpec
@@ -82,7 +82,7 @@ export class Key {
   static create(
     given: Pick<KeyRecord, 'keySpec' | 'keyUsage' | 'description' | 'createdAt' | 'tags'>,
     arnOf: (keyId: string) => string,
-    regionsOf?: (keyId: string) => MultiRegion,
+    regionsOf?: (keyId: string) => MultiRegion<Key>,
   ): Key {
     const keyId = regionsOf ? `mrk-${randomUUID().replaceAll('-', '')}` : randomUUID()
     const symmetric = given.keySpec === 'SYMMETRIC_DEFAULT'
@@ -91,7 +91,7 @@ export class Key {
   }
 
   /** The multi-Region key that this one is, with its Regions. */
-  get regions(): MultiRegion | undefined {
+  get regions(): MultiRegion<Key> | undefined {
     return this.#regions
   }
 

@@ -1,7 +1,5 @@
-import { type Key } from './key'
-
 /** The stores of an account, one a Region, as far as a key asks them for its relatives. */
-export interface Relatives {
+export interface Relatives<Key> {
   key(region: string, keyId: string): Key | undefined
   readonly regions: readonly string[]
 }
@@ -12,14 +10,14 @@ export interface Relatives {
  *
  * Source: https://docs.aws.amazon.com/kms/latest/developerguide/multi-region-keys-overview.html
  */
-export class MultiRegion {
-  readonly #relatives: Relatives
+export class MultiRegion<Key extends { readonly arn: string }> {
+  readonly #relatives: Relatives<Key>
 
   constructor(
     readonly keyId: string,
     readonly region: string,
     readonly primaryRegion: string,
-    relatives: Relatives,
+    relatives: Relatives<Key>,
   ) {
     this.#relatives = relatives
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Dialect } from '../dialects/dialect'
 import { alteredError } from '../dialects/rows/check-stored'
 import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { isSame } from '../dialects/rows/is-same'
@@ -15,6 +16,7 @@ const CONVERSIONS_AT_ONCE = 32
 const MAX_ATTEMPTS = 8
 
 export interface BatchOptions {
+  dialect: Dialect
   dryRun: boolean
   /** Failures of single rows are collected here, instead of ending the pass. */
   failures: Failures | undefined
@@ -117,7 +119,7 @@ export class BatchWorker {
       try {
         return { written: await lane.write(changes), skipped: new Set() }
       } catch (error) {
-        const failure = lane.layout.dialect.failureOf(error)
+        const failure = this.#options.dialect.failureOf(error)
         if (failure === 'value-refused' && this.#canWriteOthers)
           return this.#writeOthers(lane, changes, error)
         // A deadlock ends the whole transaction; only one of our own can be repeated.
@@ -135,7 +137,7 @@ export class BatchWorker {
   async #writeOthers(lane: ColumnRows, changes: readonly Change[], error: unknown): Promise<Written> {
     const [change, ...others] = changes
     if (change && others.length === 0) {
-      const refused = this.#column.placed(explained(error, lane.layout.dialect, this.#column))
+      const refused = this.#column.placed(explained(error, this.#options.dialect, this.#column))
       if (this.#skips(change.row, refused)) return { written: new Set(), skipped: new Set([change.row.id]) }
       throw refused.at({ primaryKey: change.row.primaryKey() })
     }

@@ -25,7 +25,7 @@ export interface ColumnContents {
  */
 export async function columnContents(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnContents> {
   const layout = await readableLayout(queryRunner, column)
-  return asReader(column, async () => {
+  return asReader(queryRunner, column, async () => {
     const { dialect } = layout
     await requireBytes(queryRunner, layout)
     const current = await valueStarts(queryRunner, layout)
@@ -76,7 +76,7 @@ async function readableLayout(queryRunner: QueryRunner, column: BoundColumn): Pr
     return await readLayout(queryRunner, column)
   } catch (error) {
     if (!(error instanceof ColumnTypeError)) throw error
-    await asReader(column, () => probe(queryRunner, column))
+    await asReader(queryRunner, column, () => probe(queryRunner, column))
     throw error
   }
 }
@@ -91,15 +91,19 @@ async function probe(queryRunner: QueryRunner, { metadata }: BoundColumn): Promi
   try {
     await queryRunner.query(`SELECT ${driver.escape(metadata.databaseName)} FROM ${table} WHERE 1 = 0`)
   } catch (error) {
-    if (isDenied(error)) throw error
+    if (isDenied(queryRunner, error)) throw error
   }
 }
 
-async function asReader<T>(column: BoundColumn, work: () => Promise<T>): Promise<T> {
+async function asReader<T>(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (!isDenied(error)) throw error
+    if (!isDenied(queryRunner, error)) throw error
     throw column.error(
       TableAccessError,
       `the database role may not read the table ${column.metadata.entityMetadata.tablePath}, so nobody knows what the column holds. Grant it SELECT, or connect as another role.`,
@@ -108,17 +112,8 @@ async function asReader<T>(column: BoundColumn, work: () => Promise<T>): Promise
   }
 }
 
-/** PostgreSQL's insufficient_privilege, and what MySQL says of tables, columns and databases. */
-const DENIED = new Set([
-  '42501',
-  'ER_TABLEACCESS_DENIED_ERROR',
-  'ER_COLUMNACCESS_DENIED_ERROR',
-  'ER_DBACCESS_DENIED_ERROR',
-])
-
-function isDenied(error: unknown): boolean {
-  const { code, driverError } = (error ?? {}) as { code?: unknown; driverError?: { code?: unknown } }
-  return [code, driverError?.code].some((found) => typeof found === 'string' && DENIED.has(found))
+function isDenied(queryRunner: QueryRunner, error: unknown): boolean {
+  return dialectOf(dataSourceOf(queryRunner).options.type).failureOf(error) === 'denied'
 }
 
 /** All versions, less those that are current. */

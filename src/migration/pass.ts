@@ -84,7 +84,7 @@ export class Pass {
     this.#result.total = await rows.count(shard)
     if (!dryRun) await this.#tryOut(rows)
     const failures = skipFailed ? this.#failures : undefined
-    const options = { dryRun, failures, ownsTransactions, triggers }
+    const options = { dialect, dryRun, failures, ownsTransactions, triggers }
     const worker = new BatchWorker(this.#column, this.#conversion, options)
     const lanes =
       writers.length === 0

@@ -19,6 +19,7 @@ export const mysql: Dialect = {
   binaryColumnsHoldBytes: true,
   // The package that TypeORM loaded.
   language: (driver) => mysqlLanguage((driver as { mysql?: { format?: Format } }).mysql?.format),
+  defaultSchemas: ({ database }) => (database ? [database] : []),
   storedType,
   roomyType,
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),

@@ -47,6 +47,9 @@ export const FAILURES: FailureCodes = {
   // What mysql2 calls MariaDB's ER_CONSTRAINT_FAILED, whose number means something else to MySQL.
   ER_INNODB_AUTOEXTEND_SIZE_OUT_OF_RANGE: 'constraint',
   ER_CHECK_CONSTRAINT_VIOLATED: 'constraint',
+  ER_TABLEACCESS_DENIED_ERROR: 'denied',
+  ER_COLUMNACCESS_DENIED_ERROR: 'denied',
+  ER_DBACCESS_DENIED_ERROR: 'denied',
   ER_DUP_ENTRY: 'constraint',
   ER_TOO_LONG_KEY: 'constraint',
   ER_SIGNAL_EXCEPTION: 'constraint',

@@ -15,6 +15,10 @@ export const postgres: Dialect = {
   hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
   language: () => postgresLanguage,
+  defaultSchemas: ({ schema, searchSchema }) => {
+    const own = [schema, searchSchema].filter((name) => name !== undefined)
+    return own.length > 0 ? own : ['public']
+  },
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'bytea' }),
   roomyType: (storage) => (storage === 'text' ? 'text' : 'bytea'),
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),

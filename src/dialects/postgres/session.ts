@@ -31,6 +31,7 @@ export function fixFormats(
 }
 
 export const FAILURES: FailureCodes = {
+  '42501': 'denied',
   '55P03': 'locked',
   '40P01': 'deadlock',
   '22001': 'value-refused',

@@ -30,6 +30,7 @@ export const sqlite: Dialect = {
     true,
   binaryColumnsHoldBytes: false,
   language: () => sqliteLanguage,
+  defaultSchemas: ({ database }) => ['main', ...(database ? [database] : [])],
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
   roomyType: (storage) => (storage === 'text' ? 'text' : 'blob'),
   // A column of any type stores bytes.

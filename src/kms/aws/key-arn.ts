@@ -13,6 +13,11 @@ export function isSameKey(arn: string, other: string): boolean {
   return keyIdentity(arn) === keyIdentity(other)
 }
 
+/** True for the ARN of a key that may have replicas, each with an ARN of its own. */
+export function isMultiRegion(arn: string): boolean {
+  return MULTI_REGION.test(arn)
+}
+
 /** The ARN of a key, without the Region if it is a multi-Region key. */
 export function keyIdentity(arn: string): string {
   return arn.replace(MULTI_REGION, '$1*$3')

@@ -24,7 +24,7 @@ export const createKey: Operation = (input, { store, now }) => {
   const given = { ...spec(), description, createdAt: now, tags: [] }
   const { location } = store
   const regionsOf = multiRegion
-    ? (keyId: string): MultiRegion => store.multiRegion(keyId, location.region)
+    ? (keyId: string): MultiRegion<Key> => store.multiRegion(keyId, location.region)
     : undefined
   const key = Key.create(given, (keyId) => arnOfKey(location, keyId), regionsOf)
   putTags(key, tags)

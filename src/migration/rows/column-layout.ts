@@ -1,15 +1,18 @@
 import { type QueryRunner } from 'typeorm'
 import { type ColumnLayout as TableColumnLayout, kindOf, type RowsLayout } from '../../dialects/column-layout'
 import { dialectOf } from '../../dialects'
+import { type Dialect } from '../../dialects/dialect'
 import { ColumnTypeError, KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 
-export { type ColumnKind, kindOf } from '../../dialects/column-layout'
+export { type ColumnKind } from '../../dialects/bytes-sql'
+export { kindOf } from '../../dialects/column-layout'
 
 /** An encrypted column of an entity, and how the database has it now. */
 export interface ColumnLayout extends TableColumnLayout {
+  readonly dialect: Dialect
   readonly column: BoundColumn
 }
 

@@ -24,7 +24,7 @@ export interface Expression {
   /** Where a whole number stands, or each of several in parentheses: TypeORM writes numbers into the text on SQLite. */
   readonly integers?: readonly Span[]
   /** What is true of the row if the expression is. */
-  readonly facts?: readonly Fact[]
+  readonly facts?: readonly Fact<NameUse>[]
   readonly start: number
   readonly end: number
 }

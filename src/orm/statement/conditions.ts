@@ -1,6 +1,6 @@
 import { type Fact } from './facts'
 import { type TableIndex } from './names'
-import { type Query, sourcesOf } from './scope'
+import { type NameUse, type Query, sourcesOf } from './scope'
 import { type Condition } from './statement'
 
 /** What the WHERE of a statement itself says of its rows. */
@@ -9,7 +9,7 @@ export function conditionsOf(result: Query | undefined, index: TableIndex): Cond
   return scope && others.length === 0 ? conditionsIn(scope.facts, index) : []
 }
 
-function conditionsIn(facts: readonly Fact[], index: TableIndex): Condition[] {
+function conditionsIn(facts: readonly Fact<NameUse>[], index: TableIndex): Condition[] {
   return facts.flatMap((fact) => {
     if ('any' in fact) return common(fact.any.map((each) => conditionsIn(each, index)))
     const [source, ...others] = sourcesOf(fact.use, index)

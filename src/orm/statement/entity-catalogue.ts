@@ -1,4 +1,4 @@
-import { type DataSource } from 'typeorm'
+import { type EntityMetadata } from 'typeorm'
 import { type BoundColumn } from '../bound-column'
 import { boundColumn } from '../bound-columns'
 import { type ColumnMetadata } from '../typeorm-types'
@@ -21,7 +21,10 @@ interface Gathered extends CatalogueTable {
 }
 
 /** The tables of a DataSource's entities, views and junctions. Its driver must be connected. */
-export function entityCatalogue({ driver, entityMetadatas }: DataSource): Catalogue {
+export function entityCatalogue(
+  entityMetadatas: readonly EntityMetadata[],
+  defaults: Catalogue['defaults'],
+): Catalogue {
   const tables = new Map<string, Gathered>()
   for (const { tablePath, columns } of entityMetadatas) {
     let table = tables.get(tablePath)
@@ -30,19 +33,7 @@ export function entityCatalogue({ driver, entityMetadatas }: DataSource): Catalo
       tables.set(tablePath, (table = { path: tablePath.split('.'), columns: [], byName: new Map() }))
     for (const column of columns) gather(table, column)
   }
-  return { tables: [...tables.values()], defaults: defaultsOf(driver) }
-}
-
-/** What a bare name of a table may be qualified with. The drivers ask the database when they connect. */
-function defaultsOf(driver: DataSource['driver']): string[] {
-  const { database, schema, searchSchema } = driver as Partial<
-    Record<'database' | 'schema' | 'searchSchema', string>
-  >
-  if (driver.options.type === 'postgres') {
-    const own = [schema, searchSchema].filter((name) => name !== undefined)
-    return own.length > 0 ? own : ['public']
-  }
-  return ['main', ...(database ? [database] : [])]
+  return { tables: [...tables.values()], defaults }
 }
 
 function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {

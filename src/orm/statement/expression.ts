@@ -17,14 +17,14 @@ interface Reading {
   operands: number
   last: Operand | undefined
   /** Of the last operand and the one before, if they are compared. */
-  comparison: Compared | undefined
+  comparison: Compared<NameUse> | undefined
   operator: string
   isNegated: boolean
   isFirst: boolean
   openBetweens: number
   openCases: number
   hasInterval: boolean
-  readonly facts: Facts
+  readonly facts: Facts<NameUse>
   /** Of the condition between two connectives: its operands, and whether a word such as NOT stands in front. */
   operandsOfPart: number
   hasPrefix: boolean
@@ -33,7 +33,7 @@ interface Reading {
 /** Reads expressions: finds the names of columns in them, and what is done with each. */
 export abstract class ExpressionReader extends CallReader {
   readonly uses: NameUse[] = []
-  readonly compared: Compared[] = []
+  readonly compared: Compared<NameUse>[] = []
 
   /** Reads what may follow a query in parentheses: set operations, ORDER BY and the like. */
   protected abstract restOfQuery(query: Query, outer: Scope | undefined): void

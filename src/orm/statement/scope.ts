@@ -98,7 +98,7 @@ export class Scope {
   /** `SELECT … INTO`: the rows go elsewhere. */
   isStored = false
   /** What WHERE says of each row. */
-  facts: readonly Fact[] = []
+  facts: readonly Fact<NameUse>[] = []
 
   constructor(
     readonly parent: Scope | undefined,

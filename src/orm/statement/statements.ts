@@ -25,9 +25,10 @@ export class Statements {
   readonly #others = new Remembered<true>(MAX_STATEMENTS, MAX_CHARACTERS)
 
   /** Takes an initialised DataSource. */
-  constructor(dataSource: DataSource) {
-    const catalogue = entityCatalogue(dataSource)
-    this.#reader = new Reader(dialectOf(dataSource.options.type).language(dataSource.driver), catalogue)
+  constructor({ driver, entityMetadatas, options }: DataSource) {
+    const dialect = dialectOf(options.type)
+    const catalogue = entityCatalogue(entityMetadatas, dialect.defaultSchemas(driver))
+    this.#reader = new Reader(dialect.language(driver), catalogue)
     this.#encrypted = catalogue.tables.filter(({ columns }) => columns.some(({ isEncrypted }) => isEncrypted))
     const names = this.#encrypted.flatMap(({ path }) => path.slice(-1))
     if (names.length > 0) this.#names = anyOf(names)
