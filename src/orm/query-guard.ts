@@ -79,7 +79,9 @@ export function guardQueryRunner(
       result = await send()
     }
     if (isEmptying) keys?.clear()
-    const opening = isOpened ? opener?.open(sql, rowsOf(result)) : undefined
+    const opening = isOpened
+      ? opener?.open(sql, rowsOf(result), () => rows()?.connection(queryRunner, query))
+      : undefined
     if (opening) await opening
     return result
   }

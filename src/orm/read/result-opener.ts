@@ -2,11 +2,13 @@ import { type DataKey } from '../../cipher/data-keys/data-key'
 import { KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
+import { type Connection } from '../row/located-update'
 import { type Statements } from '../statement/statements'
 import { isAlike, keyOf, OpenedResult, type OpenedResults, type ValueKey } from './opened-results'
 import { type Opening, openTogether } from './opening'
 import { type RawQueries } from './raw-queries'
 import { type EncryptedResult, encryptedResults } from './result-columns'
+import { fetchMissing, type FetchedValue, missingColumns } from './row-fetch'
 import { type Stored } from './value-opener'
 
 export type Row = Record<string, unknown>
@@ -43,9 +45,24 @@ export class ResultOpener {
   }
 
   /** Opens a result of the database. Its rows are those that TypeORM will hydrate. */
-  open(sql: string, rows: readonly Row[]): Promise<unknown> | undefined {
-    const carried = this.#carried(sql, rows)
-    if (!carried) return undefined
+  open(
+    sql: string,
+    rows: readonly Row[],
+    connection: () => Connection | undefined,
+  ): Promise<unknown> | undefined {
+    const columns = this.#columns(sql, rows)
+    if (!columns) return undefined
+    const asks = columns.some((column) => missingColumns(column).length > 0) ? connection() : undefined
+    if (asks) return fetchMissing(columns, rows, asks).then((fetched) => this.#open(columns, rows, fetched))
+    return this.#open(columns, rows)
+  }
+
+  #open(
+    columns: readonly EncryptedResult[],
+    rows: readonly Row[],
+    fetched?: FetchedValue,
+  ): Promise<unknown> | undefined {
+    const carried = columns.flatMap((column) => carry(column, rows, fetched))
     const opening = openTogether(carried.filter(isOpening).map(({ opening }) => opening))
     if (opening) return opening.then(() => this.#keep(carried))
     this.#keep(carried)
@@ -57,18 +74,19 @@ export class ResultOpener {
    * not tell equal ciphertexts of different rows apart: then the result is of no use.
    */
   async openCached(sql: string, rows: readonly Row[]): Promise<boolean> {
-    const carried = this.#carried(sql, rows)
-    if (!carried) return true
+    const columns = this.#columns(sql, rows)
+    if (!columns) return true
+    const carried = columns.flatMap((column) => carry(column, rows))
     await openTogether(carried.filter(isOpening).map(({ opening }) => opening))
     return this.#keep(carried, false)
   }
 
-  #carried(sql: string, rows: readonly Row[]): Carried[] | undefined {
+  /** Those of a result whose values hydration could not open. */
+  #columns(sql: string, rows: readonly Row[]): readonly EncryptedResult[] | undefined {
     const readings = rows.length > 0 ? this.#statements.readings(sql) : undefined
     if (!readings) return undefined
     const columns = encryptedResults(readings)
-    if (!columns.some((column) => cannotBeLeft(column, rows))) return undefined
-    return columns.flatMap((column) => carry(column, rows))
+    return columns.some((column) => cannotBeLeft(column, rows)) ? columns : undefined
   }
 
   /**
@@ -114,7 +132,8 @@ function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
   return typeof stored === 'string' ? dataKey.seemsToOpenText(stored) : dataKey.seemsToOpen(stored)
 }
 
-function carry({ column, name, rowName }: EncryptedResult, rows: readonly Row[]): Carried[] {
+function carry(result: EncryptedResult, rows: readonly Row[], fetched?: FetchedValue): Carried[] {
+  const { column, name, rowName } = result
   const { opener } = column
   const carried: Carried[] = []
   for (const row of rows) {
@@ -122,7 +141,9 @@ function carry({ column, name, rowName }: EncryptedResult, rows: readonly Row[])
     if (stored === undefined) continue
     const key = keyOf(row[name], stored)
     try {
-      const recipe = column.recipeOfStored((other) => valueOf(row, rowName(other)))
+      const recipe = column.recipeOfStored(
+        (other) => valueOf(row, rowName(other)) ?? fetched?.(result, row, other),
+      )
       const opening = { column, recipe, stored, bytes: opener.bytesOf(stored), opened: undefined }
       carried.push({ row, name, column, key, recipe, opening })
     } catch (error) {
