@@ -62,6 +62,8 @@ interface Current extends Wanted {
 
 /** Rows that KMS is asked about before a new data key is made: those under other KMS keys may be many, or forged. */
 const MAX_TRIED = 8
+/** How often a data key is made in transactions that end meanwhile. */
+const MAX_ATTEMPTS = 5
 /** Milliseconds by which the clocks of processes may differ. */
 const CLOCKS_APART = 86_400_000
 
@@ -75,6 +77,8 @@ export class CurrentKeys {
   #last: Current | undefined
   /** KMS keys with which this process may not decrypt, and since when that is known. */
   readonly #denied = new Map<string, Moment>()
+  /** How often a transaction was rolled back, or may have been. */
+  #undone = 0
 
   constructor(kms: KeyService, store: DataKeyStore, limits: StoredKeyLimits, keeper: Keeper) {
     this.#kms = kms
@@ -161,6 +165,7 @@ export class CurrentKeys {
 
   /** Keys whose rows the open transaction may have lost are not used any more. */
   dropTentative(): void {
+    this.#undone++
     for (const key of this.tentative) this.#keeper.drop(key)
   }
 
@@ -196,13 +201,27 @@ export class CurrentKeys {
   }
 
   async #acquire(wanted: Wanted, renewAfter: number): Promise<StoredKey> {
-    const isTentative = this.#store.isTentative
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const wasTentative = this.#store.isTentative
+      const undone = this.#undone
+      const key = await this.#findOrMake(wanted, renewAfter)
+      const isTentative = wasTentative || this.#store.isTentative
+      // The transaction that it was made or found in may have ended meanwhile, and its row with it.
+      if (!isTentative || undone === this.#undone) return this.#use(key, wanted, isTentative)
+      if (this.#keeper.find(key.contextKey, key.name) !== key) key.destroy()
+    }
+    throw new KeyTableUnavailableError(
+      `transactions are rolled back again and again while a data key is made in ${this.#store.name}. Repeat the operation.`,
+    )
+  }
+
+  async #findOrMake(wanted: Wanted, renewAfter: number): Promise<StoredKey> {
     const seenAt = now()
     const rows = await this.#store.current(wanted.purpose, contextHash(wanted.scope.context))
     const usable = candidates(rows, wanted, renewAfter)
     for (const row of usable.slice(0, MAX_TRIED)) {
       const key = await this.#unwrapped(row, wanted, seenAt)
-      if (key) return this.#use(key, wanted, isTentative)
+      if (key) return key
     }
     const isDenied = this.#isDenied(wanted.keyId)
     if (wanted.purpose === 'index' && usable.length > 0) {
@@ -245,7 +264,6 @@ export class CurrentKeys {
 
   async #make(wanted: Wanted, isOwn: boolean): Promise<StoredKey> {
     const { keyId, scope, purpose } = wanted
-    const isTentative = this.#store.isTentative
     const answer = await this.#kms.generateDataKey(keyId, storedContext(scope.context, purpose))
     checkGenerated(answer)
     const row: NewDataKey = {
@@ -263,13 +281,13 @@ export class CurrentKeys {
         const first = await this.#store.addFirst(row)
         if (!first.id.equals(row.id)) {
           const key = await this.#unwrapped(first, wanted, seenAt)
-          if (key) return this.#use(key, wanted, isTentative)
+          if (key) return key
         }
       } else await this.#store.add(row)
       const whole = { ...row, retiredAt: undefined, destroyAt: undefined, destroyedAt: undefined }
       const key = new StoredKey(Buffer.from(answer.plaintext), whole, scope, seenAt)
       key.isOwn = isOwn
-      return this.#use(key, wanted, isTentative)
+      return key
     } finally {
       answer.plaintext.fill(0)
     }
@@ -279,7 +297,7 @@ export class CurrentKeys {
     // One that was there before the transaction stays there.
     const isNew = this.#keeper.find(key.contextKey, key.name) === undefined
     const kept = this.#keeper.keep(key)
-    kept.isTentative ||= isNew && (isTentative || this.#store.isTentative)
+    kept.isTentative ||= isNew && isTentative
     kept.sealsWith.add(wanted.keyId)
     const current = { ...wanted, key: kept }
     this.#current.set(nameOf(wanted), current)

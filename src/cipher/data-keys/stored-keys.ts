@@ -256,7 +256,8 @@ export class StoredKeys {
       const row = seen.get(key.name)
       const isGone = !row?.encrypted || row.destroyedAt !== undefined
       if (isGone || row.retiredAt || row.destroyAt) {
-        this.#lostSealedAt = Math.max(this.#lostSealedAt, key.sealedAt)
+        // What is rolled back takes its values with it.
+        if (!key.isTentative) this.#lostSealedAt = Math.max(this.#lostSealedAt, key.sealedAt)
         this.current.drop(key)
       }
       if (isGone) this.#drop(key)

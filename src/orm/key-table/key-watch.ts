@@ -1,7 +1,8 @@
 import { type Mark, type StoredKeys } from '../../cipher/data-keys/stored-keys'
 
 /** Ends a transaction, or a part of one, whoever wrote it. */
-const END = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(COMMIT|END|RELEASE|ROLLBACK|ABORT)\b/i
+const END =
+  /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(COMMIT|END|RELEASE|ROLLBACK(?:\s+\w+)?\s+TO|ROLLBACK|ABORT)\b/i
 
 /**
  * Watches over the stored data keys that the statements of one query runner seal values under: that they last as long
@@ -34,7 +35,8 @@ export class KeyWatch {
 
   async #end<T>(end: string, send: () => Promise<T>): Promise<T> {
     const { current } = this.#keys
-    const isCommit = end !== 'ROLLBACK' && end !== 'ABORT'
+    const isCommit = /^(COMMIT|END|RELEASE)$/.test(end)
+    const isWhole = !/^(RELEASE|.*TO)$/.test(end)
     const mark = this.#sealed
     if (isCommit) {
       await current.verifyTentative()
@@ -45,7 +47,7 @@ export class KeyWatch {
       const answer = await send()
       if (isCommit) current.settle()
       else current.dropTentative()
-      if (end !== 'RELEASE') this.#sealed = undefined
+      if (isWhole) this.#sealed = undefined
       // It was held up on its way.
       if (isCommit && mark && this.#keys.isOverdue(sent)) await this.#keys.confirm(mark)
       return answer

@@ -11,16 +11,17 @@ import { type WritePath } from './write-path'
 const paths = [...repositoryPaths, ...builderPaths, ...transactionPaths]
 
 describe.each([
-  ['with its subscriber', false],
-  ['without any subscriber', true],
-])('%s', (_, withoutSubscriber) => {
+  ['with its subscriber', false, 'inline'],
+  ['without any subscriber', true, 'inline'],
+  ['with stored data keys', false, 'stored'],
+] as const)('%s', (_, withoutSubscriber, dataKeys) => {
   describeDatabases('No plaintext leaves the application', (db) => {
     let watch: Watch
     let application: TestApplication
 
     beforeAll(async () => {
       watch = await Watch.over(db())
-      application = await startApplication(db(), [Vault, Item], {}, {
+      application = await startApplication(db(), [Vault, Item], { dataKeys }, {
         ...watch.options,
         logging: 'all',
         logger: watch.logger,

@@ -8,7 +8,7 @@ import { type Operation, operation, run } from './operations'
 import { comparable, World } from './world'
 
 /** How many operations to run on each database: see docs/model-test.md. */
-const OPERATIONS = Number(process.env['MODEL_OPERATIONS'] ?? 400)
+const OPERATIONS = Number(process.env['MODEL_OPERATIONS'] ?? 300)
 const SEED = Number(process.env['MODEL_SEED'] ?? 20_261_123)
 /** Sequences that share a seed; the next ones have the next seed. */
 const SEQUENCES = 20
@@ -17,81 +17,92 @@ const LONGEST_SEQUENCE = 40
 /** Few values under a data key and few data keys in memory, so that keys come and go within a sequence. */
 const cache = { maxValues: 50, maxKeys: 4 }
 
-describeDatabases('an application with encrypted columns and one with plain columns', (db) => {
-  let otherDatabase: TestDatabase
-  let application: TestApplication
-  let plain: World
-  let encrypted: World
+/** Data keys that are stored come and go as well, and are looked after all the time. */
+const modes = [
+  ['inline', { cache }, OPERATIONS, SEQUENCES],
+  ['stored', { cache, dataKeys: { maxAge: 1_000, lease: 200 } }, OPERATIONS / 4, SEQUENCES / 4],
+] as const
 
-  beforeAll(async () => {
-    const { name } = db()
-    otherDatabase = await createDatabase(name)
-    const encryptedEntities = defineEntities(encryptedColumn)
-    const plainEntities = defineEntities(plainColumn(name))
-    const fast = name === 'sqlite' ? { prepareDatabase: doNotWaitForTheDisk } : {}
-    application = await startApplication(db(), Object.values(encryptedEntities), { cache }, fast)
-    const dataSource = new DataSource({
-      ...otherDatabase.options,
-      ...fast,
-      entities: Object.values(plainEntities),
-      synchronize: true,
+describe.each(modes)('with data keys %s', (_mode, options, wanted, numRuns) => {
+  describeDatabases('an application with encrypted columns and one with plain columns', (db) => {
+    let otherDatabase: TestDatabase
+    let application: TestApplication
+    let plain: World
+    let encrypted: World
+
+    beforeAll(async () => {
+      const { name } = db()
+      otherDatabase = await createDatabase(name)
+      const encryptedEntities = defineEntities(encryptedColumn)
+      const plainEntities = defineEntities(plainColumn(name))
+      const fast = name === 'sqlite' ? { prepareDatabase: doNotWaitForTheDisk } : {}
+      application = await startApplication(db(), Object.values(encryptedEntities), options, fast)
+      const dataSource = new DataSource({
+        ...otherDatabase.options,
+        ...fast,
+        entities: Object.values(plainEntities),
+        synchronize: true,
+      })
+      await dataSource.initialize()
+      plain = new World(otherDatabase, dataSource, plainEntities)
+      encrypted = new World(db(), application.dataSource, encryptedEntities)
+      for (const world of [plain, encrypted]) Object.values(world.entities).forEach(useDataSource(world))
     })
-    await dataSource.initialize()
-    plain = new World(otherDatabase, dataSource, plainEntities)
-    encrypted = new World(db(), application.dataSource, encryptedEntities)
-    for (const world of [plain, encrypted]) Object.values(world.entities).forEach(useDataSource(world))
-  })
 
-  afterAll(async () => {
-    await application.stop()
-    await plain.dataSource.destroy()
-    await otherDatabase.drop()
-  })
+    afterAll(async () => {
+      await application.stop()
+      await plain.dataSource.destroy()
+      await otherDatabase.drop()
+    })
 
-  it(
-    'agree after each operation',
-    async () => {
-      const started = performance.now()
-      let done = 0
-      let reported = 0
-      for (let seed = SEED; done < OPERATIONS; seed++) {
-        await fc.assert(
-          fc.asyncProperty(
-            fc.array(operation, { minLength: 1, maxLength: LONGEST_SEQUENCE, size: 'max' }),
-            async (operations) => {
-              done += await runSequence(operations)
-              application.kms.calls.reset()
-            },
-          ),
-          { seed, numRuns: SEQUENCES },
-        )
-        if (done - reported >= 5_000 || (done >= OPERATIONS && OPERATIONS >= 5_000)) {
-          reported = done
-          const seconds = Math.round((performance.now() - started) / 1_000)
-          process.stderr.write(
-            `${db().name}, TypeORM ${typeormVersion}: ${done} operations in ${seconds} s, last seed ${seed}\n`,
+    it(
+      'agree after each operation',
+      async () => {
+        const started = performance.now()
+        let done = 0
+        let reported = 0
+        for (let seed = SEED; done < wanted; seed++) {
+          await fc.assert(
+            fc.asyncProperty(
+              fc.array(operation, { minLength: 1, maxLength: LONGEST_SEQUENCE, size: 'max' }),
+              async (operations) => {
+                done += await runSequence(operations)
+                application.kms.calls.reset()
+              },
+            ),
+            { seed, numRuns },
           )
+          if (done - reported >= 5_000 || (done >= wanted && wanted >= 5_000)) {
+            reported = done
+            const seconds = Math.round((performance.now() - started) / 1_000)
+            process.stderr.write(
+              `${db().name}, TypeORM ${typeormVersion}: ${done} operations in ${seconds} s, last seed ${seed}\n`,
+            )
+          }
         }
-      }
-    },
-    30_000 + OPERATIONS * 100,
-  )
+      },
+      30_000 + wanted * 100,
+    )
 
-  /** Returns the number of operations. */
-  async function runSequence(operations: readonly Operation[]): Promise<number> {
-    await Promise.all([plain.reset(), encrypted.reset()])
-    let count = 0
-    for (const operation of operations) {
-      const [expected, found] = await Promise.all([outcome(operation, plain), outcome(operation, encrypted)])
-      expect(found).toEqual(expected)
-      const [expectedState, foundState] = await Promise.all([plain.look(), encrypted.look()])
-      // expect() alone is slow on what is nearly always equal.
-      if (JSON.stringify(foundState) !== JSON.stringify(expectedState))
-        expect(foundState).toEqual(expectedState)
-      count += operation.kind === 'transaction' ? operation.steps.length : 1
+    /** Returns the number of operations. */
+    async function runSequence(operations: readonly Operation[]): Promise<number> {
+      await Promise.all([plain.reset(), encrypted.reset()])
+      let count = 0
+      for (const operation of operations) {
+        const [expected, found] = await Promise.all([
+          outcome(operation, plain),
+          outcome(operation, encrypted),
+        ])
+        expect(found).toEqual(expected)
+        const [expectedState, foundState] = await Promise.all([plain.look(), encrypted.look()])
+        // expect() alone is slow on what is nearly always equal.
+        if (JSON.stringify(foundState) !== JSON.stringify(expectedState))
+          expect(foundState).toEqual(expectedState)
+        count += operation.kind === 'transaction' ? operation.steps.length : 1
+      }
+      return count
     }
-    return count
-  }
+  })
 })
 
 function doNotWaitForTheDisk(file: { pragma(source: string): unknown }): void {
