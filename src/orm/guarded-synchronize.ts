@@ -3,7 +3,8 @@ import { kindOf } from '../dialects/column-layout'
 import { dialectOf, type Dialect } from '../dialects'
 import { ColumnTypeError } from '../errors'
 import { type BoundColumn } from './bound-column'
-import { boundColumns } from './bound-columns'
+import { boundColumn, boundColumns } from './bound-columns'
+import { type ColumnMetadata } from './typeorm-types'
 
 /**
  * Looks at what `synchronize` is about to do to encrypted columns. TypeORM drops a column whose type or length
@@ -14,9 +15,9 @@ import { boundColumns } from './bound-columns'
  */
 export async function keepEncryptedColumns(dataSource: DataSource): Promise<void> {
   const entities = dataSource.entityMetadatas.filter(
-    (metadata) => metadata.tableType !== 'view' && metadata.synchronize && boundColumns(metadata).length > 0,
+    ({ tableType, synchronize }) => tableType !== 'view' && synchronize,
   )
-  if (entities.length === 0) return
+  if (!entities.some((metadata) => boundColumns(metadata).length > 0)) return
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     for (const metadata of entities) {
@@ -53,7 +54,10 @@ async function keepColumns(
       if (!(await holdsValue(databaseName))) continue
       const widening = wideningOf(now, column)
       if (!widening)
-        throw wouldDrop(column, `its type changes from ${sqlType(now)} to ${declaredType(column)}`)
+        throw wouldDrop(
+          placeOf(column.metadata),
+          `its type changes from ${sqlType(now)} to ${declaredType(column)}`,
+        )
       const layout = {
         dialect,
         place: { entity: metadata.name, property: column.metadata.propertyPath },
@@ -69,6 +73,30 @@ async function keepColumns(
       await queryRunner.query(dialect.changeType(layout, widening))
     }
   }
+  for (const column of changed) {
+    const now = table.findColumnByName(column.databaseName)
+    if (!now || boundColumn(column) || dialect.name === 'sqlite' || driver.normalizeType(column) === now.type)
+      continue
+    if (await holdsCiphertexts(dialect, now, (name) => driver.escape(name), holdsValue))
+      throw wouldDrop(
+        placeOf(column),
+        'it holds ciphertexts, and is declared without @KmsEncrypted() now. To give encryption up, first run typeorm-kms decrypt with the former declaration',
+      )
+  }
+}
+
+/** Whether values of the column begin like ciphertexts of this library, as bytes or as base64. */
+async function holdsCiphertexts(
+  dialect: Dialect,
+  { name, type }: TableColumn,
+  escape: (name: string) => string,
+  holdsValue: (name: string, condition: string) => Promise<boolean>,
+): Promise<boolean> {
+  const kind = kindOf(type)
+  if (kind === 'other') return false
+  const bytes = dialect.bytesSql({ kind, name: escape(name) })
+  const starts = `SUBSTR(${bytes}, 1, 2) = ${dialect.bytesLiteral('c101')} OR SUBSTR(${bytes}, 1, 3) = ${dialect.bytesLiteral('775145')}`
+  return holdsValue(name, ` AND (${starts})`)
 }
 
 /** A column that is missing, beside one with ciphertexts that is to be dropped: it was renamed. */
@@ -82,14 +110,10 @@ async function refuseRenaming(
   const { columns } = column.metadata.entityMetadata
   for (const old of table.columns) {
     if (columns.some(({ databaseName }) => databaseName === old.name)) continue
-    const kind = kindOf(old.type)
-    if (kind === 'other') continue
-    const bytes = dialect.bytesSql({ kind, name: escape(old.name) })
-    const starts = `SUBSTR(${bytes}, 1, 2) = ${dialect.bytesLiteral('c101')} OR SUBSTR(${bytes}, 1, 3) = ${dialect.bytesLiteral('775145')}`
-    if (await holdsValue(old.name, ` AND (${starts})`))
+    if (await holdsCiphertexts(dialect, old, escape, holdsValue))
       throw wouldDrop(
-        column,
-        `the column ${old.name}, which holds ciphertexts, is no longer declared. Was it renamed?`,
+        placeOf(column.metadata),
+        `the column ${old.name}, which holds ciphertexts, is no longer declared (was it renamed?)`,
       )
   }
 }
@@ -127,9 +151,13 @@ function escapedPath({ tablePath }: EntityMetadata, escape: (name: string) => st
   return tablePath.split('.').map(escape).join('.')
 }
 
-function wouldDrop(column: BoundColumn, reason: string): Error {
-  return column.error(
-    ColumnTypeError,
+function placeOf({ entityMetadata, propertyPath }: ColumnMetadata): { entity: string; property: string } {
+  return { entity: entityMetadata.name, property: propertyPath }
+}
+
+function wouldDrop(place: { entity: string; property: string }, reason: string): Error {
+  return new ColumnTypeError(
     `synchronize would drop the column with all its values, and add it anew: ${reason}. Nothing was changed. Write the migration with typeorm-kms migration:generate, which keeps the values, and run it first.`,
+    place,
   )
 }

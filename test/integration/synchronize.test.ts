@@ -15,7 +15,8 @@ import {
   KmsEncrypted,
   kmsEncryptedColumn,
 } from 'typeorm-kms-encrypted'
-import { describeDatabases } from '../support/databases'
+import { encryptColumns } from 'typeorm-kms-encrypted/migration'
+import { type DatabaseName, describeDatabases } from '../support/databases'
 import { failure, KEY, testKms } from '../support/encryption'
 
 type Declaration = KmsEncryptedOptions & { property?: string }
@@ -32,6 +33,8 @@ function box(declaration: Declaration | 'plain'): new () => object {
   Entity('box')(Box)
   return Box
 }
+
+const ALL_REFUSE = { mariadb: 'refused', postgres: 'refused', sqlite: 'refused' } as const
 
 describeDatabases('synchronize', (db) => {
   let client: Awaited<ReturnType<typeof testKms>>['client']
@@ -52,7 +55,7 @@ describeDatabases('synchronize', (db) => {
   /** What is stored after the second declaration was synchronised over a value of the first. */
   async function change(
     from: Declaration | 'plain',
-    to: Declaration,
+    to: Declaration | 'plain',
   ): Promise<{ before: unknown; after: unknown; error?: Error & { code?: string }; read?: unknown }> {
     const first = await start(from, { dropSchema: true })
     await first.getRepository('box').save({ secret: 'of Ada' })
@@ -70,22 +73,61 @@ describeDatabases('synchronize', (db) => {
     }
   }
 
-  it.each<[string, Declaration | 'plain', Declaration]>([
-    ['another storage', {}, { storage: 'text' }],
-    ['a smaller maxLength', { maxLength: 2_000 }, { maxLength: 10 }],
-    ['another mode', { maxLength: 500 }, { maxLength: 500, mode: 'direct' }],
-    ['the decorator’s arrival', 'plain', {}],
-    ['a renamed property', {}, { property: 'renamed' }],
-    ['a renamed column', {}, { name: 'renamed' }],
-  ])('drops no values for %s', async (what, from, to) => {
-    const { before, after, error } = await change(from, to)
+  /** `kept`: nothing is dropped. `unread`: nor is anything, and the first read tells that the rows are plaintext. */
+  type Outcome = 'refused' | 'kept' | 'unread'
+
+  it.each<[string, Declaration | 'plain', Declaration | 'plain', Record<DatabaseName, Outcome>]>([
+    ['another storage', {}, { storage: 'text' }, { mariadb: 'refused', postgres: 'refused', sqlite: 'kept' }],
+    [
+      'a smaller maxLength',
+      { maxLength: 2_000 },
+      { maxLength: 10 },
+      { mariadb: 'refused', postgres: 'kept', sqlite: 'kept' },
+    ],
+    [
+      'another mode',
+      { maxLength: 500 },
+      { maxLength: 500, mode: 'direct' },
+      { mariadb: 'refused', postgres: 'kept', sqlite: 'kept' },
+    ],
+    ['the decorator’s arrival', 'plain', {}, { mariadb: 'refused', postgres: 'refused', sqlite: 'unread' }],
+    ['a renamed property', {}, { property: 'renamed' }, ALL_REFUSE],
+    ['a renamed column', {}, { name: 'renamed' }, ALL_REFUSE],
+  ])('drops no values for %s', async (_, from, to, outcomes) => {
+    const { before, after, error, read } = await change(from, to)
     expect(after).toEqual(before)
-    if (!error) return
-    // SQLite keeps plaintext as it is in the new table: then it is the first read that tells.
-    if (error.code === 'PLAINTEXT_FOUND' && db().name === 'sqlite') return
-    expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Box' })
-    expect(error.message).toMatch(/^Box\.(secret|renamed): .*migration:generate/)
-    expect(what).toBeTruthy()
+    const outcome = outcomes[db().name]
+    if (outcome === 'kept') expect({ error, read }).toEqual({ read: [{ id: 1, secret: 'of Ada' }] })
+    else if (outcome === 'unread') expect(error).toMatchObject({ code: 'PLAINTEXT_FOUND', entity: 'Box' })
+    else {
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Box' })
+      expect(error?.message).toMatch(/^Box\.(secret|renamed): .*migration:generate/)
+    }
+  })
+
+  it('after the decorator’s arrival on SQLite leaves what encrypting in place makes right', async () => {
+    if (db().name !== 'sqlite') return
+    await change('plain', {})
+    const dataSource = await start({}, {})
+    expect(await encryptColumns(dataSource, 'box', ['secret'])).toMatchObject([{ changed: 1 }])
+    await expect(dataSource.getRepository('box').find()).resolves.toEqual([{ id: 1, secret: 'of Ada' }])
+    await dataSource.destroy()
+  })
+
+  it('drops no ciphertexts where the decorator leaves', async () => {
+    const other = class {}
+    PrimaryGeneratedColumn()(other.prototype, 'id')
+    KmsEncrypted({ type: 'string' })(other.prototype, 'secret')
+    Entity('other')(other)
+    const first = await start({}, { dropSchema: true })
+    await first.getRepository('box').save({ secret: 'of Ada' })
+    await first.destroy()
+    const stored = () => db().rawQuery(`SELECT ${db().quote('secret')} AS v FROM ${db().quote('box')}`)
+    const before = await stored()
+    const leaving = start('plain', { entities: [box('plain'), other] })
+    if (db().name === 'sqlite') await (await leaving).destroy()
+    else expect(await failure(leaving)).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Box' })
+    expect(await stored()).toEqual(before)
   })
 
   it('refuses a renamed column on every database', async () => {
