@@ -91,8 +91,11 @@ export interface KmsEncryptionMetrics {
   kmsOutcomes: KmsOutcomes
   /** What AWS charges for the requests, retries included, at $0.03 per 10,000; without the keys and any free tier. */
   kmsBill: { requests: number; usd: number }
-  /** `hits`: values served by a data key in memory. `misses`: KMS was asked for a data key. */
-  dataKeys: { cached: number; hits: number; misses: number }
+  /**
+   * `hits`: values served by a data key in memory. `misses`: KMS was asked for a data key, and someone waited.
+   * `refreshed`: data keys that were fetched in the background before anyone had to wait.
+   */
+  dataKeys: { cached: number; hits: number; misses: number; refreshed: number }
   values: { encrypted: number; decrypted: number }
   /** Values by column, `Entity.property`. */
   columns: Readonly<Record<string, { encrypted: number; decrypted: number }>>
@@ -299,7 +302,11 @@ export class KmsEncryption {
       kmsCalls: { ...calls },
       kmsOutcomes: outcomes,
       kmsBill: { requests, usd: requests * USD_PER_REQUEST },
-      dataKeys: { cached: stores.reduce((sum, { size }) => sum + size, dataKeys.size), ...dataKeys.counts },
+      dataKeys: {
+        cached: stores.reduce((sum, { size }) => sum + size, dataKeys.size),
+        ...dataKeys.counts,
+        refreshed: dataKeys.refreshed,
+      },
       values: { ...counts },
       columns: Object.fromEntries(
         Array.from(tallies, ({ entity, property, encrypted, decrypted }) => [
@@ -310,7 +317,7 @@ export class KmsEncryption {
     }
   }
 
-  /** Zero-fills the data keys in memory and closes the KMS client if it is the library's own. Then nothing works. */
+  /** Destroys the data keys in memory and closes the KMS client if it is the library's own. Then nothing works. */
   close(): void {
     this.#cipher.close()
     this.#kms.close()

@@ -199,6 +199,22 @@ describe('Trouble of KMS', () => {
     expect(kms.calls.length).toBeLessThanOrEqual(CONCURRENCY)
   })
 
+  test('of the key is asked for a bounded number of times by a page of rows under keys of strangers', async () => {
+    const values = await Promise.all(Array.from({ length: 300 }, (_, n) => seal(String(n))))
+    kms.beforeAnswer = () => {
+      throw new AccessDeniedError('no')
+    }
+    for (const [untilFailure, calls] of [
+      [false, MAX_REFUSED],
+      [true, 1],
+    ] as const) {
+      kms.calls.length = 0
+      const outcomes = await open(cold(), values, untilFailure)
+      expect(new Set(outcomes.map(shown))).toEqual(new Set(['KMS_ACCESS_DENIED', 'CIPHERTEXT_NOT_TRIED']))
+      expect(kms.calls.length).toBeLessThan(calls + CONCURRENCY)
+    }
+  })
+
   test('of the key is not remembered', async () => {
     const value = await seal('secret')
     const cipher = cold()

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import ts from 'typescript'
-import { documents, root } from './documents'
+import { documents, root } from '../unit/docs/documents'
 
 /** Names that an example may use without saying where they come from. */
 const CONTEXT = `
