@@ -8,6 +8,7 @@ export {
   type RowProperties,
 } from './column/options'
 export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
+export { type SearchIndexOptions, type SearchOption } from './column/search'
 export { type ValueTypeName } from './column/types'
 export { type CallOutcome, type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
 export * from './errors'

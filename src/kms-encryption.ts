@@ -8,6 +8,7 @@ import {
   type ObjectLiteral,
 } from 'typeorm'
 import { Cipher, type Mode } from './cipher/cipher'
+import { IndexRoot } from './cipher/blind-index/index-root'
 import { checkContext, type EncryptionContext } from './cipher/context'
 import { type KeyId, type OnUndecryptable } from './column/options'
 import { isKeyId } from './column/scheme'
@@ -79,6 +80,11 @@ export interface KmsEncryptionOptions {
    * docs/stored-data-keys.md.
    */
   dataKeys?: DataKeysOption
+  /**
+   * The key of blind indexes (`search`), encrypted under the KMS key: what `typeorm-kms keys create-index-key` prints. It
+   * stays the same for as long as there are indexes made with it.
+   */
+  indexKey?: string
   /** Key ARNs or account ids. A value that KMS opens under any other key is refused. */
   trustedKeys?: readonly string[]
 }
@@ -138,6 +144,7 @@ export class KmsEncryption {
   readonly #cipher: Cipher
   readonly #options: KmsEncryptionOptions
   readonly #dataKeys: KeyTableSettings
+  readonly #indexRoot: IndexRoot | undefined
   readonly #dataSources = new Set<WeakRef<DataSource>>()
 
   constructor(options: KmsEncryptionOptions) {
@@ -148,6 +155,7 @@ export class KmsEncryption {
     this.#kms = new AwsKms({ client, concurrency, timeout, trustedKeys: new TrustedKeys(trustedKeys) })
     const { maxAge = 300_000, maxValues = 2 ** 20, maxKeys = 1_000 } = cache
     this.#cipher = new Cipher(this.#kms, { maxAge, maxValues, maxKeys })
+    if (options.indexKey !== undefined) this.#indexRoot = new IndexRoot(this.#kms, options.indexKey)
   }
 
   /**
@@ -169,7 +177,7 @@ export class KmsEncryption {
       new DataSourceBinding(
         dataSource,
         this.#cipher,
-        { keyId, mode, context, onUndecryptable, dataKeys: this.#dataKeys },
+        { keyId, mode, context, onUndecryptable, dataKeys: this.#dataKeys, indexRoot: this.#indexRoot },
         withoutBinding,
       )
       this.#dataSources.add(new WeakRef(dataSource))
@@ -319,6 +327,7 @@ export class KmsEncryption {
 
   /** Destroys the data keys in memory and closes the KMS client if it is the library's own. Then nothing works. */
   close(): void {
+    this.#indexRoot?.close()
     this.#cipher.close()
     this.#kms.close()
   }
@@ -404,6 +413,7 @@ function checkOptions(options: KmsEncryptionOptions): void {
     'timeout',
     'onUndecryptable',
     'dataKeys',
+    'indexKey',
     'trustedKeys',
   ]
   const unknown = Object.keys(options).find((name) => !known.includes(name))

@@ -99,7 +99,7 @@ export function borrowedFrom({ type }: { type: unknown }): Place | undefined {
  * A column type that no driver knows. TypeORM refuses it, and asks for its name to say so: that is where the error
  * with the remedy comes from.
  */
-function unboundType(place: Place): ColumnType {
+export function unboundType(place: Place): ColumnType {
   const type = (): void => undefined
   unboundTypes.set(type, place)
   Object.defineProperty(type, 'name', {

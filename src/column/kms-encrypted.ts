@@ -4,6 +4,7 @@ import { type KmsEncryptedOptions } from './options'
 import { type KmsEncryptedDecorator } from './property-type'
 import { Scheme } from './scheme'
 import { declaredColumn } from './declared-column'
+import { declareIndexColumns } from './index-column'
 import { type ValueTypeName } from './types'
 
 /**
@@ -33,6 +34,8 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
     const scheme = new Scheme(options, place, designTypeOf(target, property))
     Column(declaredColumn(scheme))(target, property)
     putFirst(target.constructor, String(property))
+    for (const name of declareIndexColumns(scheme, target, String(property)))
+      putFirst(target.constructor, name)
   }
 }
 

@@ -1,6 +1,7 @@
 import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
 import { type RowProperties } from './row-properties'
+import { type SearchOption } from './search'
 import { type ValueTypeName } from './types'
 
 export { type RowProperties }
@@ -94,6 +95,13 @@ export interface KmsEncryptedOptions<
    * `kmsEncryption()`.
    */
   onUndecryptable?: OnUndecryptable
+  /**
+   * Rows are found by the value: a blind index (a keyed hash of the value) stands in a column beside, and conditions of
+   * equality are answered by it. Says which rows have equal values to whoever reads the database.
+   */
+  search?: SearchOption
+  /** With `search`: no two rows have the same value. */
+  unique?: boolean
   /** Name of the column in the database. */
   name?: string
   /** Whether the column can be NULL; `null` is stored as NULL. Default `false`. */

@@ -2,6 +2,7 @@ import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
 import { type KmsEncryptedOptions, type PreviousSettings } from './options'
 import { checkRowProperties } from './row-properties'
+import { type DeclaredIndex, declaredIndexes } from './search'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
 
 /** Where a declaration stands. Not known for `EntitySchema`, until the column is bound to a DataSource. */
@@ -13,8 +14,6 @@ export interface Place {
 /** Column options of TypeORM that cannot work on ciphertext, and what to do instead. */
 const REFUSED: Readonly<Record<string, string>> = {
   default: 'a database default would be plaintext. Set the default in the class: property = value.',
-  unique:
-    'equal values have different ciphertexts. Keep a keyed hash of the value in a column of its own and make that unique.',
   primary: 'a ciphertext cannot be found again by its value. Use another primary key.',
   generated: 'the database cannot generate a ciphertext.',
   array: "an array is encrypted as one value. Use type: 'json'.",
@@ -53,12 +52,16 @@ const OTHERS = [
   'storage',
   'maxLength',
   'onUndecryptable',
+  'search',
+  'unique',
 ] as const
 const KNOWN: ReadonlySet<string> = new Set([...BOOLEANS, ...STRINGS, ...OTHERS])
 
 /** What one declaration said, checked when the class is defined. */
 export class Scheme {
   readonly type: ValueType
+  /** The blind indexes by which rows are found. */
+  readonly indexes: readonly DeclaredIndex[]
 
   constructor(
     readonly options: KmsEncryptedOptions,
@@ -67,6 +70,9 @@ export class Scheme {
   ) {
     checkOptions(options, place)
     this.type = chooseType(options, place, designType)
+    this.indexes = declaredIndexes(options.search, options.unique, (reason) => {
+      throw new InvalidOptionError(reason, place)
+    })
   }
 }
 

@@ -88,6 +88,8 @@ export interface Dialect extends BytesSql {
 
   /** The type of a column that holds ciphertexts of at most `length` bytes, or of any length. */
   storedType(storage: 'binary' | 'text', length: number | undefined): StoredType
+  /** The type of a column that holds a blind index: `length` bytes, or twice as many hexadecimal digits. */
+  indexType(storage: 'binary' | 'text', length: number): StoredType
   /** The name of a type, as SQL, for a column that has to hold `length` bytes; `declared` if it has room. */
   roomyType(storage: 'binary' | 'text', length: number, declared: { sql: string; length: number }): string
   /** True if a column of this layout takes ciphertexts in its storage. */

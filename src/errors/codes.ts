@@ -21,6 +21,7 @@ export type KmsEncryptionErrorCode =
   | 'CLOSED'
   | 'SEARCH_REFUSED'
   | 'RAW_SQL_REFUSED'
+  | 'SEARCH_INCOMPLETE'
   | 'NOT_DECRYPTED'
   | 'DRIVER_VALUE'
   | 'NOT_AN_ENCRYPTED_COLUMN'
@@ -41,6 +42,7 @@ export type KmsEncryptionErrorCode =
   | 'DATA_KEY_MISSING'
   | 'FORGOTTEN'
   | 'NOT_REPRESENTABLE'
+  | 'INDEX_WRONG'
   // key
   | 'KMS_KEY_NOT_FOUND'
   | 'KMS_KEY_DISABLED'

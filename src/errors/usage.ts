@@ -45,6 +45,11 @@ export class SearchRefusedError extends UsageError {
   readonly code = 'SEARCH_REFUSED'
 }
 
+/** Rows have a value and no blind index yet: a search would miss them. */
+export class SearchIncompleteError extends UsageError {
+  readonly code = 'SEARCH_INCOMPLETE'
+}
+
 /** A raw SQL expression was given as the value of an encrypted column: it would not be encrypted. */
 export class RawSqlRefusedError extends UsageError {
   readonly code = 'RAW_SQL_REFUSED'

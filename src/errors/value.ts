@@ -72,3 +72,8 @@ export class DataKeyMissingError extends ValueError {
 export class ForgottenError extends ValueError {
   readonly code = 'FORGOTTEN'
 }
+
+/** A row was found by its blind index, and has another value than the one that was searched. */
+export class IndexWrongError extends ValueError {
+  readonly code = 'INDEX_WRONG'
+}

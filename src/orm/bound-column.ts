@@ -23,6 +23,7 @@ import { type OpenedResults } from './read/opened-results'
 import { type Stored, ValueOpener } from './read/value-opener'
 import { type Recipes, type RowRecipe, type RowValues } from './recipe'
 import { SealedValue } from './sealed-value'
+import { type BlindIndex } from './search/blind-index'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { isOwnCiphertext } from './write/own-ciphertext'
@@ -41,6 +42,8 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   readonly cell: string
   /** Opens stored values. */
   readonly opener: ValueOpener
+  /** The blind indexes beside it; they are there once the metadata of its DataSource is complete. */
+  indexes: readonly BlindIndex[] = []
   readonly #hydration: Hydration
   readonly #comparison = new Comparison(this)
 
@@ -60,6 +63,11 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     const modes = [recipes.mode, ...(scheme.options.previous ?? []).map(({ mode }) => mode)]
     this.opener = new ValueOpener(cipher, scheme, modes.includes('direct'))
     this.#hydration = new Hydration(this, opened)
+  }
+
+  /** What answers conditions on the column itself. */
+  get searchedBy(): BlindIndex | undefined {
+    return this.indexes.find(({ isOfValue }) => isOfValue)
   }
 
   /** The recipe of every row. Throws `RowUnknownError` where it depends on the row. */

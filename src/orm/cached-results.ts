@@ -1,5 +1,7 @@
 import { type DataSource } from 'typeorm'
 import { type ResultOpener } from './read/result-opener'
+import { type SearchPlan } from './search/search-plan'
+import { namedParameters } from './search/sending'
 import { type StatementGuard } from './statement-guard'
 
 type Cache = NonNullable<DataSource['queryResultCache']>
@@ -23,12 +25,31 @@ export function guardCachedResults(
     // Before anything is awaited.
     const isForEntities = results()?.isForEntities()
     const statement = statementOf(options.query ?? '')
-    statements()?.check(statement, undefined)
-    const saved = await getFromCache(options, queryRunner)
+    const plan = statements()?.checkCached(statement)
+    const key = plan ? namedKey(plan, options.query ?? '') : options.query
+    // The cache is asked again when the index key is there.
+    if (plan && key === undefined) return undefined
+    const saved = await getFromCache(key === undefined ? options : { ...options, query: key }, queryRunner)
     if (!isForEntities || !saved || cache.isExpired(saved)) return saved
     const isUsable = await results()?.openCached(statement, rowsOf(saved.result))
     return isUsable === false ? undefined : saved
   }
+  const storeInCache = cache.storeInCache.bind(cache)
+  cache.storeInCache = async (options, saved, queryRunner) => {
+    const plan = statements()?.checkCached(statementOf(options.query ?? ''))
+    if (!plan) return storeInCache(options, saved, queryRunner)
+    const key = namedKey(plan, options.query ?? '')
+    if (key !== undefined) await storeInCache({ ...options, query: key }, saved, queryRunner)
+  }
+}
+
+/** The key of a search, which shows nothing of what is searched; `undefined` while there is no index key. */
+function namedKey(plan: SearchPlan, key: string): string | undefined {
+  const statement = statementOf(key)
+  if (statement === key) return undefined
+  const parameters: unknown = JSON.parse(key.slice(statement.length + PARAMETERS.length))
+  const named = Array.isArray(parameters) ? namedParameters(plan, parameters) : undefined
+  return named && `${statement}${PARAMETERS}${JSON.stringify(named)}`
 }
 
 /** Without the parameters. If it is not clear where they begin, they stay: each database reads them as a comment. */

@@ -1,11 +1,13 @@
 import { type DataSource, type DataSourceOptions, type EntityMetadata, type ObjectLiteral } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
+import { type IndexRootSource } from '../cipher/blind-index/index-root'
 import { type EncryptionContext } from '../cipher/context'
 import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
 import { type KeyId, type OnUndecryptable, type PreviousSettings } from '../column/options'
 import { rowPropertiesOf } from '../column/row-properties'
+import { addSchemaIndexes } from '../column/schema-indexes'
 import { type Scheme } from '../column/scheme'
 import { dialectOf } from '../dialects'
 import { InvalidOptionError, KeyIdMissingError } from '../errors'
@@ -38,6 +40,8 @@ import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
+import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
+import { Completeness } from './search/completeness'
 import { refuseUndeclaredResults } from './undeclared-results'
 import { searchRefusal } from './write/tokens'
 
@@ -47,6 +51,8 @@ export interface ColumnDefaults {
   mode: Recipe['mode']
   context: EncryptionContext | undefined
   onUndecryptable: OnUndecryptable | undefined
+  /** Of blind indexes; `undefined` where the options name no index key. */
+  indexRoot: IndexRootSource | undefined
   dataKeys: KeyTableSettings
 }
 
@@ -84,6 +90,7 @@ export class DataSourceBinding {
   #results: ResultOpener | undefined
   #read: Statements | undefined
   #statements: StatementGuard | undefined
+  #completeness = new Completeness((name) => name)
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
 
@@ -102,6 +109,7 @@ export class DataSourceBinding {
     new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
       this.#change()
       refuseDuplicates(dataSource)
+      addSchemaIndexes(dataSource.options.entities)
       this.#addKeyTable()
       await connect()
     })
@@ -160,6 +168,7 @@ export class DataSourceBinding {
     const methods = this.#methods
     methods.replace(driver, 'normalizeType', (normalizeType) => (column) => {
       if (column.type === 'uuid') this.#uuids.add(column as unknown as ColumnMetadata)
+      bindIndexColumn(column as unknown as ColumnMetadata, this.#dataSource)
       this.#bind(column as unknown as ColumnMetadata)
       return normalizeType(column)
     })
@@ -210,6 +219,7 @@ export class DataSourceBinding {
           (sql) => this.#read?.read(sql),
           () => this.#rows,
           this.#sealing,
+          () => this.#completeness,
         ),
     )
     ours.add(runnerOf(driver))
@@ -223,6 +233,7 @@ export class DataSourceBinding {
     checkDeclarations(this.#dataSource)
     const rows = new RowColumns(this.#dataSource, (column) => boundColumn(column) !== undefined, this.#uuids)
     for (const metadata of entityMetadatas) {
+      bindIndexes(metadata, this.#dataSource, this.#defaults.indexRoot)
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
       for (const { recipes, metadata: column } of boundColumns(metadata)) {
@@ -243,7 +254,12 @@ export class DataSourceBinding {
     const statements = (this.#read = new Statements(this.#dataSource))
     refuseUndeclaredResults(this.#dataSource, statements)
     this.#results = new ResultOpener(statements, this.#opened, this.#raw)
-    this.#statements = new StatementGuard(statements)
+    const { driver, options } = this.#dataSource
+    this.#statements = new StatementGuard(statements, {
+      placeholder: (position) => dialectOf(options.type).placeholder(position),
+      escape: (name) => driver.escape(name),
+    })
+    this.#completeness = new Completeness((name) => driver.escape(name))
     const { subscribers, queryResultCache } = this.#dataSource
     if (queryResultCache && queryResultCache !== this.#cache) {
       this.#cache = queryResultCache
@@ -394,10 +410,17 @@ function refuseConflictPaths(metadata: EntityMetadata): void {
   const mapPropertyPathsToColumns = metadata.mapPropertyPathsToColumns.bind(metadata)
   metadata.mapPropertyPathsToColumns = (paths) => {
     const columns = mapPropertyPathsToColumns(paths)
-    const encrypted = columns.map(boundColumn).find((column) => column !== undefined)
-    if (encrypted) throw searchRefusal(encrypted)
-    return columns
+    return columns.map((column) => conflictColumn(column))
   }
+}
+
+/** An encrypted column whose blind index is unique is a conflict path by that. */
+function conflictColumn(column: ColumnMetadata): ColumnMetadata {
+  const encrypted = boundColumn(column)
+  if (!encrypted) return column
+  const index = encrypted.searchedBy
+  if (index?.declared.isUnique) return index.metadata
+  throw searchRefusal(encrypted)
 }
 
 /** An index or unique constraint over ciphertexts finds and enforces nothing: each ciphertext is different. */

@@ -5,6 +5,14 @@ import { type Scheme } from '../column/scheme'
 import { type Stored, type ValueOpener } from './read/value-opener'
 import { type Recipes, type RowRecipe } from './recipe'
 
+/** A blind index, as far as tokens need it. */
+export interface Searcher {
+  /** True if values can be hashed at once. */
+  readonly isReady: boolean
+  /** The index of a serialised value. */
+  valueOf(plaintext: Plaintext): Buffer | string
+}
+
 /** What tokens, markers and hydration ask of the column that they belong to, which is a `BoundColumn`. */
 export interface EncryptedColumn extends ValueTransformer {
   /** `Entity.property`, for people. */
@@ -16,6 +24,8 @@ export interface EncryptedColumn extends ValueTransformer {
   readonly opener: ValueOpener
   /** How the values of each row are encrypted. */
   readonly recipes: Recipes
+  /** What answers conditions of equality, if the column has a blind index for that. */
+  readonly searchedBy: Searcher | undefined
   /** The bytes of a value. Throws for a value that cannot be stored, naming entity and property. */
   serialise(value: unknown): Plaintext
   /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */

@@ -5,6 +5,9 @@ import { KeyWatch } from './key-table/key-watch'
 import { type ResultOpener } from './read/result-opener'
 import { LocatedUpdate } from './row/located-update'
 import { type RowColumns } from './row/row-columns'
+import { type Completeness } from './search/completeness'
+import { answer, type Answered, checkRows, prepareSearch, withoutSearched } from './search/sending'
+import { nameViolations } from './search/unique-violation'
 import { type StatementGuard } from './statement-guard'
 import { type Statement } from './statement/statement'
 import { guarded, type Query } from './unguarded-query'
@@ -29,6 +32,7 @@ export function guardQueryRunner(
   read: (sql: string) => Statement | undefined,
   rows: () => RowColumns | undefined,
   keyTable: { readonly keys: StoredKeys; readonly emptying: EmptyingGuard } | undefined,
+  completeness: () => Completeness,
 ): QueryRunner {
   if (guarded.has(queryRunner)) return queryRunner
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
@@ -44,41 +48,58 @@ export function guardQueryRunner(
     // Before anything is awaited.
     const opener = structured ? results() : undefined
     const isOpened = opener?.isForEntities()
-    const pending = hasPending(parameters)
-    if (structured) statements()?.check(sql, parameters)
+    const search = structured ? statements()?.check(sql, parameters) : undefined
+    const pending = hasPending(search ? withoutSearched(search, parameters) : parameters)
     if (!ahead.isEmpty && END_OF_TRANSACTION.test(sql)) ahead.clear()
     const mark = pending ? keys?.mark() : undefined
+    let answered: Answered | undefined
     let update: LocatedUpdate | undefined
     const seal = (): unknown => {
       const bound = structured ? rows() : undefined
       if (bound?.areUsed) statements()?.checkRows(sql, (table) => bound.uniqueKeys(table))
-      if (!pending) return parameters
-      const sent = (): SentStatement => ({ statement: read(sql), sql, parameters })
+      // What follows sees the statement as if the application had written it with the indexes.
+      answered = search && answer(search, sql, parameters)
+      const text = answered?.sql ?? sql
+      const values = answered?.parameters ?? parameters
+      if (!pending) return values
+      const sent = (): SentStatement => ({
+        statement: read(text),
+        sql: text,
+        parameters: values as unknown[],
+      })
       update = bound?.areUsed ? LocatedUpdate.of(sent(), bound.connection(queryRunner, query)) : undefined
-      return update ? update.seal(ahead) : sealAll(parameters, sent, ahead)
+      return update ? update.seal(ahead) : sealAll(values as unknown[], sent, ahead)
     }
     // Its table was made since the DataSource was initialised.
     const unchecked = structured && rows()?.areChecked === false && rows()?.isUncheckedIn(read(sql))
-    let sealed = unchecked ? rows()?.check({ query }).then(seal) : seal()
+    const preparation = search && prepareSearch(search, completeness(), (text) => query(text))
+    const ready = unchecked
+      ? rows()
+          ?.check({ query })
+          .then(() => preparation)
+      : preparation
+    let sealed: unknown = ready ? ready.then(seal) : seal()
     if (sealed instanceof Promise || inOrder.isWaiting) sealed = await inOrder.next(sealed)
     const isEmptying =
       keyTable?.emptying.concerns(sql) === true &&
       !isClearing &&
       (await keyTable.emptying.check(sql, queryRunner, query))
     const send = (): Promise<unknown> => {
-      const text = update?.sql ?? sql
-      return watch
+      const text = update?.sql ?? answered?.sql ?? sql
+      const sent = watch
         ? watch.send(sql, mark, () => query(text, sealed, structured))
         : query(text, sealed, structured)
+      return search ? nameViolations(search, sent) : sent
     }
-    const answer = send()
+    const answering = send()
     ahead.workLater()
-    let result = await answer
+    let result = await answering
     while (update?.hasMissed(result) === true) {
       sealed = await inOrder.next(update.seal(ahead))
       result = await send()
     }
     if (isEmptying) keys?.clear()
+    if (isOpened && search && answered) await checkRows(search.checks, answered, rowsOf(result))
     const opening = isOpened
       ? opener?.open(sql, rowsOf(result), () => rows()?.connection(queryRunner, query))
       : undefined
@@ -87,9 +108,15 @@ export function guardQueryRunner(
   }
   const stream = queryRunner.stream.bind(queryRunner)
   const guardedStream: QueryRunner['stream'] = async (sql, parameters, ...rest) => {
-    hasPending(parameters)
-    statements()?.check(sql, parameters)
-    return stream(sql, parameters, ...rest)
+    const plan = statements()?.check(sql, parameters)
+    if (!plan) {
+      hasPending(parameters)
+      return stream(sql, parameters, ...rest)
+    }
+    await prepareSearch(plan, completeness(), (text) => query(text))
+    const answered = answer(plan, sql, parameters ?? [])
+    hasPending(answered.parameters)
+    return stream(answered.sql, [...answered.parameters], ...rest)
   }
   // All tables go, the values with the keys.
   const clearDatabase = queryRunner.clearDatabase.bind(queryRunner)

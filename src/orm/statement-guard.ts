@@ -1,8 +1,16 @@
 import { parse } from '../cipher/ciphertext'
 import { type BoundColumn } from './bound-column'
 import { rowRefusal, type UniqueKeys } from './row/row-checks'
-import { boundColumnsOf } from './statement/entity-catalogue'
-import { isHarmless, rawValueRefusal, type Refusal, refusalOf, unreadableRefusal } from './statement/refusal'
+import { CannotBeSearched, type SearchLanguage, searchPlan, type SearchPlan } from './search/search-plan'
+import { boundColumnsOf, isIndexColumn } from './statement/entity-catalogue'
+import {
+  indexRefusal,
+  isHarmless,
+  rawValueRefusal,
+  type Refusal,
+  refusalOf,
+  unreadableRefusal,
+} from './statement/refusal'
 import { type CatalogueColumn, type Statement } from './statement/statement'
 import { type Readings, type Statements } from './statement/statements'
 import { KeptCiphertext, PendingCiphertext } from './write/tokens'
@@ -10,6 +18,8 @@ import { KeptCiphertext, PendingCiphertext } from './write/tokens'
 /** What is asked of a statement's parameters, or why it must not be sent. */
 interface Verdict {
   refusal?: Refusal
+  /** How it is sent, if it has to do with blind indexes. */
+  search?: SearchPlan | undefined
   /** Parameters that go into an encrypted column: `rows` of them, each `stride` after the one before. */
   stored: Stored[]
 }
@@ -33,18 +43,27 @@ export class StatementGuard {
   readonly #statements: Statements
   readonly #verdicts = new WeakMap<Readings, Verdict>()
 
-  constructor(statements: Statements) {
+  readonly #language: SearchLanguage
+
+  constructor(statements: Statements, language: SearchLanguage) {
     this.#statements = statements
+    this.#language = language
   }
 
-  /** Throws for a statement that must not be sent. */
-  check(sql: string, parameters: unknown): void {
+  /** Throws for a statement that must not be sent. Returns how it is sent where that is not as it is. */
+  check(sql: string, parameters: unknown): SearchPlan | undefined {
     const readings = this.#statements.readings(sql)
-    if (!readings) return
+    if (!readings) return undefined
     let verdict = this.#verdicts.get(readings)
     if (!verdict) this.#verdicts.set(readings, (verdict = this.#judge(sql, readings)))
     if (verdict.refusal) throw verdict.refusal()
     for (const each of verdict.stored) checkStored(each, parameters)
+    return verdict.search
+  }
+
+  /** How a query is sent that is looked for in the query result cache. Throws if it must not be sent. */
+  checkCached(sql: string): SearchPlan | undefined {
+    return this.check(sql, undefined)
   }
 
   /** Throws for a statement that would leave a value in a row which it is not bound to. */
@@ -61,15 +80,35 @@ export class StatementGuard {
       const column = declaration(this.#statements.namedIn(sql))
       return column ? { refusal: unreadableRefusal(column, unreadable), stored: [] } : NOTHING
     }
-    const refusal = readings.map(refusalIn).find((each) => each !== undefined)
-    return refusal ? { refusal, stored: [] } : { stored: readings.flatMap(storedIn) }
+    const search = this.#planOf(sql, readings)
+    if (search && 'refusal' in search) return { refusal: search.refusal, stored: [] }
+    const refusal = readings
+      .map((each) => refusalIn(each, search?.answered))
+      .find((each) => each !== undefined)
+    return refusal ? { refusal, stored: [] } : { stored: readings.flatMap(storedIn), search }
+  }
+
+  /** The plan of all readings, which must be one. */
+  #planOf(sql: string, readings: Readings): SearchPlan | { refusal: Refusal } | undefined {
+    try {
+      const [first, ...others] = readings.map((each) => searchPlan(sql, each, this.#language))
+      if (others.every((other) => other?.sql === first?.sql)) return first
+    } catch (error) {
+      if (error instanceof CannotBeSearched) return { refusal: error.refusal }
+      throw error
+    }
+    const column = declaration(this.#statements.namedIn(sql))
+    return column && { refusal: unreadableRefusal(column, 'it can be read in several ways') }
   }
 }
 
-function refusalIn({ uses, inserts }: Statement): Refusal | undefined {
-  const use = uses.find((each) => !isHarmless(each))
+function refusalIn(statement: Statement, answered: ReadonlySet<number> | undefined): Refusal | undefined {
+  const { uses, inserts } = statement
+  const use = uses.find((each) => !isHarmless(each) && !answered?.has(each.start))
   const column = declaration(use?.source.column)
   if (use && column) return refusalOf(column, use)
+  const index = writtenIndexColumn(statement)
+  if (index) return indexRefusal(index)
   for (const { table, columns, isFromQuery, hasColumnList, runs } of inserts) {
     const unnamed = hasColumnList ? [] : (table?.columns ?? [])
     const isFilled = isFromQuery || (!hasColumnList && runs.some(({ cells }) => cells.length > 0))
@@ -80,6 +119,20 @@ function refusalIn({ uses, inserts }: Statement): Refusal | undefined {
     }
   }
   return undefined
+}
+
+/** A column with a blind index that the statement writes by itself: the library writes it, with the value. */
+function writtenIndexColumn({ inserts, assignments }: Statement): string | undefined {
+  const inserted = inserts.flatMap(({ columns }) => columns).find(({ column }) => isIndexColumn(column))
+  if (inserted) return inserted.name
+  return assignments.find(({ column, value }) => {
+    if (!isIndexColumn(column)) return false
+    // An upsert by the index takes what it inserted, with the value.
+    const isWithValue = assignments.some(
+      (other) => other.column?.isSearched === true && other.value.kind === 'itself',
+    )
+    return value.kind !== 'itself' || !isWithValue
+  })?.name
 }
 
 /** The parameters that the statement puts into encrypted columns. */

@@ -2,6 +2,7 @@ import {
   CreateAliasCommand,
   CreateKeyCommand,
   type CreateKeyCommandInput,
+  GenerateDataKeyWithoutPlaintextCommand,
   type KMSClient,
 } from '@aws-sdk/client-kms'
 import { DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
@@ -33,6 +34,18 @@ export async function testKms(): Promise<TestKms> {
   return { kms, client, createKey }
 }
 
+/** Options for an application that searches: an index key, made as the tool makes it. */
+export async function withIndexKey({ client }: Pick<TestKms, 'client'>): Promise<{ indexKey: string }> {
+  const { CiphertextBlob } = await client.send(
+    new GenerateDataKeyWithoutPlaintextCommand({
+      KeyId: KEY,
+      NumberOfBytes: 32,
+      EncryptionContext: { 'data-key': 'index' },
+    }),
+  )
+  return { indexKey: Buffer.from(CiphertextBlob!).toString('base64') }
+}
+
 export interface TestApplication extends TestKms {
   encryption: KmsEncryption
   dataSource: DataSource
@@ -49,10 +62,11 @@ export interface TestApplication extends TestKms {
 export async function startApplication(
   database: TestDatabase,
   entities: EntityTarget<ObjectLiteral>[],
-  options: Partial<KmsEncryptionOptions> = {},
+  given: Partial<KmsEncryptionOptions> | ((test: TestKms) => Promise<Partial<KmsEncryptionOptions>>) = {},
   dataSourceOptions: Partial<DataSourceOptions> = {},
 ): Promise<TestApplication> {
   const test = await testKms()
+  const options = typeof given === 'function' ? await given(test) : given
   const started: { encryption: KmsEncryption; dataSource: DataSource }[] = []
   const connect = async (schema: Partial<DataSourceOptions>, changed: Partial<KmsEncryptionOptions> = {}) => {
     const encryption = kmsEncryption({ keyId: KEY, client: test.client, ...options, ...changed })

@@ -37,3 +37,16 @@ export class StatementCounter implements Logger {
     // Only statements count.
   }
 }
+
+/** Keeps the statements that TypeORM sends, with their parameters. */
+export class StatementLog extends StatementCounter {
+  readonly sent: [sql: string, parameters: unknown[] | undefined][] = []
+
+  override reset(): void {
+    this.sent.splice(0)
+  }
+
+  override logQuery(sql: string, parameters?: unknown[]): void {
+    this.sent.push([sql, parameters])
+  }
+}

@@ -19,6 +19,7 @@ const classes = Object.entries(errors).filter(([name]) => name !== 'KmsEncryptio
 
 /** Applications compare these: add to the table, never change it. */
 const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = {
+  SEARCH_INCOMPLETE: 'usage',
   CIPHERTEXT_MALFORMED: 'value',
   CIPHERTEXT_NEWER: 'value',
   CIPHERTEXT_NOT_TRIED: 'value',
@@ -33,6 +34,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   DATA_KEY_NOT_FOUND: 'service',
   DECLARED_TYPE: 'run',
   FORGOTTEN: 'value',
+  INDEX_WRONG: 'value',
   INLINE_VALUES_LEFT: 'run',
   INTERRUPTED: 'run',
   INVALID_OPTION: 'usage',

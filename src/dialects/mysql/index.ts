@@ -21,6 +21,8 @@ export const mysql: Dialect = {
   language: (driver) => mysqlLanguage((driver as { mysql?: { format?: Format } }).mysql?.format),
   defaultSchemas: ({ database }) => (database ? [database] : []),
   storedType,
+  indexType: (storage, length) =>
+    storage === 'text' ? { type: 'varchar', length: 2 * length } : { type: 'binary', length },
   roomyType,
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
   changeType,

@@ -20,6 +20,8 @@ export const postgres: Dialect = {
     return own.length > 0 ? own : ['public']
   },
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'bytea' }),
+  indexType: (storage, length) =>
+    storage === 'text' ? { type: 'varchar', length: 2 * length } : { type: 'bytea' },
   roomyType: (storage) => (storage === 'text' ? 'text' : 'bytea'),
   takesCiphertext: ({ kind, storage }) => kind === 'binary' || (storage === 'text' && kind === 'text'),
   changeType,

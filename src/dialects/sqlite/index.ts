@@ -32,6 +32,8 @@ export const sqlite: Dialect = {
   language: () => sqliteLanguage,
   defaultSchemas: ({ database }) => ['main', ...(database ? [database] : [])],
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
+  indexType: (storage, length) =>
+    storage === 'text' ? { type: 'varchar', length: 2 * length } : { type: 'blob' },
   roomyType: (storage) => (storage === 'text' ? 'text' : 'blob'),
   // A column of any type stores bytes.
   takesCiphertext: () => true,

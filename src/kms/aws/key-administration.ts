@@ -6,6 +6,7 @@ import {
   DisableKeyCommand,
   EnableKeyCommand,
   EnableKeyRotationCommand,
+  GenerateDataKeyWithoutPlaintextCommand,
   GetKeyRotationStatusCommand,
   type KeyListEntry,
   type KeyMetadata,
@@ -96,6 +97,19 @@ export class KeyAdministration {
   async enableRotation(arn: string): Promise<void> {
     const command = new EnableKeyRotationCommand({ KeyId: arn })
     await this.#send('EnableKeyRotation', arn, () => this.#client.send(command))
+  }
+
+  /** 32 random bytes, encrypted under the key; nobody sees them before `Decrypt`. */
+  async encryptedKey(keyId: string, context: Readonly<Record<string, string>>): Promise<Buffer> {
+    const command = new GenerateDataKeyWithoutPlaintextCommand({
+      KeyId: keyId,
+      NumberOfBytes: 32,
+      EncryptionContext: context,
+    })
+    const { CiphertextBlob } = await this.#send('GenerateDataKeyWithoutPlaintext', keyId, () =>
+      this.#client.send(command),
+    )
+    return Buffer.from(present(CiphertextBlob))
   }
 
   async enable(arn: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { type EntityMetadata } from 'typeorm'
+import { IndexColumn } from '../../column/index-column'
 import { type BoundColumn } from '../bound-column'
 import { boundColumn } from '../bound-columns'
 import { type ColumnMetadata } from '../typeorm-types'
@@ -8,11 +9,18 @@ import { type Catalogue, type CatalogueColumn, type CatalogueTable } from './sta
 export interface EntityColumn extends CatalogueColumn {
   /** Empty if the column is not encrypted. */
   readonly bound: readonly BoundColumn[]
+  /** It holds a blind index, which is written with the value and never alone. */
+  readonly isIndex?: boolean
 }
 
 /** The declarations behind an encrypted column of an `entityCatalogue`. */
 export function boundColumnsOf(column: CatalogueColumn): readonly BoundColumn[] {
   return (column as Partial<EntityColumn>).bound ?? []
+}
+
+/** True for a column that holds a blind index. */
+export function isIndexColumn(column: CatalogueColumn | undefined): boolean {
+  return (column as Partial<EntityColumn> | undefined)?.isIndex === true
 }
 
 interface Gathered extends CatalogueTable {
@@ -48,6 +56,8 @@ function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {
     isEncrypted: declarations.length > 0,
     isPrimary: metadata.isPrimary || known?.isPrimary === true,
     bound: declarations,
+    isSearched: declarations.some(({ scheme }) => scheme.indexes.length > 0),
+    isIndex: IndexColumn.of(metadata.transformer) !== undefined || known?.isIndex === true,
   }
   byName.set(name, at)
 }

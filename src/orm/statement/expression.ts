@@ -28,6 +28,8 @@ interface Reading {
   /** Of the condition between two connectives: its operands, and whether a word such as NOT stands in front. */
   operandsOfPart: number
   hasPrefix: boolean
+  /** How many comparisons there were before it. */
+  comparedBefore: number
 }
 
 /** Reads expressions: finds the names of columns in them, and what is done with each. */
@@ -55,6 +57,7 @@ export abstract class ExpressionReader extends CallReader {
       facts: new Facts(),
       operandsOfPart: 0,
       hasPrefix: false,
+      comparedBefore: this.compared.length,
     }
     const first = this.at
     for (;;) {
@@ -137,6 +140,7 @@ export abstract class ExpressionReader extends CallReader {
       integers,
       start: last.start,
       end: operand.end,
+      isBent: false,
     }
   }
 
@@ -144,8 +148,13 @@ export abstract class ExpressionReader extends CallReader {
   #endPart(reading: Reading): void {
     const { comparison, last, hasPrefix, operandsOfPart } = reading
     if (comparison?.integers.length === 0) this.compared.push(comparison)
-    if (!hasPrefix && comparison && isEquality(comparison)) reading.facts.add([comparison])
-    else if (!hasPrefix && operandsOfPart === 1 && last?.isFirst) reading.facts.add(last.facts ?? [])
+    const isPlain =
+      !hasPrefix && (comparison !== undefined || (operandsOfPart === 1 && last?.isFirst === true))
+    if (!isPlain || reading.facts.isUnclear)
+      for (const each of this.compared.slice(reading.comparedBefore)) each.isBent = true
+    else if (!comparison) reading.facts.add(last?.facts ?? [])
+    else if (isEquality(comparison)) reading.facts.add([comparison])
+    reading.comparedBefore = this.compared.length
     reading.comparison = undefined
     reading.operandsOfPart = 0
     reading.hasPrefix = false

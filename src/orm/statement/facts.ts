@@ -10,6 +10,8 @@ export interface Compared<Use> {
   readonly integers: readonly Span[]
   readonly start: number
   readonly end: number
+  /** It is under NOT, or else part of something larger than AND and OR. */
+  isBent: boolean
 }
 
 /** What is true of a row for which a condition is true: that a column equals one of some parameters. */

@@ -64,6 +64,7 @@ function unreadable(reason: string): Statement {
     updated: undefined,
     comparisons: [],
     conditions: [],
+    parameters: 0,
     repeated: new Map(),
     uses: [],
     unreadable: reason,

@@ -72,3 +72,10 @@ export function unreadableRefusal(column: BoundColumn, reason: string): Refusal 
       `the statement names the encrypted column and cannot be read (${reason}), so that it cannot be told whether it searches by it. Load the values and compare them, or send the statement with dataSource.query().`,
     )
 }
+
+export function indexRefusal(name: string): Refusal {
+  return () =>
+    new RawSqlRefusedError(
+      `the column ${name} holds a blind index, which is written with the value and never alone. Set the value; with dataSource.query(), set what encryption.encryptAll() gives.`,
+    )
+}

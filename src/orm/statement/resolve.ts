@@ -87,6 +87,7 @@ class Resolver {
       updated: reader.verb === 'update' && reader.updates.length === 1 ? reader.updates[0] : undefined,
       comparisons: this.#comparisons(),
       conditions: conditionsOf(reader.result, index),
+      parameters: this.tokens.highestNumber + 1,
       repeated: repeatedPlaceholders(this.tokens),
       uses: this.#uses.sort((a, b) => a.start - b.start),
       unreadable: undefined,
@@ -267,7 +268,7 @@ class Resolver {
   }
 
   #comparisons(): Comparison[] {
-    return this.reader.compared.flatMap(({ use, operator, isNegated, placeholders, start, end }) => {
+    return this.reader.compared.flatMap(({ use, operator, isNegated, placeholders, start, end, isBent }) => {
       const sources = sourcesOf(use, this.index).filter(({ column }) => column.isEncrypted)
       return sources.map((source) => ({
         source,
@@ -279,8 +280,15 @@ class Resolver {
         columnStart: use.start,
         columnEnd: use.end,
         nameStart: use.nameStart,
+        isDirect: this.#isDirect(use, source),
+        isBent,
       }))
     })
+  }
+
+  #isDirect(use: NameUse, { column, isDerived }: ColumnSource): boolean {
+    if (isDerived || use.clause === 'having' || use.clause === 'order' || use.clause === 'group') return false
+    return use.path.at(-1)?.key === this.index.key(column.name)
   }
 
   #add(use: NameUse, source: ColumnSource, place: Place): void {

@@ -190,7 +190,7 @@ function readColumns(table: ScopeTable, index: TableIndex): OutputColumn[] {
   }
   return (table.query?.columns(index) ?? []).map(({ name, sources }, place) => ({
     name: table.columnNames[place] ?? name,
-    sources: sources.map((source) => ({ ...source, row: `${row}/${source.row}` })),
+    sources: sources.map((source) => ({ ...source, row: `${row}/${source.row}`, isDerived: true as const })),
   }))
 }
 
@@ -237,6 +237,7 @@ function subquerySources(query: Query, index: TableIndex): ColumnSource[] {
   const [first] = query.columns(index)
   return (first?.sources ?? []).map((source) => ({
     ...source,
+    isDerived: true as const,
     row: `(${query.branches[0]?.start ?? 0})/${source.row}`,
   }))
 }

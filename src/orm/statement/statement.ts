@@ -60,6 +60,8 @@ export interface Statement {
    * says it of one column, all its parameters together.
    */
   readonly conditions: readonly Condition[]
+  /** Parameters that the text has places for. */
+  readonly parameters: number
   /** How often placeholders stand in the text that stand there more than once (`$1`). */
   readonly repeated: ReadonlyMap<number, number>
   /** Every place that names an encrypted column, directly or through what stands for it, in the text's order. */
@@ -92,6 +94,8 @@ export interface ColumnSource {
    * alias, and for what comes through derived tables the path of aliases.
    */
   readonly row: string
+  /** It comes through a derived table: beside it stand only the columns that this one selects. */
+  readonly isDerived?: true
 }
 
 export interface Insert {
@@ -200,6 +204,10 @@ export interface Comparison {
   readonly columnEnd: number
   /** Of its name without the qualifier, which ends at `columnEnd`. */
   readonly nameStart: number
+  /** The name is that of the column in the database, and another column of its table can stand in its place. */
+  readonly isDirect: boolean
+  /** It is under NOT, or else part of something larger than AND and OR. */
+  readonly isBent: boolean
 }
 
 /** What is done with an encrypted column at a place. */

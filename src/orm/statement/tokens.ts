@@ -13,7 +13,8 @@ export class Tokens {
   length = 0
   /** True if a placeholder's number may stand in the text more than once. */
   hasRepeatedNumbers = false
-  #lastNumber = -1
+  /** The highest number of a placeholder; -1 if there is none. */
+  highestNumber = -1
   #kinds = new Uint8Array(64)
   #starts = new Int32Array(64)
   #ends = new Int32Array(64)
@@ -30,8 +31,8 @@ export class Tokens {
     this.#numbers[this.length] = number
     this.length++
     if (kind !== Kind.Placeholder) return
-    if (number <= this.#lastNumber) this.hasRepeatedNumbers = true
-    this.#lastNumber = Math.max(this.#lastNumber, number)
+    if (number <= this.highestNumber) this.hasRepeatedNumbers = true
+    this.highestNumber = Math.max(this.highestNumber, number)
   }
 
   kind(index: number): Kind {

@@ -1,6 +1,6 @@
 import { FindOperator } from 'typeorm'
 import { type Plaintext } from '../../column/types'
-import { InvalidValueError, ValueTooLargeError } from '../../errors'
+import { InvalidValueError, KmsEncryptionError, ValueTooLargeError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { areSettled } from './settled'
@@ -100,7 +100,10 @@ export class Comparison {
     const sealed = SealedValue.of(value)
     if (sealed && this.#row) return this.#row.value
     const plaintext = sealed?.stored ?? this.#comparable(value)
-    if (plaintext === undefined) return new ComparisonToken(this.#column, '')
+    if (plaintext instanceof KmsEncryptionError) {
+      const list = Array.isArray(value) ? value.map((each) => this.to(each)) : undefined
+      return new ComparisonToken(this.#column, '', plaintext, list)
+    }
     const last = this.#lastToken
     if (last?.stands(this.#column, plaintext)) return last
     if (!last) {
@@ -120,10 +123,10 @@ export class Comparison {
   }
 
   /**
-   * The bytes of a value, or `undefined` for one that cannot be stored: it equals no other. Where it is to be stored,
+   * The bytes of a value, or the error for one that cannot be stored: it equals no other. Where it is to be stored,
    * `persist` refuses it; a search with it, such as a pattern for a number, is refused as every search.
    */
-  #comparable(value: unknown): Plaintext | undefined {
+  #comparable(value: unknown): Plaintext | KmsEncryptionError {
     const object = typeof value === 'object' && value !== null ? value : undefined
     const known =
       object && (this.#isOfRow ? this.#rows : areSettled() ? this.#compared : undefined)?.get(object)
@@ -134,7 +137,7 @@ export class Comparison {
       return plaintext
     } catch (error) {
       if (object) this.#compared.delete(object)
-      if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return undefined
+      if (error instanceof InvalidValueError || error instanceof ValueTooLargeError) return error
       throw error
     }
   }

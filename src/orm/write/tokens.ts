@@ -1,11 +1,16 @@
 import { inspect } from 'node:util'
 import { type KmsEncryptionError, NotDecryptedError, SearchRefusedError } from '../../errors'
+import { DEFAULT_INDEX } from '../../column/search'
 import { type Plaintext } from '../../column/types'
 import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
 import { type RowRecipe } from '../recipe'
 import { samePlaintext } from './same-plaintext'
 import { type SealedAhead } from './sealed-ahead'
+
+/** In keys of the query result cache: the index of a value, and what stands for it until there is an index key. */
+export const INDEXED = 'typeorm-kms-encrypted/index:'
+export const NOT_INDEXED = 'typeorm-kms-encrypted/not-indexed'
 
 /**
  * A plaintext on its way through TypeORM, which must not reach the database as it is. Whoever prints it sees where
@@ -23,6 +28,11 @@ abstract class Token {
 
   protected get plaintext(): Plaintext {
     return this.#plaintext
+  }
+
+  /** Makes something of the plaintext that does not show it. */
+  indexed<Made>(make: (plaintext: Plaintext) => Made): Made {
+    return make(this.#plaintext)
   }
 
   /** Why it must not be used as it is. */
@@ -56,6 +66,33 @@ abstract class Token {
  * plaintexts must be the same object. A search condition gets one too; there it is refused.
  */
 export class ComparisonToken extends Token {
+  constructor(
+    column: EncryptedColumn,
+    plaintext: Plaintext,
+    /** Why it is no value of the column: then no row has it, and a search is refused. */
+    readonly fault?: KmsEncryptionError,
+    /** Where it is a list of values, as `Any` takes one, and no value of the column. */
+    readonly list?: readonly unknown[],
+  ) {
+    super(column, plaintext)
+  }
+
+  override indexed<Made>(make: (plaintext: Plaintext) => Made): Made {
+    if (this.fault) throw this.column.placed(this.fault)
+    return super.indexed(make)
+  }
+
+  /**
+   * TypeORM makes text of all parameters, and a key of it for the query result cache. Where rows are found by the value,
+   * its index stands there; that the cache is not asked before the index can be made, `guardCachedResults` sees to.
+   */
+  override toJSON(): string {
+    const index = this.column.searchedBy
+    if (!index) return super.toJSON()
+    if (this.fault || !index.isReady) return NOT_INDEXED
+    return `${INDEXED}${this.indexed((plaintext) => index.valueOf(plaintext)).toString('hex')}`
+  }
+
   stands(column: EncryptedColumn, plaintext: Plaintext): boolean {
     return this.column === column && samePlaintext(this.plaintext, plaintext)
   }
@@ -108,8 +145,32 @@ export class KeptCiphertext extends PendingCiphertext {
 }
 
 export function searchRefusal(column: EncryptedColumn): KmsEncryptionError {
+  if (column.scheme.indexes.length > 0) return notAnswered(column)
   return column.error(
     SearchRefusedError,
-    'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or keep a keyed hash (HMAC) of the value in a column of its own and search that.',
+    'an encrypted column cannot be searched: each ciphertext is different, so nothing would match. Search by another column and compare the decrypted values, or declare the column with search: true, which keeps a blind index of it.',
+  )
+}
+
+/** Why a search is refused of a column that has a blind index. */
+function notAnswered(column: EncryptedColumn): KmsEncryptionError {
+  const own = column.scheme.indexes.find(({ name }) => name === DEFAULT_INDEX)
+  if (!own) {
+    return column.error(
+      SearchRefusedError,
+      'the column is searched by its named indexes only. Add true to the list of search to find rows by the value itself.',
+    )
+  }
+  if (own.isFilling) {
+    return column.error(
+      SearchRefusedError,
+      'the blind index of the column is being filled (filling: true), and answers no search yet. Run typeorm-kms encrypt, which fills it, and leave out filling.',
+    )
+  }
+  const isExact = own.normalize === undefined
+  const can = isExact ? '=, <>, IN, NOT IN and = ANY' : 'with normalize, =, IN and = ANY, not under NOT,'
+  return column.error(
+    SearchRefusedError,
+    `the blind index of the column answers conditions of equality only: ${can} with values as parameters, and IS NULL, on the column of its own table. In find options: a value, Equal, In, Any, Or${isExact ? ', Not' : ''}, IsNull. Order, patterns, functions and other columns would see ciphertext: load the values and compare them.`,
   )
 }

@@ -65,7 +65,7 @@ describe('@KmsEncrypted()', () => {
   test('refuses wrong options when the class is defined, and names entity and property', () => {
     const define = (): unknown => {
       class Account {
-        @KmsEncrypted({ unique: true } as object) token!: string
+        @KmsEncrypted({ unique: true }) token!: string
       }
       return Account
     }

@@ -10,7 +10,6 @@ const scheme = (options: unknown, designType: unknown = String): Scheme =>
 /** The options of TypeORM that would weaken or break encryption, with the start of the reason. */
 const refused: [option: string, value: unknown, reason: RegExp][] = [
   ['default', 'x', /database default would be plaintext. Set the default in the class/],
-  ['unique', true, /different ciphertexts. Keep a keyed hash/],
   ['primary', true, /Use another primary key/],
   ['generated', 'uuid', /cannot generate a ciphertext/],
   ['array', true, /Use type: 'json'/],

@@ -30,6 +30,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   KmsEncryptionOptions: 'README.md',
   CacheOptions: 'README.md',
   KmsEncryptedOptions: 'README.md',
+  SearchIndexOptions: 'docs/search.md',
   PreviousSettings: 'README.md',
   StoredDataKeysOptions: 'docs/stored-data-keys.md',
   MigrationOptions: 'docs/migrations.md',

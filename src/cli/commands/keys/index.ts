@@ -1,6 +1,7 @@
 import { type Command } from '../../command'
 import { changeStateCommands } from './change-state'
 import { createKey } from './create'
+import { createIndexKey } from './create-index-key'
 import { describeKey } from './describe'
 import { listKeys } from './list'
 import { keyPolicy } from './policy'
@@ -11,6 +12,7 @@ export const keyCommands: readonly Command[] = [
   createKey,
   listKeys,
   describeKey,
+  createIndexKey,
   ...changeStateCommands,
   scheduleDeletion,
   keyPolicy,

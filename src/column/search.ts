@@ -1,0 +1,101 @@
+/** Options of one blind index: a keyed hash of a value in a column beside it, by which rows are found. */
+export interface SearchIndexOptions {
+  /**
+   * Name of the index; the column beside is called after it: `<column>_<name>`. Default `index`. Values made by `from`
+   * need a name of their own.
+   */
+  name?: string
+  /**
+   * What is compared instead of the value, of the same type: `(login) => login.trim().toLowerCase()`. Two values that
+   * become equal are found by each other. Changed, it is another index: give it another name and fill that.
+   */
+  normalize?: (value: never) => unknown
+  /** What is indexed instead of the value: its last digits, its domain, a year. Text, a number, or bytes. */
+  from?: (value: never) => string | number | bigint | boolean | Uint8Array
+  /** No two rows have the same. */
+  unique?: boolean
+  /** Writes the index and answers no search: while `typeorm-kms encrypt` fills it. */
+  filling?: boolean
+}
+
+export type SearchOption = true | SearchIndexOptions | readonly (true | SearchIndexOptions)[]
+
+/** A blind index as it was declared. */
+export interface DeclaredIndex {
+  readonly name: string
+  /** `undefined` where equal bytes are what is compared. */
+  readonly normalize: ((value: unknown) => unknown) | undefined
+  readonly from: ((value: unknown) => unknown) | undefined
+  readonly isUnique: boolean
+  readonly isFilling: boolean
+}
+
+export const DEFAULT_INDEX = 'index'
+
+const KNOWN = ['name', 'normalize', 'from', 'unique', 'filling']
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,30}$/
+
+type Refuse = (reason: string) => never
+
+/** The blind indexes that `search` and `unique` ask for. */
+export function declaredIndexes(
+  search: SearchOption | undefined,
+  unique: boolean | undefined,
+  refuse: Refuse,
+): readonly DeclaredIndex[] {
+  if (search === undefined) {
+    return unique === undefined
+      ? []
+      : refuse(
+          'unique needs search: equal values have different ciphertexts, and only a blind index tells them. Declare search: true as well.',
+        )
+  }
+  const all: unknown[] = Array.isArray(search) ? search : [search]
+  if (all.length === 0) refuse('search must be true, options, or a list with at least one of them')
+  const indexes = all.map((each) => declaredIndex(each, refuse))
+  const names = new Set(indexes.map(({ name }) => name))
+  if (names.size < indexes.length) refuse('two indexes of search have the same name')
+  if (unique === undefined) return indexes
+  if (typeof unique !== 'boolean') refuse('unique must be true or false')
+  if (!names.has(DEFAULT_INDEX))
+    refuse('unique is about the index without a name, which search does not have')
+  return indexes.map((each) => (each.name === DEFAULT_INDEX && unique ? { ...each, isUnique: true } : each))
+}
+
+function declaredIndex(given: unknown, refuse: Refuse): DeclaredIndex {
+  if (given === true) return declaredIndex({}, refuse)
+  if (typeof given !== 'object' || given === null) {
+    return refuse('search must be true, options, or a list of them')
+  }
+  const {
+    name = DEFAULT_INDEX,
+    normalize,
+    from,
+    unique = false,
+    filling = false,
+  } = given as Record<string, unknown>
+  for (const option of Object.keys(given)) {
+    if (option === 'bits')
+      refuse('search.bits is not available in this release: the index has its full length')
+    if (!KNOWN.includes(option)) refuse(`unknown option search.${option}. Known are ${KNOWN.join(', ')}.`)
+  }
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    return refuse('search.name must be a letter with up to 30 letters, digits and "_" behind it')
+  }
+  if (normalize !== undefined && typeof normalize !== 'function')
+    refuse('search.normalize must be a function')
+  if (from !== undefined && typeof from !== 'function') refuse('search.from must be a function')
+  if (from && normalize) refuse('search takes normalize or from: what from gives is indexed as it is')
+  if (from && name === DEFAULT_INDEX) {
+    refuse('search.from needs search.name: the index without a name is searched by the value itself')
+  }
+  if (typeof unique !== 'boolean') refuse('search.unique must be true or false')
+  if (typeof filling !== 'boolean') refuse('search.filling must be true or false')
+  return {
+    name,
+    normalize: normalize as DeclaredIndex['normalize'],
+    from: from as DeclaredIndex['from'],
+    isUnique: unique,
+    isFilling: filling,
+  }
+}

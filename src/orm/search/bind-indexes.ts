@@ -1,0 +1,98 @@
+import { type DataSource, type EntityMetadata } from 'typeorm'
+import { INDEX_LENGTH } from '../../cipher/blind-index'
+import { type IndexRootSource } from '../../cipher/blind-index/index-root'
+import { DeclaredColumn } from '../../column/declared-column'
+import { IndexColumn } from '../../column/index-column'
+import { type Scheme } from '../../column/scheme'
+import { dialectOf } from '../../dialects'
+import { InvalidOptionError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { boundColumn, boundColumns } from '../bound-columns'
+import { boundTable } from '../bound-table'
+import { type ColumnMetadata } from '../typeorm-types'
+import { BlindIndex } from './blind-index'
+
+/** Gives the column of a blind index its type. Called for each column while TypeORM builds the metadata. */
+export function bindIndexColumn(metadata: ColumnMetadata, { options }: DataSource): void {
+  const declared = IndexColumn.of(metadata.transformer)
+  if (!declared) return
+  const scheme = columnBeside(metadata, declared.property)
+  const { type, length } = dialectOf(options.type).indexType(
+    scheme?.options.storage ?? 'binary',
+    INDEX_LENGTH,
+  )
+  metadata.type = type
+  if (length !== undefined) metadata.length = String(length)
+}
+
+/** The encrypted column that an index belongs to: of the same class or embedded class. */
+function columnBeside(index: ColumnMetadata, property: string): Scheme | undefined {
+  const column = index.entityMetadata.columns.find((each) => isBeside(each, index, property))
+  return column && (boundColumn(column)?.scheme ?? DeclaredColumn.of(column.transformer)?.scheme)
+}
+
+function isBeside(column: ColumnMetadata, index: ColumnMetadata, property: string): boolean {
+  return column.propertyName === property && column.embeddedMetadata === index.embeddedMetadata
+}
+
+/** Ties the encrypted columns of an entity to their blind indexes, once its metadata is complete. */
+export function bindIndexes(
+  metadata: EntityMetadata,
+  { options }: DataSource,
+  root: IndexRootSource | undefined,
+): void {
+  for (const column of boundColumns(metadata)) {
+    column.indexes = column.scheme.indexes.map((declared) => {
+      const beside = metadata.columns.find((each) => {
+        const index = IndexColumn.of(each.transformer)
+        return index?.index === declared.name && isBeside(column.metadata, each, index.property)
+      })
+      const place = { entity: metadata.name, property: column.metadata.propertyPath }
+      const refuse = (reason: string): never => {
+        throw new InvalidOptionError(reason, place)
+      }
+      if (!beside)
+        return refuse(
+          'TypeORM made no column for its blind index: something else is declared under that name',
+        )
+      if (!root) {
+        return refuse(
+          "search needs an index key: kmsEncryption({ indexKey: '…' }), made with typeorm-kms keys create-index-key.",
+        )
+      }
+      checkNames(metadata, beside, refuse)
+      if ('keyPer' in column.scheme.options && column.scheme.options.keyPer !== undefined)
+        return refuse('search of a column with keyPer is not available in this release')
+      return new BlindIndex(column, beside, declared, root, indexPlace(column, declared.name, options.type))
+    })
+  }
+  refuseLostIndexes(metadata)
+}
+
+/** The names that the key of an index is derived from: those under which values are bound, and the index beside. */
+function indexPlace({ metadata, scheme: { options } }: BoundColumn, name: string, type: string) {
+  const column = options.boundTo?.column ?? metadata.databaseName
+  const table = options.boundTo?.table ?? boundTable(metadata.entityMetadata, type)
+  return { table, column, index: `${column}_${name}` }
+}
+
+function checkNames(
+  { columns }: EntityMetadata,
+  beside: ColumnMetadata,
+  refuse: (reason: string) => never,
+): void {
+  const same = columns.filter(({ databaseName }) => databaseName === beside.databaseName)
+  if (same.length > 1)
+    refuse(`its blind index needs the column ${beside.databaseName}, and another property has that name`)
+}
+
+/** A subclass declared the property anew, without search: nothing would write the index that its base declares. */
+function refuseLostIndexes(metadata: EntityMetadata): void {
+  const all = new Set(boundColumns(metadata).flatMap(({ indexes }) => indexes.map((each) => each.metadata)))
+  const lost = metadata.columns.find((each) => IndexColumn.of(each.transformer) && !all.has(each))
+  if (!lost) return
+  throw new InvalidOptionError(
+    `the column ${lost.databaseName} is declared for a blind index of a property that is declared anew without search. Give both declarations the same search.`,
+    { entity: metadata.name, property: IndexColumn.of(lost.transformer)?.property ?? lost.propertyPath },
+  )
+}

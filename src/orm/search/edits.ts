@@ -1,0 +1,18 @@
+/** A piece of a text that is replaced. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** The text with all edits made, which do not overlap. */
+export function edited(text: string, edits: readonly Edit[]): string {
+  const pieces: string[] = []
+  let at = 0
+  for (const { start, end, text: piece } of [...edits].sort((a, b) => a.start - b.start)) {
+    pieces.push(text.slice(at, start), piece)
+    at = end
+  }
+  pieces.push(text.slice(at))
+  return pieces.join('')
+}

@@ -1,0 +1,249 @@
+import { type Dialect } from '../../dialects'
+import { type BoundColumn } from '../bound-column'
+import { type Refusal } from '../statement/refusal'
+import { boundColumnsOf } from '../statement/entity-catalogue'
+import {
+  type CatalogueColumn,
+  type ColumnSource,
+  type Comparison,
+  type Statement,
+} from '../statement/statement'
+import { searchRefusal } from '../write/tokens'
+import { type BlindIndex } from './blind-index'
+import { type Edit, edited } from './edits'
+import { ParameterPlan } from './parameters'
+import { canAnswer } from './refusals'
+
+/** What a condition searches for: a parameter, and what becomes of it. */
+export interface Searched {
+  readonly parameter: number
+  readonly index: BlindIndex
+  /** `IN` and `= ANY` take arrays. */
+  readonly mayBeList: boolean
+}
+
+/** Rows that the result must hold, and no others: to be compared with what was searched. */
+export interface Check {
+  readonly index: BlindIndex
+  readonly column: BoundColumn
+  /** The name in the rows of the result. */
+  readonly name: string
+  readonly parameters: readonly number[]
+  /** The name in the rows of another column, named as in the database, of the same row of the table. */
+  readonly rowName: (column: string) => string | undefined
+}
+
+/** How a statement is sent that searches or writes columns with a blind index. */
+export interface SearchPlan {
+  readonly sql: string
+  readonly parameters: ParameterPlan
+  readonly searched: readonly Searched[]
+  readonly checks: readonly Check[]
+  /** All that are needed. */
+  readonly indexes: ReadonlySet<BlindIndex>
+  /** Where the columns begin whose comparisons are answered. */
+  readonly answered: ReadonlySet<number>
+  readonly isWriting: boolean
+}
+
+/** What is needed of the database. */
+export interface SearchLanguage {
+  readonly placeholder: Dialect['placeholder']
+  readonly escape: (name: string) => string
+}
+
+/** A condition that cannot be answered, or an assignment that would write the value without its index. */
+export class CannotBeSearched extends Error {
+  constructor(readonly refusal: Refusal) {
+    super('cannot be searched')
+  }
+}
+
+/** How a reading of a statement is sent; `undefined` if it has to do with no blind index. Throws `CannotBeSearched`. */
+export function searchPlan(
+  text: string,
+  statement: Statement,
+  language: SearchLanguage,
+): SearchPlan | undefined {
+  const planner = new Planner(text, statement, language)
+  return planner.plan()
+}
+
+class Planner {
+  readonly #edits: Edit[] = []
+  readonly #parameters: ParameterPlan
+  readonly #searched: Searched[] = []
+  readonly #indexes = new Set<BlindIndex>()
+  readonly #answered = new Set<number>()
+  #isWriting = false
+
+  constructor(
+    private readonly text: string,
+    private readonly statement: Statement,
+    private readonly language: SearchLanguage,
+  ) {
+    const { placeholder } = language
+    const areNumbered = placeholder(1) !== placeholder(2)
+    this.#parameters = new ParameterPlan(statement.parameters, areNumbered, placeholder)
+  }
+
+  plan(): SearchPlan | undefined {
+    const { comparisons, assignments, inserts } = this.statement
+    for (const each of inserts) this.#insert(each)
+    for (const each of assignments) this.#assign(each)
+    for (const each of comparisons) this.#compare(each)
+    if (this.#indexes.size === 0) return undefined
+    return {
+      sql: edited(this.text, this.#edits),
+      parameters: this.#parameters,
+      searched: this.#searched,
+      checks: this.#checks(),
+      indexes: this.#indexes,
+      answered: this.#answered,
+      isWriting: this.#isWriting,
+    }
+  }
+
+  #insert({ columns, runs }: Statement['inserts'][number]): void {
+    for (const [place, { column, end }] of columns.entries()) {
+      const indexes = indexesOf(column)
+      if (indexes.length === 0) continue
+      this.#edits.push({ start: end, end, text: indexes.map((index) => `, ${this.#nameOf(index)}`).join('') })
+      for (const { cells, rows, stride, ends } of runs) {
+        const cell = cells[place]
+        for (let row = 0; row < rows; row++) {
+          const at = ends.get(place)?.[row]
+          if (at === undefined || !cell) throw this.#refused(column)
+          const values = indexes.map((index) => {
+            this.#indexes.add(index)
+            this.#isWriting = true
+            if (cell.kind === 'null') return ', NULL'
+            if (cell.kind === 'default') return ', DEFAULT'
+            if (cell.kind !== 'placeholder' || cell.index < 0) throw this.#refused(column)
+            return `, ${this.#parameters.add(cell.index + row * stride, index)}`
+          })
+          this.#edits.push({ start: at, end: at, text: values.join('') })
+        }
+      }
+    }
+  }
+
+  #assign(assignment: Statement['assignments'][number]): void {
+    const { column, value, start, end, nameStart, nameEnd } = assignment
+    const indexes = indexesOf(column)
+    const { text } = this
+    const added = indexes.flatMap((index) => {
+      this.#indexes.add(index)
+      this.#isWriting = true
+      // TypeORM writes it itself where the index is a conflict path of an upsert.
+      const isThere = this.statement.assignments.some(
+        (other) => other.column?.name === index.metadata.databaseName && other.value.kind === 'itself',
+      )
+      if (isThere && value.kind === 'itself') return []
+      const name = this.#nameOf(index)
+      const qualified = text.slice(start, nameStart) + name
+      if (qualified.includes('(')) throw this.#refused(column)
+      switch (value.kind) {
+        case 'placeholder':
+          if (value.index < 0) throw this.#refused(column)
+          return [`, ${qualified} = ${this.#parameters.add(value.index, index)}`]
+        case 'null':
+          return [`, ${qualified} = NULL`]
+        case 'default':
+          return [`, ${qualified} = DEFAULT`]
+        case 'itself':
+          return [
+            `, ${qualified}${text.slice(nameEnd, value.nameStart)}${name}${text.slice(value.nameEnd, end)}`,
+          ]
+        default:
+          throw this.#refused(column)
+      }
+    })
+    if (added.length > 0) this.#edits.push({ start: end, end, text: added.join('') })
+  }
+
+  #compare(comparison: Comparison): void {
+    const { source, nameStart, columnEnd, placeholders, operator } = comparison
+    const index = indexesOf(source.column).find(({ isOfValue }) => isOfValue)
+    // What is not answered is refused by its use.
+    if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
+    this.#indexes.add(index)
+    this.#answered.add(comparison.columnStart)
+    this.#edits.push({ start: nameStart, end: columnEnd, text: this.#nameOf(index) })
+    const mayBeList = operator !== '=' && operator !== '==' && operator !== '<>' && operator !== '!='
+    for (const parameter of placeholders) {
+      if (this.statement.repeated.has(parameter)) this.#checkRepeated(comparison, parameter, index)
+      if (this.#parameters.replaced.has(parameter)) continue
+      this.#parameters.replaced.set(parameter, index)
+      this.#searched.push({ parameter, index, mayBeList })
+    }
+  }
+
+  /** A name that may stand for columns of two tables. */
+  #isAmbiguous({ columnStart }: Comparison): boolean {
+    return this.statement.comparisons.filter((each) => each.columnStart === columnStart).length > 1
+  }
+
+  /** A placeholder that stands in several places has one value: it must be searched in all of them, by one index. */
+  #checkRepeated({ source }: Comparison, parameter: number, index: BlindIndex): void {
+    const all = this.statement.comparisons.filter(({ placeholders }) => placeholders.includes(parameter))
+    const places = all.reduce(
+      (sum, { placeholders }) => sum + placeholders.filter((each) => each === parameter).length,
+      0,
+    )
+    const areAlike = all.every(
+      (each) => indexesOf(each.source.column).includes(index) && canAnswer(each, index),
+    )
+    if (places === this.statement.repeated.get(parameter) && areAlike) return
+    throw this.#refused(source.column)
+  }
+
+  /** The result rows, of which the statement itself says what the column equals. */
+  #checks(): Check[] {
+    const { conditions, results } = this.statement
+    return conditions.flatMap(({ source, placeholders, integers }) => {
+      const index = indexesOf(source.column).find(({ isOfValue }) => isOfValue)
+      const column = boundColumnsOf(source.column)[0]
+      if (
+        integers.length > 0 ||
+        !index ||
+        !column ||
+        !placeholders.every((each) => this.#parameters.replaced.get(each) === index)
+      )
+        return []
+      return results.flatMap(({ name, sources }) => {
+        const [first, ...others] = sources
+        const isSame = first?.column === source.column && first.row === source.row && others.length === 0
+        if (!isSame || name === undefined) return []
+        return [{ index, column, name, parameters: placeholders, rowName: this.#rowNames(source) }]
+      })
+    })
+  }
+
+  /** The names in the result of the columns of one row of a table. */
+  #rowNames({ table, row }: ColumnSource): Check['rowName'] {
+    const names = new Map<string, string>()
+    for (const { name, sources } of this.statement.results) {
+      const [source, ...others] = sources
+      if (name === undefined || others.length > 0 || source?.table !== table || source.row !== row) continue
+      names.set(source.column.name, name)
+    }
+    return (column) => names.get(column)
+  }
+
+  #nameOf({ metadata }: BlindIndex): string {
+    return this.language.escape(metadata.databaseName)
+  }
+
+  #refused(column: CatalogueColumn | undefined): CannotBeSearched {
+    const bound = column && boundColumnsOf(column)[0]
+    if (!bound) throw new TypeError('Not an encrypted column')
+    return new CannotBeSearched(() => searchRefusal(bound))
+  }
+}
+
+/** The blind indexes of a column. Several entities over one table have the same ones, or none: see `finishIndexes`. */
+function indexesOf(column: CatalogueColumn | undefined): readonly BlindIndex[] {
+  if (!column?.isSearched) return []
+  return boundColumnsOf(column).find(({ indexes }) => indexes.length > 0)?.indexes ?? []
+}

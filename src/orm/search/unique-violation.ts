@@ -1,0 +1,34 @@
+import { QueryFailedError } from 'typeorm'
+import { type BlindIndex } from './blind-index'
+import { type SearchPlan } from './search-plan'
+
+/** Waits for a statement, and names what it violated if it failed. */
+export async function nameViolations<T>(plan: SearchPlan, sent: Promise<T>): Promise<T> {
+  try {
+    return await sent
+  } catch (error) {
+    nameViolation(plan, error)
+    throw error
+  }
+}
+
+/**
+ * Names entity and property in the error of a unique index over a blind index. It stays TypeORM's own error, with the
+ * code of the driver, since applications ask for that.
+ */
+function nameViolation({ indexes, isWriting }: SearchPlan, error: unknown): void {
+  if (!isWriting || !(error instanceof QueryFailedError)) return
+  const { message } = error
+  const violated = [...indexes].find((index) => index.declared.isUnique && isNamedIn(message, index))
+  if (!violated) return
+  error.message = `${violated.column.name}: another row has the same value, and it is declared unique. The row was not written.`
+}
+
+/** By the name of the database's index, and in SQLite by the column. */
+function isNamedIn(message: string, { metadata }: BlindIndex): boolean {
+  const { entityMetadata, databaseName } = metadata
+  const names = entityMetadata.indices
+    .filter(({ columns }) => columns.length === 1 && columns[0] === metadata)
+    .map(({ name }) => name)
+  return [...names, `${entityMetadata.tableName}.${databaseName}`].some((name) => message.includes(name))
+}
