@@ -92,7 +92,7 @@ export class StatementGuard {
   #planOf(sql: string, readings: Readings): SearchPlan | { refusal: Refusal } | undefined {
     try {
       const [first, ...others] = readings.map((each) => searchPlan(sql, each, this.#language))
-      if (others.every((other) => other?.sql === first?.sql)) return first
+      if (others.every((other) => other?.rewrite(sql) === first?.rewrite(sql))) return first
     } catch (error) {
       if (error instanceof CannotBeSearched) return { refusal: error.refusal }
       throw error

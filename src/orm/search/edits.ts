@@ -5,11 +5,11 @@ export interface Edit {
   readonly text: string
 }
 
-/** The text with all edits made, which do not overlap. */
+/** The text with all edits made, which are in order and do not overlap. */
 export function edited(text: string, edits: readonly Edit[]): string {
   const pieces: string[] = []
   let at = 0
-  for (const { start, end, text: piece } of [...edits].sort((a, b) => a.start - b.start)) {
+  for (const { start, end, text: piece } of edits) {
     pieces.push(text.slice(at, start), piece)
     at = end
   }

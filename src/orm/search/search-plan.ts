@@ -35,7 +35,8 @@ export interface Check {
 
 /** How a statement is sent that searches or writes columns with a blind index. */
 export interface SearchPlan {
-  readonly sql: string
+  /** The text to send. Texts that differ in numbers only are read once, so that a plan is one for many of them. */
+  readonly rewrite: (text: string) => string
   readonly parameters: ParameterPlan
   readonly searched: readonly Searched[]
   readonly checks: readonly Check[]
@@ -93,8 +94,9 @@ class Planner {
     for (const each of assignments) this.#assign(each)
     for (const each of comparisons) this.#compare(each)
     if (this.#indexes.size === 0) return undefined
+    const edits = [...this.#edits].sort((a, b) => a.start - b.start)
     return {
-      sql: edited(this.text, this.#edits),
+      rewrite: (text) => edited(text, edits),
       parameters: this.#parameters,
       searched: this.#searched,
       checks: this.#checks(),

@@ -117,7 +117,9 @@ describeDatabases('Rows are found by an encrypted value', (db) => {
 
   test('in find options: Any, where the database has arrays', async () => {
     if (db().name !== 'postgres') {
-      await expect(members.findBy({ email: Any(['a@x']) })).rejects.toThrow()
+      log.reset()
+      await members.findBy({ email: Any(['a@x']) }).catch(() => undefined)
+      expect(inspect(log.sent, { depth: 9 })).not.toContain('a@x')
       return
     }
     expect(ids(await members.findBy({ email: Any(['a@x', 'c@x']) }))).toEqual([1, 3, 4])
