@@ -143,6 +143,15 @@ export interface Dialect extends BytesSql {
    * conditions and expressions, not all of which TypeORM knows of.
    */
   indexDefinitions(queryRunner: QueryRunner, layout: TableLayout): Promise<ReadonlyMap<string, string>>
+  /**
+   * The indexes that have the column in an expression, of which TypeORM sees nothing, by their escaped path: the
+   * statements that make them anew. None where TypeORM makes whole tables anew, or the database has no such indexes.
+   */
+  expressionIndexes(
+    queryRunner: QueryRunner,
+    layout: TableLayout,
+    column: string,
+  ): Promise<ReadonlyMap<string, string>>
   /** True if the database leaves rows of the table out for this role (row level security). */
   hidesRows(queryRunner: QueryRunner, layout: TableLayout): Promise<boolean>
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */

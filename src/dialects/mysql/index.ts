@@ -44,6 +44,7 @@ export const mysql: Dialect = {
   failureOf,
   triggers,
   indexDefinitions,
+  expressionIndexes: () => Promise.resolve(new Map<string, string>()),
   hidesRows: () => Promise.resolve(false),
   cutsOffValues,
   allVersions,

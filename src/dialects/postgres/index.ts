@@ -6,7 +6,7 @@ import { rowColumns } from './row-columns'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { hidesRows, indexDefinitions, triggers } from './table'
+import { expressionIndexes, hidesRows, indexDefinitions, triggers } from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
@@ -44,6 +44,7 @@ export const postgres: Dialect = {
   failureOf,
   triggers,
   hidesRows,
+  expressionIndexes,
   indexDefinitions,
   cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),

@@ -48,3 +48,21 @@ export async function indexDefinitions(
   )) as { name: string; sql: string }[]
   return new Map(rows.map(({ name, sql }) => [name, sql]))
 }
+
+export async function expressionIndexes(
+  queryRunner: QueryRunner,
+  { table }: TableLayout,
+  column: string,
+): Promise<ReadonlyMap<string, string>> {
+  const rows = (await queryRunner.query(
+    `SELECT quote_ident(nspname) || '.' || quote_ident(relname) AS path, pg_get_indexdef(indexrelid) AS sql
+       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+       WHERE indrelid = $1::regclass AND (indexprs IS NOT NULL OR indpred IS NOT NULL) AND EXISTS (
+         SELECT 1 FROM pg_depend JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+           WHERE classid = 'pg_class'::regclass AND objid = indexrelid AND refobjid = indrelid
+           AND attname = $2 AND attnum <> ALL (indkey::int2[])
+       ) ORDER BY 1`,
+    [table, column],
+  )) as { path: string; sql: string }[]
+  return new Map(rows.map(({ path, sql }) => [path, sql]))
+}

@@ -60,6 +60,7 @@ export const sqlite: Dialect = {
     ),
   fixFormats: () => Promise.resolve(() => Promise.resolve()),
   failureOf: failureByCode.bind(undefined, FAILURES),
+  expressionIndexes: () => Promise.resolve(new Map<string, string>()),
   indexDefinitions: async (queryRunner, { path }) => {
     const rows = (await queryRunner.query(
       "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND lower(tbl_name) = lower(?)",

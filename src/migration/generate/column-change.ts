@@ -24,6 +24,8 @@ export interface Alteration {
   column: ChangedColumn
   /** Indexes and unique constraints that the column is in now. */
   indexes: readonly string[]
+  /** Those that have it in an expression, which TypeORM does not see: by their path, what makes them anew. */
+  expressionIndexes: ReadonlyMap<string, string>
 }
 
 /** Compares a column; `undefined` if there is nothing to do, or its table is new. */
@@ -57,7 +59,19 @@ export async function columnChange(
   const sameType = fullType.split(' ')[0]?.toLowerCase() === column.type.toLowerCase()
   if (sameName && sameType && !changed.holds.plaintext) return undefined
   if (changed.holds.plaintext) await requireDeclaredType(queryRunner, bound, { column: old.name })
-  return { kind: 'alteration', bound, column: changed, indexes: indexesOf(table, old.name) }
+  const { options } = dataSourceOf(queryRunner)
+  const { tablePath: path, tableSql } = column
+  return {
+    kind: 'alteration',
+    bound,
+    column: changed,
+    indexes: indexesOf(table, old.name),
+    expressionIndexes: await dialectOf(options.type).expressionIndexes(
+      queryRunner,
+      { path, table: tableSql },
+      old.name,
+    ),
+  }
 }
 
 function declaredColumn(queryRunner: QueryRunner, { metadata, scheme }: BoundColumn): NewColumn {

@@ -33,6 +33,9 @@ export async function otherChanges(
   const definitions = await definitionsOf(changes, dialect, queryRunner)
   if (rebuilt.length > 0) return withRebuiltTables(up, down, rebuilt, changes, definitions)
   const created = new Set<string>()
+  // TypeORM sees only a part of these: without their expressions, or under another condition.
+  const handled = new Set(changes.flatMap(expressionIndexesOf))
+  const isHandled = (query: string): boolean => handled.has(indexOf(query)?.name.slice(1, -1) ?? '')
   const isOther = (query: string): boolean => !changes.some((change) => isAbout(query, change))
   // For MySQL, TypeORM takes a column with a unique index of any name for one with an index of its own naming.
   const isInvented = (query: string): boolean =>
@@ -40,6 +43,7 @@ export async function otherChanges(
     changes.some(({ column }) => query.includes(column.tableSql)) &&
     !definitions.has(indexOf(query)?.name.slice(1, -1) ?? '')
   const keptUp = up.filter((query) => {
+    if (isHandled(query)) return false
     const index = indexOf(query)
     if (!index) return isOther(query)
     if (index.drops) return !isInvented(query)
@@ -48,6 +52,7 @@ export async function otherChanges(
     return false
   })
   const keptDown = down.filter((query) => {
+    if (isHandled(query)) return false
     const index = indexOf(query)
     if (!index) return isOther(query)
     return index.drops ? !created.has(index.name) : !isInvented(query)
@@ -71,6 +76,13 @@ async function definitionsOf(
     all.push(...(await dialect.indexDefinitions(queryRunner, { path, table })))
   }
   return new Map(all)
+}
+
+function expressionIndexesOf(change: ColumnChange): string[] {
+  if (change.kind === 'addition') return []
+  return Array.from(change.expressionIndexes.keys(), (path) =>
+    /(?:"((?:[^"]|"")+)"|([^."]+))$/.exec(path),
+  ).flatMap((match) => match?.[1]?.replaceAll('""', '"') ?? match?.[2] ?? [])
 }
 
 /** TypeORM knows nothing of prefix lengths, operator classes and the like: an index comes back as it is now. */

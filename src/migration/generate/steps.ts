@@ -18,8 +18,11 @@ export function stepsOf(change: ColumnChange, { steps: dialect }: Dialect): Step
   if (holds.plaintext) {
     const some = { comment: 'Some rows are encrypted already; they stay as they are.' }
     const encrypt = call('encryptColumns', column)
-    const up = [...(holds.ciphertext ? [some] : []), ...warnings(change), ...types.up, encrypt]
-    const down = [...beforeDecryption, call('decryptColumns', column), ...types.down]
+    const indexes = Array.from(change.expressionIndexes)
+    const dropped = indexes.map(([path]) => ({ sql: `DROP INDEX ${path}` }))
+    const made = indexes.map(([, sql]) => ({ sql }))
+    const up = [...(holds.ciphertext ? [some] : []), ...warnings(change), ...dropped, ...types.up, encrypt]
+    const down = [...beforeDecryption, call('decryptColumns', column), ...types.down, ...made]
     return { up: [...renamed.up, ...up, ...afterEncryption], down: [...down, ...renamed.down] }
   }
   const up = old.name === column.name ? [] : [...renamed.up, ...renamedCiphertext(change)]
@@ -75,8 +78,8 @@ function renamedCiphertext({ bound, column }: Alteration): Step[] {
   ]
 }
 
-function warnings({ column, indexes }: Alteration): Step[] {
-  return indexes.map((index) => ({
+function warnings({ column, indexes, expressionIndexes }: Alteration): Step[] {
+  return [...indexes, ...expressionIndexes.keys()].map((index) => ({
     comment: `${column.old.name} is in the index ${index}. An index of ciphertexts finds nothing: it has to be dropped before this.`,
   }))
 }

@@ -222,6 +222,25 @@ describeDatabases(
       ])
     })
 
+    it('drops indexes over expressions of the column, and brings them back', async () => {
+      if (db().name !== 'postgres') {
+        expect(['mariadb', 'sqlite']).toContain(db().name)
+        return
+      }
+      const indexes = () =>
+        db().rawQuery("SELECT indexdef FROM pg_indexes WHERE tablename = 'contact' ORDER BY indexname")
+      await db().rawQuery('CREATE INDEX by_lower ON contact (lower(email), city)')
+      await db().rawQuery("CREATE UNIQUE INDEX by_part ON contact (city) WHERE phone <> 'none'")
+      const before = await indexes()
+      const [dataSource, text] = await generated.migrate(EncryptedContact, 'EncryptIndexedByExpression')
+      expect(text.match(/DROP INDEX \S+by_\w+/g)).toHaveLength(2)
+      await dataSource.runMigrations()
+      expect(JSON.stringify(await indexes())).not.toMatch(/by_lower|by_part/)
+      await dataSource.undoLastMigration()
+      expect(await indexes()).toEqual(before)
+      for (const name of ['by_lower', 'by_part']) await db().rawQuery(`DROP INDEX ${name}`)
+    })
+
     it('brings back of an index what TypeORM does not know', async () => {
       const definition = async () => {
         const [found] = await db().rawQuery(
