@@ -25,6 +25,13 @@ export async function createKey(): Promise<void> {
   await client.send(new CreateAliasCommand({ AliasName: ALIAS, TargetKeyId: KeyMetadata?.KeyId }))
 }
 
+/** A key to move to. Returns its ARN. */
+export async function createSecondKey(): Promise<string> {
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 'The next key' }))
+  if (!KeyMetadata?.Arn) throw new Error('KMS made a key with no ARN')
+  return KeyMetadata.Arn
+}
+
 export async function describeKey(): Promise<KeyMetadata> {
   const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId: keyId }))
   if (!KeyMetadata) throw new Error('KMS described the key with no metadata')

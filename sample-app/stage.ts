@@ -1,4 +1,5 @@
 import { type KmsEncryption, type KmsEncryptionMetrics } from 'typeorm-kms-encrypted'
+import { type Connection } from '../ormconfig'
 import { Application } from './application'
 import { createTables, dropTables, isSqlite } from './database'
 import { type Narrator } from './narrator'
@@ -41,6 +42,12 @@ export class Stage {
     } finally {
       await application.stop()
     }
+  }
+
+  /** Another application, whose calls to KMS count as well. */
+  watch(connection: Connection): Connection {
+    this.#encryptions.push(connection.encryption)
+    return connection
   }
 
   /** Calls to KMS of all processes so far. */

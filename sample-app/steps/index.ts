@@ -8,7 +8,8 @@ import { direct } from './06-direct'
 import { manyUsers } from './07-many-users'
 import { disabledKey } from './08-disabled-key'
 import { deletion } from './09-deletion'
-import { costs } from './10-costs'
+import { forgotten } from './10-forgotten'
+import { costs } from './11-costs'
 
 /** The story. */
 export const steps: readonly Step[] = [
@@ -21,5 +22,6 @@ export const steps: readonly Step[] = [
   manyUsers,
   disabledKey,
   deletion,
+  forgotten,
   costs,
 ]

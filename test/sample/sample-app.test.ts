@@ -37,7 +37,11 @@ const story = [
   '✓ With the key enabled again, the new process reads as well',
   '9. The deletion of the KMS key is scheduled, and cancelled',
   '✓ The key cannot be used meanwhile: KMS_KEY_PENDING_DELETION.',
-  '10. What KMS was asked, and what that costs',
+  '10. Data keys in a table: a rotation that writes no row, and a user who is forgotten',
+  '✓ The rotation to another KMS key is one call for each data key.',
+  '✓ No value was written.',
+  '✓ Nobody reads her pages any more: FORGOTTEN.',
+  '11. What KMS was asked, and what that costs',
   'The end.',
 ]
 

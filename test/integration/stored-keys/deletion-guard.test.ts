@@ -1,0 +1,78 @@
+import { Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
+import { KeyAdministration } from '../../../src/kms/aws/key-administration'
+import { describeDatabases } from '../../support/databases'
+import { startApplication, type TestApplication } from '../../support/encryption'
+
+@Entity()
+class Safe {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string' }) secret!: string
+}
+
+/** The KMS key of the values is one that nobody is configured for any more. */
+describeDatabases('The deletion guard and stored data keys', (db) => {
+  let app: TestApplication
+  let old: string
+
+  beforeEach(async () => {
+    app = await startApplication(db(), [Safe], { dataKeys: { lease: 20 } })
+    old = await app.createKey()
+    const { dataSource } = await app.restart({ keyId: old })
+    await dataSource.getRepository(Safe).insert([
+      { id: 1, secret: 'a' },
+      { id: 2, secret: 'b' },
+    ])
+  })
+  afterEach(() => app.stop())
+
+  /** What is in use, by column. */
+  async function inUse(dataSource = app.dataSource): Promise<Record<string, KeyUsage>> {
+    const keys = new KeyAdministration(app.client)
+    const usage = await keyUsage(dataSource, await keys.describe(old), keys)
+    return Object.fromEntries(usage.filter(isInUse).map((column) => [column.column, column]))
+  }
+  const nameOf = (usage: object) => Object.keys(usage).find((name) => name.includes('kms_data_key')) ?? ''
+
+  it('counts the values under it, and its rows of the key table', async () => {
+    const usage = await inUse()
+    expect(usage).toMatchObject({ 'Safe.secret': { rows: 2, configured: false } })
+    expect(usage[nameOf(usage)]).toMatchObject({ dataKeys: 1 })
+  })
+
+  it('counts a data key that no value names: others may, or a blind index', async () => {
+    await app.dataSource
+      .getRepository(Safe)
+      .clear()
+      .catch(() => undefined)
+    await db().rawQuery('DELETE FROM safe')
+    const usage = await inUse()
+    expect(Object.keys(usage)).toEqual([nameOf(usage)])
+  })
+
+  it('counts in an application that stores no data keys any more', async () => {
+    const inline = (await app.restart({ dataKeys: 'inline' })).dataSource
+    expect(await inUse(inline)).toMatchObject({ 'Safe.secret': { rows: 2 } })
+  })
+
+  it.each([
+    ['a row is missing', 'DELETE FROM kms_data_key', { untold: 2 }],
+    ['the table is missing', 'DROP TABLE kms_data_key', { untold: 2 }],
+    ['a row names no KMS key', "UPDATE kms_data_key SET kms_key = 'somewhere'", { untold: 2 }],
+  ])('does not take values for free where %s', async (_, sql, expected) => {
+    await db().rawQuery(sql)
+    expect((await inUse())['Safe.secret']).toMatchObject(expected)
+  })
+
+  it('is content after a rotation, and after forgetting', async () => {
+    expect(await rotateColumns(app.dataSource, Safe, ['secret'])).toMatchObject([{ dataKeys: 1 }])
+    expect(await inUse()).toEqual({})
+    old = await app.createKey()
+    await rotateColumns(app.dataSource, Safe, ['secret'], { to: old })
+    expect(Object.keys(await inUse())).toHaveLength(2)
+    await app.encryption.forget({ table: 'safe' }, {}, app.dataSource)
+    expect(await inUse()).toEqual({})
+  })
+})
