@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { databaseFindings } from '../../../src/cli/commands/doctor/database'
 import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
 import { KeyAdministration } from '../../../src/kms/aws/key-administration'
 import { describeDatabases } from '../../support/databases'
@@ -64,6 +66,27 @@ describeDatabases('The deletion guard and stored data keys', (db) => {
   ])('does not take values for free where %s', async (_, sql, expected) => {
     await db().rawQuery(sql)
     expect((await inUse())['Safe.secret']).toMatchObject(expected)
+  })
+
+  it('is told of by the doctor, with what is left to do', async () => {
+    const bad = async () =>
+      (await databaseFindings(app.dataSource, 'ormconfig.ts')).filter(({ level }) => level !== 'ok')
+    const isElsewhere = expect.objectContaining({
+      level: 'warning',
+      remedy: expect.stringContaining('rotate') as string,
+    }) as unknown
+    expect(await bad()).toEqual([isElsewhere])
+    await app.encryption.forget({ table: 'safe' }, { wait: 1 }, app.dataSource)
+    await sleep(5)
+    expect(await bad()).toEqual([
+      expect.objectContaining({ message: expect.stringContaining('the time is over') as string }),
+      isElsewhere,
+    ])
+    await db().rawQuery('DELETE FROM safe')
+    await db().rawQuery('DROP TABLE kms_data_key')
+    expect(await bad()).toMatchObject([
+      { level: 'problem', message: expect.stringContaining('is not in the database') as string },
+    ])
   })
 
   it('is content after a rotation, and after forgetting', async () => {

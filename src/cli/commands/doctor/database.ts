@@ -12,6 +12,7 @@ import { storedLength } from '../../../orm/column-type'
 import { encryptedColumns, placeOf } from '../../../migration/encrypted-columns'
 import { historyRemark, knownKeys } from '../status'
 import { count, failureOf, type Finding, finding } from './finding'
+import { keyTableFindings } from './key-table'
 
 /** Columns without `maxLength` that have room for less than this are worth a word. */
 const SMALL = 1_024
@@ -20,8 +21,12 @@ const SMALL = 1_024
 export async function databaseFindings(dataSource: DataSource, file: string): Promise<Finding[]> {
   const queryRunner = dataSource.createQueryRunner('master')
   try {
-    const findings = await sqlModeFindings(dataSource, queryRunner)
-    for (const column of encryptedColumns(dataSource)) {
+    const columns = encryptedColumns(dataSource)
+    const findings = [
+      ...(await sqlModeFindings(dataSource, queryRunner)),
+      ...(await keyTableFindings(dataSource, columns, file)),
+    ]
+    for (const column of columns) {
       findings.push(...(await columnFindings(queryRunner, column, file)))
     }
     return findings
