@@ -13,7 +13,8 @@ import { checkContext, type EncryptionContext } from './cipher/context'
 import { type KeyId, type OnUndecryptable } from './column/options'
 import { isKeyId } from './column/scheme'
 import { type PropertyAt, type PropertyPath } from './column/property-type'
-import { InvalidOptionError, KeyIdMissingError } from './errors'
+import { InvalidOptionError, KeyIdMissingError, type KmsEncryptionError } from './errors'
+import { DEFAULT_INDEX } from './column/search'
 import { AwsKms } from './kms/aws/aws-kms'
 import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/aws/call-log'
 import { TrustedKeys } from './kms/aws/trusted-keys'
@@ -223,8 +224,67 @@ export class KmsEncryption {
   ): Promise<Buffer | string> {
     const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
+    if (column.indexes.length > 0) throw needsIndex(column)
     const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
     return column.encrypt(column.serialise(value), recipe)
+  }
+
+  /**
+   * Encrypts values as their columns would, for raw SQL, with their blind indexes. Returns what to store by the name of
+   * the column in the database; `null` for NULL. `where`: see `encrypt()`.
+   *
+   * @example
+   * ```ts
+   * const { email, email_index } = await encryption.encryptAll(User, { email: 'ada@example.org' })
+   * await dataSource.query('UPDATE user SET email = ?, email_index = ? WHERE id = ?', [email, email_index, id])
+   * ```
+   */
+  async encryptAll(
+    entity: EntityTarget<ObjectLiteral>,
+    values: Readonly<Record<string, unknown>>,
+    ...where: RowAndDataSource
+  ): Promise<Record<string, Buffer | string | null>> {
+    const { row, dataSource } = whereOf(where)
+    const stored: Record<string, Buffer | string | null> = {}
+    for (const [property, value] of Object.entries(values)) {
+      if (value === undefined) continue
+      const column = this.#column(entity, property, dataSource)
+      const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
+      const plaintext = value === null ? undefined : column.serialise(value)
+      const { databaseName } = column.metadata
+      stored[databaseName] = plaintext === undefined ? null : await column.encrypt(plaintext, recipe)
+      for (const index of column.indexes) {
+        await index.prepare()
+        stored[index.metadata.databaseName] = plaintext === undefined ? null : index.valueOf(plaintext)
+      }
+    }
+    return stored
+  }
+
+  /**
+   * What a blind index has for a value, for hand-written SQL: for the index of the column itself its value; for a named
+   * one what its `from` gives.
+   *
+   * @example
+   * ```ts
+   * const last4 = await encryption.indexOf(User, 'card', '4242', 'last4')
+   * const rows = await dataSource.query('SELECT id FROM user WHERE card_last4 = ?', [last4])
+   * ```
+   */
+  async indexOf(
+    entity: EntityTarget<ObjectLiteral>,
+    property: string,
+    value: unknown,
+    name = DEFAULT_INDEX,
+    dataSource?: DataSource,
+  ): Promise<Buffer | string> {
+    const column = this.#column(entity, property, dataSource)
+    const index = column.indexes.find(({ declared }) => declared.name === name)
+    if (!index) {
+      throw column.error(InvalidOptionError, `the column has no blind index ${JSON.stringify(name)}`)
+    }
+    await index.prepare()
+    return index.indexOf(value)
   }
 
   /**
@@ -385,6 +445,14 @@ export class KmsEncryption {
     }
     return initialised
   }
+}
+
+/** The value alone would leave the index of the value before. */
+function needsIndex(column: BoundColumn): KmsEncryptionError {
+  return column.error(
+    InvalidOptionError,
+    'the column has a blind index, which is written with the value: use encryption.encryptAll(), and store both.',
+  )
 }
 
 function whereOf(where: RowAndDataSource): { row?: object; dataSource?: DataSource } {

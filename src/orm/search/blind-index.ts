@@ -55,6 +55,12 @@ export class BlindIndex {
     return this.#stored(blindIndexValue(this.#readyKey(), this.#indexed(plaintext)))
   }
 
+  /** The index of what is searched: a value of the column, or what `from` gives. */
+  indexOf(value: unknown): IndexValue {
+    if (!this.declared.from) return this.valueOf(this.column.serialise(value))
+    return this.#stored(blindIndexValue(this.#readyKey(), this.#bytesOf(value)))
+  }
+
   /** What was searched, named by a keyed hash: for keys of caches, which must tell searches apart and no value. */
   nameOf(text: string): string {
     return `search:${blindIndexValue(this.#readyKey(), `typeorm-kms-encrypted search ${text}`).toString('hex')}`

@@ -32,7 +32,7 @@ export function prepareSearch(
       if (await completeness.check(index, query)) continue
       throw index.column.error(
         SearchIncompleteError,
-        'rows of the table have a value and no index yet, so that a search would miss them. Fill the index with typeorm-kms encrypt; until then, declare it with filling: true.',
+        'rows of the table have a value and no index yet, so that a search would miss them. Write their values again; until then, declare the index with filling: true. See docs/search.md.',
       )
     }
   })
@@ -113,7 +113,7 @@ export async function checkRows(
       if (plaintext !== null && expected.has(textOf(check.index.valueOf(plaintext)))) continue
       throw check.column.error(
         IndexWrongError,
-        'a row was found by its blind index, and has another value: the index was altered, or is that of another row. typeorm-kms verify lists such rows.',
+        'a row was found by its blind index, and has another value: the index was altered, or is that of another row. No row is returned; find out who writes to the table.',
       )
     }
   }

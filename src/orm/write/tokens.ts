@@ -164,7 +164,7 @@ function notAnswered(column: EncryptedColumn): KmsEncryptionError {
   if (own.isFilling) {
     return column.error(
       SearchRefusedError,
-      'the blind index of the column is being filled (filling: true), and answers no search yet. Run typeorm-kms encrypt, which fills it, and leave out filling.',
+      'the blind index of the column is being filled (filling: true), and answers no search yet. When each row was written again, leave out filling.',
     )
   }
   const isExact = own.normalize === undefined

@@ -207,3 +207,47 @@ describeDatabases(
   },
   { mariadbType: 'mariadb' },
 )
+
+describeDatabases('Hand-written SQL with blind indexes', (db) => {
+  let app: TestApplication
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Person], withIndexKey)
+  })
+  afterAll(() => app.stop())
+
+  test('writes value and indexes, and finds by them', async () => {
+    const { encryption, dataSource } = app
+    const people = dataSource.getRepository(Person)
+    const stored = await encryption.encryptAll(Person, { email: 'a@x', card: '11114242' })
+    expect(Object.keys(stored).sort()).toEqual(['card', 'card_index', 'card_last4', 'email', 'email_index'])
+    const names = Object.keys(stored)
+    await db().rawQuery(
+      `INSERT INTO person (count, ${names.join(', ')}) VALUES (7, ${names.map(() => '?').join(', ')})`,
+      Object.values(stored),
+    )
+    expect(await people.findBy({ email: 'a@x', card: '11114242' })).toMatchObject([{ count: 7 }])
+    const index = await encryption.indexOf(Person, 'card', '4242', 'last4')
+    expect(index).toBe(stored['card_last4'])
+    expect(
+      await people.createQueryBuilder('p').where('p.card_last4 = :index', { index }).getMany(),
+    ).toMatchObject([{ count: 7 }])
+    expect(await encryption.indexOf(Person, 'email', 'a@x')).toEqual(stored['email_index'])
+    expect(await encryption.encryptAll(Person, { card: null })).toEqual({
+      card: null,
+      card_index: null,
+      card_last4: null,
+    })
+  })
+
+  test('is refused where it would leave the index behind', async () => {
+    const { encryption } = app
+    expect(await failure(encryption.encrypt(Person, 'email', 'x'))).toMatchObject({
+      code: 'INVALID_OPTION',
+      property: 'email',
+    })
+    expect(await failure(encryption.indexOf(Person, 'email', 'x', 'other'))).toMatchObject({
+      code: 'INVALID_OPTION',
+    })
+  })
+})
