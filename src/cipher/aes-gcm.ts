@@ -1,5 +1,11 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto'
-import { asCiphertext, type CiphertextBytes } from './bytes'
+import {
+  asCiphertext,
+  asPlaintext,
+  type CiphertextBytes,
+  type PlaintextBytes,
+  type PlainBytes,
+} from './bytes'
 import { IV_LENGTH, TAG_LENGTH } from './format'
 import { nextIv } from './iv'
 import { tampered } from './tampered'
@@ -29,7 +35,7 @@ export function takeKey(bytes: Buffer): KeyObject {
 export function sealGcm(
   key: KeyObject,
   prefix: Uint8Array,
-  plaintext: string | Uint8Array,
+  plaintext: string | PlainBytes,
   aad: Uint8Array,
   iv: Uint8Array = nextIv(),
 ): CiphertextBytes {
@@ -47,7 +53,12 @@ export function sealGcm(
 }
 
 /** Opens what `sealGcm` made after a prefix of this length. Throws `TamperedCiphertextError`. */
-export function openGcm(key: KeyObject, ciphertext: Buffer, prefixLength: number, aad: Uint8Array): Buffer {
+export function openGcm(
+  key: KeyObject,
+  ciphertext: Buffer,
+  prefixLength: number,
+  aad: Uint8Array,
+): PlaintextBytes {
   const body = prefixLength + IV_LENGTH
   const tag = ciphertext.length - TAG_LENGTH
   const decipher = createDecipheriv(ALGORITHM, key, ciphertext.subarray(prefixLength, body), OPTIONS)
@@ -59,5 +70,5 @@ export function openGcm(key: KeyObject, ciphertext: Buffer, prefixLength: number
     plaintext.fill(0)
     throw tampered(cause)
   }
-  return plaintext
+  return asPlaintext(plaintext)
 }

@@ -9,6 +9,8 @@ type Bytes<Kind extends string> = Buffer & { readonly [kind]: Kind }
 
 /** The serialised form of a value. */
 export type PlaintextBytes = Bytes<'plaintext'>
+/** Bytes of which nobody says that they are something else: a value of the application. */
+export type PlainBytes = Uint8Array & { readonly [kind]?: 'plaintext' }
 /** A whole ciphertext, header included. */
 export type CiphertextBytes = Bytes<'ciphertext'>
 

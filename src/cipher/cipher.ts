@@ -2,7 +2,7 @@ import { channels, type ValueEvent } from '../diagnostics'
 import { KeyTableUnavailableError } from '../errors'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { type IndexPlace } from './blind-index'
-import { asCiphertext, type CiphertextBytes } from './bytes'
+import { asCiphertext, type CiphertextBytes, type PlaintextBytes, type PlainBytes } from './bytes'
 import { type Ciphertext, parse, type Parsed, StoredKeyCiphertext } from './ciphertext'
 import { type DataKey } from './data-keys/data-key'
 import { DataKeyCache, type DataKeyLimits } from './data-keys/data-key-cache'
@@ -119,7 +119,7 @@ export class Cipher {
   }
 
   encryptNow(
-    plaintext: string | Uint8Array,
+    plaintext: string | PlainBytes,
     { mode, keyId, scope, usesStoredKey }: Recipe,
   ): CiphertextBytes | undefined {
     if (mode === 'direct') return undefined
@@ -137,7 +137,7 @@ export class Cipher {
     return key.seal(plaintext, scope.aad)
   }
 
-  async encrypt(plaintext: string | Uint8Array, recipe: Recipe): Promise<CiphertextBytes> {
+  async encrypt(plaintext: string | PlainBytes, recipe: Recipe): Promise<CiphertextBytes> {
     if (recipe.mode === 'direct') {
       const ciphertext = await this.#direct.encrypt(plaintext, recipe.keyId, recipe.scope)
       this.#count('encrypt', 'direct', recipe.scope)
@@ -169,7 +169,7 @@ export class Cipher {
     return parsed.kind === 'bare'
   }
 
-  decryptNow(stored: Buffer | Parsed, scope: Scope): Buffer | undefined {
+  decryptNow(stored: Buffer | Parsed, scope: Scope): PlaintextBytes | undefined {
     const parsed = parsedOf(stored)
     if (parsed.kind === 'bare') return undefined
     if (parsed.kind !== 'ciphertext') throw notACiphertext(parsed)
@@ -180,14 +180,14 @@ export class Cipher {
   }
 
   /** Opens a ciphertext that carries this data key, which is one of the cache. */
-  openWith(key: DataKey, ciphertext: Buffer, scope: Scope): Buffer {
+  openWith(key: DataKey, ciphertext: Buffer, scope: Scope): PlaintextBytes {
     this.dataKeys.hit('decrypt')
     const plaintext = key.openCarrier(ciphertext, scope.aad)
     this.#count('decrypt', 'envelope', scope)
     return plaintext
   }
 
-  async decrypt(stored: Buffer | Parsed, scope: Scope): Promise<Buffer> {
+  async decrypt(stored: Buffer | Parsed, scope: Scope): Promise<PlaintextBytes> {
     const parsed = parsedOf(stored)
     return this.decryptNow(parsed, scope) ?? (await this.load(parsed, scope))(parsed, scope)
   }
@@ -223,7 +223,7 @@ export class Cipher {
     parsed: Parsed,
     scope: Scope,
     caller?: Caller,
-  ): Promise<(stored: Parsed, scope: Scope) => Buffer> {
+  ): Promise<(stored: Parsed, scope: Scope) => PlaintextBytes> {
     if (parsed.kind === 'bare') {
       const plaintext = await this.#direct.openBare(parsed.bytes, scope, caller)
       return () => this.#opened(plaintext, 'direct', scope)
@@ -289,7 +289,7 @@ export class Cipher {
     return this.#suites[ciphertext.suite]
   }
 
-  #opened(plaintext: Buffer, mode: Mode, scope: Scope): Buffer {
+  #opened(plaintext: PlaintextBytes, mode: Mode, scope: Scope): PlaintextBytes {
     this.#count('decrypt', mode, scope)
     return plaintext
   }

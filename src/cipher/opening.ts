@@ -1,6 +1,7 @@
 import { DataKeyNotFoundError, KmsEncryptionError, NotTriedError } from '../errors'
 import { isLasting, isOfOtherScope } from '../errors/kinds'
 import { type Caller, type KeyService } from '../kms/key-service'
+import { type PlaintextBytes } from './bytes'
 import { parse, type Parsed } from './ciphertext'
 import { type Scope } from './scope'
 
@@ -11,7 +12,7 @@ export interface ToOpen {
 }
 
 /** What became of a value: its plaintext, or why there is none. `NotTriedError` says nothing about the value itself. */
-export type Outcome = Buffer | KmsEncryptionError
+export type Outcome = PlaintextBytes | KmsEncryptionError
 
 export interface OpeningOptions {
   /** Ends with the first lasting failure, for reads that fail as a whole then. Default `false`. */
@@ -23,13 +24,13 @@ export const MAX_REFUSED = 50
 /** Calls that one page has under way at once, where the key service does not say how many it takes. */
 const DEFAULT_CONCURRENCY = 20
 
-type Opens = (parsed: Parsed, scope: Scope) => Buffer
+type Opens = (parsed: Parsed, scope: Scope) => PlaintextBytes
 
 /** Opens values one by one: what a page is put together from. `Cipher` is one. */
 export interface SingleOpener {
   readonly kms: Pick<KeyService, 'concurrency'>
   /** The plaintext, or `undefined` if KMS must be asked. */
-  decryptNow(parsed: Parsed, scope: Scope): Buffer | undefined
+  decryptNow(parsed: Parsed, scope: Scope): PlaintextBytes | undefined
   /** Asks KMS for what opens the value, and all others of the same call. */
   load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens>
   /** Begins to look up what the values will be opened with, together. */
@@ -149,7 +150,7 @@ export class Opening {
     for (const member of members) this.#openWith(open, call, member)
   }
 
-  #openWith(open: (stored: Parsed, scope: Scope) => Buffer, call: string, member: Member): void {
+  #openWith(open: Opens, call: string, member: Member): void {
     // Scopes that differ in the binding alone share the call.
     let [scope] = member.scopes
     do {

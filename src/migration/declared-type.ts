@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { type QueryRunner } from 'typeorm'
+import { asPlaintext } from '../cipher/bytes'
 import { parse } from '../cipher/ciphertext'
 import { DeclaredTypeError, InvalidValueError, KmsEncryptionError } from '../errors'
 import { dialectOf } from '../dialects'
@@ -18,7 +19,7 @@ const LONGEST = 65_536
 /** What is encrypted must be what the application will be able to read, as the same value. */
 export function checkDeclaredType(column: BoundColumn, bytes: Buffer): void {
   const { type } = column.scheme
-  const serialised = column.serialise(type.deserialise(bytes))
+  const serialised = column.serialise(type.deserialise(asPlaintext(bytes)))
   if (!CANONICAL.has(type.name) || Buffer.from(serialised).equals(bytes)) return
   throw new InvalidValueError(
     `the stored text is not a ${type.name} as the library writes it${type.name === 'date' ? ' (ISO 8601 in UTC with milliseconds)' : ''}. Convert the column's values first; migration:generate writes the statement.`,

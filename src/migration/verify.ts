@@ -1,3 +1,4 @@
+import { asPlaintext } from '../cipher/bytes'
 import { PlaintextFoundError, RowsLeftOutError } from '../errors'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { asBuffer } from '../dialects/rows/is-same'
@@ -32,7 +33,7 @@ export class Verify implements Conversion {
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
-    } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(value.bytes)
+    } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(asPlaintext(value.bytes))
     else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
   }
 

@@ -4,7 +4,7 @@ import { ClosedError } from '../../errors'
 import { type EncryptedDataKey } from '../../kms/bytes'
 import { type KeyReference } from '../../kms/key-service'
 import { KEY_LENGTH, openGcm, sealGcm, takeKey } from '../aes-gcm'
-import { type CiphertextBytes } from '../bytes'
+import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../bytes'
 import { type EnvelopeCiphertext } from '../ciphertext'
 import { envelopePrefix, HEADER_LENGTH, IV_LENGTH, PREFIX_LENGTH, TAG_LENGTH } from '../format'
 import { type Scope } from '../scope'
@@ -118,13 +118,13 @@ export class DataKey {
   }
 
   /** Seals a value; text is sealed as UTF-8. */
-  seal(plaintext: string | Uint8Array, aad: Buffer): CiphertextBytes {
+  seal(plaintext: string | PlainBytes, aad: Buffer): CiphertextBytes {
     this.uses++
     return sealGcm(this.#material, this.#prefix, plaintext, aad)
   }
 
   /** Opens an envelope ciphertext. */
-  open({ bytes, prefixLength }: EnvelopeCiphertext, aad: Buffer): Buffer {
+  open({ bytes, prefixLength }: EnvelopeCiphertext, aad: Buffer): PlaintextBytes {
     // The key tag is not part of the AAD, so that rotation can replace it; it must match all the same.
     if (bytes.readUInt32BE(PREFIX_LENGTH) !== this.#tag && !tagMatches(bytes, this.keyReference))
       throw tampered()
@@ -132,7 +132,7 @@ export class DataKey {
   }
 
   /** Opens a ciphertext that carries this data key (`isCarriedBy`). */
-  openCarrier(ciphertext: Buffer, aad: Buffer): Buffer {
+  openCarrier(ciphertext: Buffer, aad: Buffer): PlaintextBytes {
     return openGcm(this.#material, ciphertext, this.#prefix.length, aad)
   }
 

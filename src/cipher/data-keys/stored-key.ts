@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { ClosedError } from '../../errors'
 import { takeKey } from '../aes-gcm'
 import { blindIndexKey, type IndexPlace } from '../blind-index'
-import { type CiphertextBytes } from '../bytes'
+import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../bytes'
 import { type StoredKeyCiphertext } from '../ciphertext'
 import { type Scope } from '../scope'
 import { ROOT_LENGTH, SALT_LENGTH, storedKeyId, StoredKeySeal } from '../suites/stored-key/seal'
@@ -87,7 +87,7 @@ export class StoredKey {
   }
 
   /** Seals a value under the salt of this process. */
-  seal(plaintext: string | Uint8Array, scope: Scope): CiphertextBytes {
+  seal(plaintext: string | PlainBytes, scope: Scope): CiphertextBytes {
     this.sealedAt = performance.now()
     if (!this.#sealing || this.#sealing.uses >= MAX_VALUES_PER_SALT) {
       this.#sealing = { seal: this.#sealOf(randomBytes(SALT_LENGTH)), uses: 0 }
@@ -97,7 +97,7 @@ export class StoredKey {
   }
 
   /** Throws `TamperedCiphertextError`. */
-  open(ciphertext: StoredKeyCiphertext, scope: Scope): Buffer {
+  open(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
     this.openedAt = performance.now()
     const { salt } = ciphertext
     if (!this.#last?.salt.equals(salt)) this.#last = { salt: Buffer.from(salt), seal: this.#sealOf(salt) }

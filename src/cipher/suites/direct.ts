@@ -1,5 +1,6 @@
 import { ValueTooLargeError, WrongContextError } from '../../errors'
 import { type Caller, type Decrypted, type KeyService } from '../../kms/key-service'
+import { asPlaintext, type PlaintextBytes, type PlainBytes } from '../bytes'
 import { type DirectCiphertext } from '../ciphertext'
 import { type EncryptionContext } from '../context'
 import { header, keyTag, Suite as SuiteByte } from '../format'
@@ -35,7 +36,7 @@ export class Direct implements Suite<DirectCiphertext> {
     return undefined
   }
 
-  async encrypt(plaintext: string | Uint8Array, keyId: string, scope: Scope): Promise<Buffer> {
+  async encrypt(plaintext: string | PlainBytes, keyId: string, scope: Scope): Promise<Buffer> {
     const bytes = typeof plaintext === 'string' ? Buffer.from(plaintext) : plaintext
     checkDirectSize(bytes.length)
     const [suite, input] =
@@ -47,37 +48,37 @@ export class Direct implements Suite<DirectCiphertext> {
   async load(ciphertext: DirectCiphertext, scope: Scope, caller?: Caller): Promise<Opener> {
     const plaintext = await this.#open(ciphertext, scope, caller)
     let isHandedOut = false
-    const open = (): Buffer => {
+    const open = (): PlaintextBytes => {
       // Each who shares the call gets bytes of their own.
-      if (isHandedOut) return Buffer.from(plaintext)
+      if (isHandedOut) return asPlaintext(Buffer.from(plaintext))
       isHandedOut = true
       return plaintext
     }
     return { open }
   }
 
-  async #open(ciphertext: DirectCiphertext, scope: Scope, caller?: Caller): Promise<Buffer> {
+  async #open(ciphertext: DirectCiphertext, scope: Scope, caller?: Caller): Promise<PlaintextBytes> {
     const context = contextOf(ciphertext.suite, scope)
     const { plaintext, keyReference } = await this.#decrypt(ciphertext.blob, context, scope, caller)
     if (!tagMatches(ciphertext.bytes, keyReference)) {
       plaintext.fill(0)
       throw tampered()
     }
-    return ciphertext.suite === 'direct-empty' ? Buffer.alloc(0) : plaintext
+    return asPlaintext(ciphertext.suite === 'direct-empty' ? Buffer.alloc(0) : plaintext)
   }
 
   /**
    * A `CiphertextBlob` that another program stored: made under the column's own context, or under none, as in KMS's
    * tutorial.
    */
-  async openBare(blob: Buffer, scope: Scope, caller?: Caller): Promise<Buffer> {
+  async openBare(blob: Buffer, scope: Scope, caller?: Caller): Promise<PlaintextBytes> {
     const opened = await this.#decrypt(blob, scope.directContext, scope, caller).catch(
       (error: unknown): Promise<Decrypted> => {
         if (error instanceof WrongContextError) return this.#decrypt(blob, {}, undefined, caller)
         throw error
       },
     )
-    return opened.plaintext
+    return asPlaintext(opened.plaintext)
   }
 
   /** Every value is a call of its own; equal ones share it. */

@@ -1,4 +1,5 @@
 import { type Caller } from '../../kms/key-service'
+import { type PlaintextBytes } from '../bytes'
 import { type EnvelopeCiphertext } from '../ciphertext'
 import { type DataKeyCache } from '../data-keys/data-key-cache'
 import { type Scope } from '../scope'
@@ -17,7 +18,7 @@ export class Envelope implements Suite<EnvelopeCiphertext> {
     return !this.#dataKeys.has(ciphertext, scope)
   }
 
-  openNow(ciphertext: EnvelopeCiphertext, scope: Scope): Buffer | undefined {
+  openNow(ciphertext: EnvelopeCiphertext, scope: Scope): PlaintextBytes | undefined {
     return this.#dataKeys.forOpening(ciphertext, scope)?.open(ciphertext, scope.aad)
   }
 

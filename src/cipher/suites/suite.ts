@@ -1,4 +1,5 @@
 import { type Caller } from '../../kms/key-service'
+import { type PlaintextBytes } from '../bytes'
 import { type Ciphertext } from '../ciphertext'
 import { type Scope } from '../scope'
 
@@ -12,7 +13,7 @@ export interface Suite<C extends Ciphertext = Ciphertext> {
   /** True if KMS must be asked to open it. */
   needsKms(ciphertext: C, scope: Scope): boolean
   /** The plaintext, or `undefined` if KMS must be asked. */
-  openNow(ciphertext: C, scope: Scope): Buffer | undefined
+  openNow(ciphertext: C, scope: Scope): PlaintextBytes | undefined
   /** Asks KMS for what opens it. */
   load(ciphertext: C, scope: Scope, caller?: Caller): Promise<Opener<C>>
   /** Names that call to KMS: values with the same name share one, and what it brings opens them all. */
@@ -22,7 +23,7 @@ export interface Suite<C extends Ciphertext = Ciphertext> {
 /** Opens the ciphertexts for which one call to KMS was made. */
 export interface Opener<C extends Ciphertext = Ciphertext> {
   /** The plaintext. Throws for a ciphertext that does not open. */
-  open(ciphertext: C, scope: Scope): Buffer
+  open(ciphertext: C, scope: Scope): PlaintextBytes
 }
 
 /** One implementation for each suite: the compiler refuses a forgotten one. */

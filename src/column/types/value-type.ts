@@ -1,10 +1,11 @@
+import { type PlainBytes, type PlaintextBytes } from '../../cipher/bytes'
 import { InvalidValueError } from '../../errors'
 
 /** The JavaScript types that an encrypted column can hold. */
 export type ValueTypeName = 'string' | 'buffer' | 'json' | 'number' | 'bigint' | 'boolean' | 'date'
 
 /** What is encrypted: text stands for its UTF-8 bytes. */
-export type Plaintext = string | Uint8Array
+export type Plaintext = string | PlainBytes
 
 /** Turns values of one JavaScript type into bytes and back, without altering them. */
 export interface ValueType {
@@ -14,7 +15,7 @@ export interface ValueType {
   /** Throws `InvalidValueError` for a value of another type, or one that could not be read back as it is. */
   serialise(value: unknown): Plaintext
   /** Throws for bytes that `serialise` cannot have made. */
-  deserialise(bytes: Buffer): unknown
+  deserialise(bytes: PlaintextBytes): unknown
 }
 
 /** The error for a value that does not fit. It names the type that was found, never the value. */

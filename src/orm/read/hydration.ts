@@ -1,3 +1,4 @@
+import { asPlaintext, type PlaintextBytes } from '../../cipher/bytes'
 import { type Scheme } from '../../column/scheme'
 import { KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
@@ -57,6 +58,6 @@ export class Hydration {
 }
 
 /** A value of a plaintext that others may have, too: one that can be changed is made of bytes of its own. */
-export function valueFrom(plaintext: Buffer, { type }: Scheme): unknown {
-  return type.deserialise(type.isImmutable ? plaintext : Buffer.from(plaintext))
+export function valueFrom(plaintext: PlaintextBytes, { type }: Scheme): unknown {
+  return type.deserialise(type.isImmutable ? plaintext : asPlaintext(Buffer.from(plaintext)))
 }

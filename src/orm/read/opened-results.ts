@@ -1,10 +1,11 @@
+import { type PlaintextBytes } from '../../cipher/bytes'
 import { type Scheme } from '../../column/scheme'
 import { KmsEncryptionError } from '../../errors'
 import { isSameRecipe, type RowRecipe } from '../recipe'
 import { type Stored } from './value-opener'
 
 /** The plaintext of a stored value, or why there is none. */
-export type Opened = Buffer | KmsEncryptionError
+export type Opened = PlaintextBytes | KmsEncryptionError
 
 /** A stored value that was opened before its hydration. */
 export interface OpenedValue {

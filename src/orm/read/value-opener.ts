@@ -1,3 +1,4 @@
+import { asPlaintext, type PlaintextBytes } from '../../cipher/bytes'
 import { type Cipher } from '../../cipher/cipher'
 import { fromBase64Bytes, parse } from '../../cipher/ciphertext'
 import { type DataKey } from '../../cipher/data-keys/data-key'
@@ -49,7 +50,7 @@ export class ValueOpener {
   }
 
   /** The plaintext, if no call to KMS is needed for it. */
-  openNow(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Buffer | undefined {
+  openNow(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): PlaintextBytes | undefined {
     const dataKey = this.dataKeyAtHand(scopes)
     if (dataKey?.isCarriedBy(bytes)) {
       try {
@@ -58,7 +59,7 @@ export class ValueOpener {
         // Below it fails again, unless another scope opens it.
       }
     }
-    if (this.isPlaintext(stored, bytes)) return Buffer.from(stored)
+    if (this.isPlaintext(stored, bytes)) return asPlaintext(Buffer.from(stored))
     const parsed = parse(bytes)
     if (!this.takesBareBlobs && parsed.kind === 'bare') {
       throw new PlaintextFoundError(
@@ -78,12 +79,12 @@ export class ValueOpener {
   }
 
   /** The plaintext. Throws the failure under the current scope if no scope opens it. */
-  async open(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Promise<Buffer> {
+  async open(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Promise<PlaintextBytes> {
     return this.openNow(stored, scopes, bytes) ?? (await this.openWithScope(bytes, scopes)).plaintext
   }
 
   /** The plaintext of a ciphertext, and the scope that opened it. */
-  async openWithScope(bytes: Buffer, scopes: Scopes): Promise<{ plaintext: Buffer; scope: Scope }> {
+  async openWithScope(bytes: Buffer, scopes: Scopes): Promise<{ plaintext: PlaintextBytes; scope: Scope }> {
     let first: unknown
     for (const scope of scopes) {
       try {

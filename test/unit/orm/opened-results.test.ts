@@ -1,3 +1,4 @@
+import { asPlaintext } from '../../../src/cipher/bytes'
 import { Scope } from '../../../src/cipher/scope'
 import { Scheme } from '../../../src/column/scheme'
 import { KmsUnavailableError } from '../../../src/errors'
@@ -14,7 +15,8 @@ function recipeOf(row: string): RowRecipe {
 function waiting(results: OpenedResults, ...values: [ValueKey, string | Error, string?][]): void {
   const result = new OpenedResult()
   for (const [key, opened, row = '1'] of values) {
-    const value = opened instanceof Error ? new KmsUnavailableError(opened.message) : Buffer.from(opened)
+    const value =
+      opened instanceof Error ? new KmsUnavailableError(opened.message) : asPlaintext(Buffer.from(opened))
     result.set('user.secret', key, { scheme, recipe: recipeOf(row), opened: value })
   }
   results.add(result)

@@ -1,5 +1,6 @@
 import { KeyTableMissingError } from '../../../errors'
 import { type Caller } from '../../../kms/key-service'
+import { type PlaintextBytes } from '../../bytes'
 import { type StoredKeyCiphertext } from '../../ciphertext'
 import { type StoredKeys } from '../../data-keys/stored-keys'
 import { type Scope } from '../../scope'
@@ -19,7 +20,7 @@ export class StoredKeySuite implements Suite<StoredKeyCiphertext> {
     return this.#keys?.forOpening(ciphertext, scope) === undefined
   }
 
-  openNow(ciphertext: StoredKeyCiphertext, scope: Scope): Buffer | undefined {
+  openNow(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes | undefined {
     const key = this.#keys?.forOpening(ciphertext, scope)
     if (!key) return undefined
     this.#keys?.hit('decrypt')

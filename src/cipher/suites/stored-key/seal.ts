@@ -1,6 +1,6 @@
 import { hkdfSync, type KeyObject } from 'node:crypto'
 import { openGcm, sealGcm, takeKey } from '../../aes-gcm'
-import { type CiphertextBytes } from '../../bytes'
+import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../../bytes'
 import { type StoredKeyCiphertext } from '../../ciphertext'
 import { MAGIC, Suite, VERSION } from '../../format'
 import { type Scope } from '../../scope'
@@ -46,12 +46,12 @@ export class StoredKeySeal {
   }
 
   /** `iv` is given by tests only. */
-  seal(plaintext: string | Uint8Array, scope: Scope, iv?: Buffer): CiphertextBytes {
+  seal(plaintext: string | PlainBytes, scope: Scope, iv?: Buffer): CiphertextBytes {
     return sealGcm(this.#key, this.#prefix, plaintext, this.#aad(scope), iv)
   }
 
   /** Throws `TamperedCiphertextError`, also for what this root would open and another one has sealed. */
-  open({ bytes }: StoredKeyCiphertext, scope: Scope): Buffer {
+  open({ bytes }: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
     const { length } = this.#prefix
     // AES-GCM does not commit to its key: a value can be made that opens under two roots. The id tells them apart.
     if (bytes.compare(this.#prefix, 0, length, 0, length) !== 0) throw tampered()
