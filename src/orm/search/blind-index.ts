@@ -1,5 +1,6 @@
 import { blindIndexKey, blindIndexValue, type IndexPlace } from '../../cipher/blind-index'
 import { type IndexRootSource } from '../../cipher/blind-index/index-root'
+import { asPlaintext } from '../../cipher/bytes'
 import { type DeclaredIndex, DEFAULT_INDEX } from '../../column/search'
 import { valueTypes, type Plaintext } from '../../column/types'
 import { InvalidValueError, KmsEncryptionError } from '../../errors'
@@ -69,7 +70,7 @@ export class BlindIndex {
   #indexed(plaintext: Plaintext): Plaintext {
     const { normalize, from } = this.declared
     if (!normalize && !from) return plaintext
-    const value = this.column.scheme.type.deserialise(Buffer.from(plaintext))
+    const value = this.column.scheme.type.deserialise(asPlaintext(Buffer.from(plaintext)))
     const name = normalize ? 'normalize' : 'from'
     const made = this.#call(name, normalize ?? from, value)
     return normalize ? this.column.serialise(made) : this.#bytesOf(made)
