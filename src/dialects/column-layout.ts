@@ -26,6 +26,8 @@ export interface ColumnLayout {
 export interface RowsLayout extends ColumnLayout {
   /** The columns of the primary key that the entity declares, as the database has them. */
   readonly keys: readonly KeyColumn[]
+  /** Columns of the row that the values depend on, by name and escaped. */
+  readonly bound: readonly { readonly name: string; readonly sql: string }[]
 }
 
 export function kindOf(type: string): ColumnKind {

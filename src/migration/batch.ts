@@ -153,7 +153,7 @@ export class BatchWorker {
   #skips(row: ColumnRow, error: unknown): boolean {
     // Trouble of KMS itself says nothing about the row.
     if (!this.#options.failures || !isLasting(error)) return false
-    this.#options.failures.add(row, error)
+    this.#options.failures.add(row, this.#column.placed(error))
     return true
   }
 }

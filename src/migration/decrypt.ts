@@ -6,6 +6,7 @@ import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow } from '../dialects/rows/column-rows'
+import { recipeOfRow } from './row-recipe'
 import { KnownKeys, readStored } from './stored-value'
 
 /** Ciphertext becomes plaintext, as bytes in a binary column and as text in a text column. */
@@ -23,10 +24,11 @@ export class Decrypt implements Conversion {
     return Promise.resolve()
   }
 
-  async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
-    const value = await readStored(this.#column, stored)
+  async convert(row: ColumnRow): Promise<Stored | undefined> {
+    const recipe = recipeOfRow(this.#column, row)
+    const value = await readStored(this.#column, row.stored, recipe)
     if (value.kind === 'plaintext') return undefined
-    const { plaintext } = await this.#column.opener.openWithScope(value.bytes, this.#column.recipe.scopes)
+    const { plaintext } = await this.#column.opener.openWithScope(value.bytes, recipe.scopes)
     if (this.#isCiphertext(plaintext, value.bytes)) {
       throw new NotRepresentableError(
         'the decrypted value is itself a ciphertext of KMS, and could not be told from an encrypted row. Take it out of the table first.',

@@ -1,11 +1,13 @@
 import { MAX_DIRECT_BYTES } from '../cipher/suites/direct'
 import { type BoundColumn } from '../orm/bound-column'
+import { type RowRecipe } from '../orm/recipe'
 import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { checkDeclaredType } from './declared-type'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked } from './stored-value'
 
 /** Longest value that is made only to be tried out. */
@@ -18,6 +20,8 @@ export class Encrypt implements Conversion {
   readonly #known = new KnownKeys()
   /** Bytes of the longest plaintext. */
   #longest = 0
+  /** Of what is tried out; `undefined` if the table has no row to take it from. */
+  #recipe: RowRecipe | undefined
 
   constructor(column: BoundColumn) {
     this.#column = column
@@ -25,8 +29,10 @@ export class Encrypt implements Conversion {
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
     checkKind(layout)
+    this.#recipe = await anyRecipe(this.#column, rows)
+    if (!this.#recipe) return
     // One value encrypted for nothing: it shows whether KMS lets us, and how much longer than the value it gets.
-    const sample = await this.#sample(1)
+    const sample = await this.#sample(1, this.#recipe)
     this.#known.add(sample)
     this.#longest = await rows.longest(true)
     const bytes = sample.length - 1 + this.#longest
@@ -35,20 +41,25 @@ export class Encrypt implements Conversion {
 
   async samples(): Promise<readonly Stored[]> {
     const longest = this.#column.recipes.mode === 'direct' ? MAX_DIRECT_BYTES : MAX_SAMPLE_BYTES
-    const samples = [await this.#sample(1), await this.#sample(Math.min(this.#longest, longest))]
+    if (!this.#recipe) return []
+    const samples = [
+      await this.#sample(1, this.#recipe),
+      await this.#sample(Math.min(this.#longest, longest), this.#recipe),
+    ]
     return samples.map((sample) => asStored(this.#column, sample))
   }
 
-  async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
-    const value = await readStored(this.#column, stored, this.#known)
+  async convert(row: ColumnRow): Promise<Stored | undefined> {
+    const recipe = recipeOfRow(this.#column, row)
+    const value = await readStored(this.#column, row.stored, recipe, this.#known)
     if (value.kind === 'ciphertext') return undefined
     checkDeclaredType(this.#column, value.bytes)
-    return asStored(this.#column, await sealChecked(this.#column, value.bytes, this.#column.recipe))
+    return asStored(this.#column, await sealChecked(this.#column, value.bytes, recipe))
   }
 
-  async #sample(length: number): Promise<Buffer> {
+  async #sample(length: number, recipe: RowRecipe): Promise<Buffer> {
     try {
-      return await this.#column.cipher.encrypt(Buffer.alloc(length), this.#column.recipe)
+      return await this.#column.cipher.encrypt(Buffer.alloc(length), recipe)
     } catch (error) {
       throw this.#column.placed(error)
     }

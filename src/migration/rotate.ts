@@ -1,16 +1,17 @@
-import { type Recipe } from '../cipher/cipher'
 import { HEADER_LENGTH, keyTag } from '../cipher/format'
 import { type DirectCiphertext, type EnvelopeCiphertext, type Parsed } from '../cipher/ciphertext'
 import { Rewrap } from '../cipher/rewrap'
 import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
+import { type RowRecipe } from '../orm/recipe'
 import { isSame } from '../dialects/rows/is-same'
 import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked, type StoredValue } from './stored-value'
 
 export interface RotateSettings {
@@ -31,7 +32,7 @@ export class Rotate implements Conversion {
   readonly done = 'rotated'
   readonly leavesForgotten = true
   readonly #column: BoundColumn
-  readonly #recipe: Recipe
+  readonly #to: string | undefined
   readonly #rewrap: Rewrap | undefined
   /** The key tags of what is done, as far as they are known: a multi-Region key has one in each Region. */
   readonly #done = new Set<string>()
@@ -43,20 +44,23 @@ export class Rotate implements Conversion {
     if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
     const { cipher } = column
     this.#column = column
-    this.#recipe = { ...column.recipe, keyId: to ?? column.recipe.keyId }
-    this.#everything = newDataKeys && to === undefined
+    this.#to = to
+    const keyId = to ?? column.recipes.keyId
+    // Where a function names a key for each tenant, no tag tells that a value is under the right one.
+    this.#everything = to === undefined && (newDataKeys || keyId === undefined)
     this.#newDataKeys = newDataKeys
-    if (this.#recipe.keyId.startsWith('arn:') && this.#recipe.keyId.includes(':key/'))
-      this.#done.add(keyTag(this.#recipe.keyId).toString('hex'))
+    if (keyId === undefined) return
+    if (keyId.startsWith('arn:') && keyId.includes(':key/')) this.#done.add(keyTag(keyId).toString('hex'))
     const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
-    this.#rewrap = reEncrypt && new Rewrap(reEncrypt, this.#recipe.keyId)
+    this.#rewrap = reEncrypt && new Rewrap(reEncrypt, keyId)
   }
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
     checkKind(layout)
-    if (!this.#rewrap) {
+    const recipe = this.#rewrap ? undefined : await anyRecipe(this.#column, rows)
+    if (recipe) {
       const sample = await this.#column.cipher
-        .encrypt(Buffer.alloc(1), this.#recipe)
+        .encrypt(Buffer.alloc(1), this.#movedTo(recipe))
         .catch((error: unknown) => {
           throw this.#column.placed(error)
         })
@@ -67,71 +71,73 @@ export class Rotate implements Conversion {
     if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
   }
 
-  async convert({ stored }: ColumnRow): Promise<Stored | undefined> {
-    const value = await readStored(this.#column, stored, this.#known)
+  async convert(row: ColumnRow): Promise<Stored | undefined> {
+    const { stored } = row
+    const recipe = this.#movedTo(recipeOfRow(this.#column, row))
+    const value = await readStored(this.#column, stored, recipe, this.#known)
     if (value.kind === 'plaintext') {
       throw new PlaintextFoundError('the row holds plaintext. Encrypt the column first (encryptColumns).')
     }
-    const rotated = asStored(this.#column, await this.#rotated(value))
+    const rotated = asStored(this.#column, await this.#rotated(value, recipe))
     return isSame(rotated, stored) ? undefined : rotated
   }
 
-  async #rotated(value: Ciphertext): Promise<Buffer> {
+  #movedTo(recipe: RowRecipe): RowRecipe {
+    return this.#to === undefined ? recipe : { ...recipe, keyId: this.#to }
+  }
+
+  async #rotated(value: Ciphertext, recipe: RowRecipe): Promise<Buffer> {
     const { bytes, parsed } = value
-    if (parsed.kind === 'bare') return this.#rotatedDirect(parsed)
+    if (parsed.kind === 'bare') return this.#rotatedDirect(parsed, recipe)
     switch (parsed.suite) {
       case 'envelope':
-        return this.#rotatedEnvelope(parsed)
+        return this.#rotatedEnvelope(parsed, recipe)
       case 'direct':
       case 'direct-empty':
-        return this.#rotatedDirect(parsed)
+        return this.#rotatedDirect(parsed, recipe)
       case 'stored-key':
-        return this.#rotatedStored(bytes)
+        return this.#rotatedStored(bytes, recipe)
     }
   }
 
   /** Its data key is moved in the key table; the value stays, if it is to name a stored data key at all. */
-  async #rotatedStored(bytes: Buffer): Promise<Buffer> {
-    const isCurrent = this.#recipe.usesStoredKey && (await this.#scopeOf(bytes)) === this.#recipe.scope
-    return isCurrent && !this.#newDataKeys ? bytes : this.#sealAnew(bytes)
+  async #rotatedStored(bytes: Buffer, recipe: RowRecipe): Promise<Buffer> {
+    const isCurrent = recipe.usesStoredKey && (await this.#scopeOf(bytes, recipe)) === recipe.scope
+    return isCurrent && !this.#newDataKeys ? bytes : this.#sealAnew(bytes, recipe)
   }
 
-  async #rotatedEnvelope(ciphertext: EnvelopeCiphertext): Promise<Buffer> {
+  async #rotatedEnvelope(ciphertext: EnvelopeCiphertext, recipe: RowRecipe): Promise<Buffer> {
     const { bytes } = ciphertext
-    const current = this.#recipe.scope
+    const current = recipe.scope
     if (
-      this.#recipe.mode !== 'envelope' ||
-      this.#recipe.usesStoredKey ||
-      (await this.#scopeOf(bytes)) !== current
+      recipe.mode !== 'envelope' ||
+      recipe.usesStoredKey ||
+      (await this.#scopeOf(bytes, recipe)) !== current
     )
-      return this.#sealAnew(bytes)
+      return this.#sealAnew(bytes, recipe)
     if (!this.#everything && this.#isDone(bytes)) return bytes
-    if (!this.#rewrap) return this.#sealAnew(bytes)
+    if (!this.#rewrap) return this.#sealAnew(bytes, recipe)
     return this.#kept(bytes, await this.#rewrap.envelope(ciphertext, current))
   }
 
-  async #rotatedDirect(direct: DirectValue): Promise<Buffer> {
+  async #rotatedDirect(direct: DirectValue, recipe: RowRecipe): Promise<Buffer> {
     const { bytes } = direct
-    if (this.#recipe.mode !== 'direct') return this.#sealAnew(bytes)
-    if (this.#rewrap) return this.#moveDirect(direct, this.#rewrap)
-    if (direct.kind === 'bare' || (await this.#scopeOf(bytes)) !== this.#recipe.scope)
-      return this.#sealAnew(bytes)
-    return !this.#everything && this.#isDone(bytes) ? bytes : this.#sealAnew(bytes)
+    if (recipe.mode !== 'direct') return this.#sealAnew(bytes, recipe)
+    if (this.#rewrap) return this.#moveDirect(direct, this.#rewrap, recipe)
+    if (direct.kind === 'bare' || (await this.#scopeOf(bytes, recipe)) !== recipe.scope)
+      return this.#sealAnew(bytes, recipe)
+    return !this.#everything && this.#isDone(bytes) ? bytes : this.#sealAnew(bytes, recipe)
   }
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
-  async #scopeOf(bytes: Buffer): Promise<Scope> {
-    const { scopes } = this.#column.recipe
-    return scopes.length === 1
-      ? scopes[0]
-      : (await this.#column.opener.openWithScope(bytes, this.#column.recipe.scopes)).scope
+  async #scopeOf(bytes: Buffer, { scopes }: RowRecipe): Promise<Scope> {
+    return scopes.length === 1 ? scopes[0] : (await this.#column.opener.openWithScope(bytes, scopes)).scope
   }
 
   /** A direct value tells its context only to KMS: the current one is tried first, then the previous ones. */
-  async #moveDirect(direct: DirectValue, rewrap: Rewrap): Promise<Buffer> {
+  async #moveDirect(direct: DirectValue, rewrap: Rewrap, recipe: RowRecipe): Promise<Buffer> {
     const { bytes } = direct
-    const { scopes } = this.#column.recipe
-    const current = this.#recipe.scope
+    const { scopes, scope: current } = recipe
     if (direct.kind !== 'bare' && scopes.length === 1 && this.#isDone(bytes)) return bytes
     const attempts = scopes.map((scope) => async () => {
       if (direct.kind === 'bare') return rewrap.bare(bytes, scope.directContext, current)
@@ -152,10 +158,10 @@ export class Rotate implements Conversion {
     return this.#done.has(tagOf(ciphertext))
   }
 
-  async #sealAnew(bytes: Buffer): Promise<Buffer> {
-    const { plaintext } = await this.#column.opener.openWithScope(bytes, this.#column.recipe.scopes)
+  async #sealAnew(bytes: Buffer, recipe: RowRecipe): Promise<Buffer> {
+    const { plaintext } = await this.#column.opener.openWithScope(bytes, recipe.scopes)
     try {
-      return await sealChecked(this.#column, plaintext, this.#recipe)
+      return await sealChecked(this.#column, plaintext, recipe)
     } finally {
       plaintext.fill(0)
     }

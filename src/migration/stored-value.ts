@@ -6,6 +6,7 @@ import { notACiphertext } from '../cipher/not-a-ciphertext'
 import { SelfCheckError, TamperedCiphertextError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
+import { type RowRecipe, type Scopes } from '../orm/recipe'
 import { canLookLikeCiphertext, type Stored } from '../orm/read/value-opener'
 import { asBuffer } from '../dialects/rows/is-same'
 
@@ -42,6 +43,7 @@ function tagOf(ciphertext: Buffer): string {
 export async function readStored(
   column: BoundColumn,
   stored: Stored,
+  { scopes }: Pick<RowRecipe, 'scopes'>,
   known = new KnownKeys(),
 ): Promise<StoredValue> {
   const bytes = column.opener.bytesOf(stored)
@@ -59,16 +61,16 @@ export async function readStored(
       return { kind: 'ciphertext', bytes, parsed }
     case 'ciphertext': {
       const isDoubtful = canLookLikeCiphertext(column.scheme, stored, bytes) && !known.carries(bytes)
-      if (isDoubtful && !(await opens(column, bytes))) return plaintext()
+      if (isDoubtful && !(await opens(column, bytes, scopes))) return plaintext()
       known.add(bytes)
       return { kind: 'ciphertext', bytes, parsed }
     }
   }
 }
 
-async function opens(column: BoundColumn, bytes: Buffer): Promise<boolean> {
+async function opens(column: BoundColumn, bytes: Buffer, scopes: Scopes): Promise<boolean> {
   try {
-    await column.opener.openWithScope(bytes, column.recipe.scopes)
+    await column.opener.openWithScope(bytes, scopes)
     return true
   } catch (error) {
     // KMS has opened the data key of what was tampered with.

@@ -6,6 +6,7 @@ import { type Shard } from '../dialects/rows/key-order'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
+import { recipeOfRow } from './row-recipe'
 import { readStored } from './stored-value'
 
 /** Opens every value and changes none. */
@@ -26,10 +27,12 @@ export class Verify implements Conversion {
     return Promise.resolve()
   }
 
-  async convert({ stored }: ColumnRow): Promise<undefined> {
-    const { opener, recipe, scheme } = this.#column
+  async convert(row: ColumnRow): Promise<undefined> {
+    const { opener, scheme } = this.#column
+    const { stored } = row
+    const recipe = recipeOfRow(this.#column, row)
     if (!beginsLikeCiphertext(stored)) this.#notCiphertextSeen++
-    const value = await readStored(this.#column, stored)
+    const value = await readStored(this.#column, stored, recipe)
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)

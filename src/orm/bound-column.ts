@@ -232,7 +232,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     const bound = this.recipes.dependsOn.map(({ property }) => property).join(', ')
     return this.error(
       WrongRowError,
-      `the stored ciphertext is not of this row (${bound}): it was copied here from another row, or altered, or what it is bound to was changed around the library. Restore the row from a backup; verify --find-row looks for the row that it belongs to.`,
+      `the stored ciphertext is not of this row (${bound}): it was copied here from another row, or altered, or what it is bound to was changed around the library. Put back what was changed, or restore the row from a backup.`,
       error,
     )
   }

@@ -96,7 +96,7 @@ export class MysqlRows extends SqlRows {
       `${selected} AS _k${index}`,
       ...(SHOWN_AS_TEXT.has(type) ? [`CAST(CONVERT(${sql} USING utf8mb4) AS BINARY) AS _s${index}`] : []),
     ])
-    return [...columns, ...(value ? [`${bytesSql(this.layout)} AS _v`] : [])].join(', ')
+    return [...columns, ...(value ? [`${bytesSql(this.layout)} AS _v`, ...this.bound] : [])].join(', ')
   }
 
   protected rowOf(raw: RawRow, value: boolean): ColumnRow {
@@ -107,6 +107,7 @@ export class MysqlRows extends SqlRows {
       key,
       id: rowId(key),
       stored: kind === 'binary' ? bytes : bytes.toString('utf8'),
+      ...(value ? this.boundOf(raw) : {}),
       primaryKey: () =>
         Object.fromEntries(
           keys.map((column, index) => [column.property, shown(column, raw[`_s${index}`] ?? key[index])]),

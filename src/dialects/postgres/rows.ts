@@ -76,9 +76,10 @@ export class PostgresRows extends SqlRows {
     const { kind, name, keys } = this.layout
     const columns = keys.map(({ selected }, index) => `${selected} AS _k${index}`)
     const stored = kind === 'binary' ? name : `${name}::text`
-    return [...columns, ...(value ? [`${stored} AS _v`, 'ctid::text AS _c', 'xmin::text AS _x'] : [])].join(
-      ', ',
-    )
+    return [
+      ...columns,
+      ...(value ? [`${stored} AS _v`, 'ctid::text AS _c', 'xmin::text AS _x', ...this.bound] : []),
+    ].join(', ')
   }
 
   protected rowOf(raw: RawRow, value: boolean): ColumnRow {
@@ -92,7 +93,7 @@ export class PostgresRows extends SqlRows {
     if (!value) return { ...row, stored: '' }
     const stored =
       kind === 'binary' ? bytesFromDriver(raw['_v'], place) : storedFromDriver(raw['_v'], 'text', place)
-    return { ...row, stored, version: [this.#text(raw['_c']), this.#text(raw['_x'])] }
+    return { ...row, ...this.boundOf(raw), stored, version: [this.#text(raw['_c']), this.#text(raw['_x'])] }
   }
 
   async #update(changes: readonly Change[]): Promise<ReadonlySet<string>> {

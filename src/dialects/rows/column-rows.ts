@@ -10,6 +10,8 @@ export interface ColumnRow {
   readonly id: string
   /** The value as it is stored. */
   readonly stored: Stored
+  /** What the row has in a column of `bound`, as the driver delivers it. */
+  readonly valueOf?: (column: string) => unknown
   /** Where the database has one: changes whenever the row does. */
   readonly version?: readonly string[]
   /** The primary key for people, by the names of the properties. */

@@ -21,6 +21,18 @@ export abstract class SqlRows implements ColumnRows {
   protected abstract selected(value: boolean): string
   protected abstract rowOf(raw: RawRow, value: boolean): ColumnRow
 
+  /** The columns that values depend on, for SELECT. */
+  protected get bound(): string[] {
+    return this.layout.bound.map(({ sql }, index) => `${sql} AS _b${index}`)
+  }
+
+  protected boundOf(raw: RawRow): Pick<ColumnRow, 'valueOf'> {
+    const { bound } = this.layout
+    if (bound.length === 0) return {}
+    const values = new Map(bound.map(({ name }, index) => [name, raw[`_b${index}`]]))
+    return { valueOf: (name) => values.get(name) }
+  }
+
   count(shard?: Shard): Promise<number> {
     return this.#number('COUNT(*)', this.#conditions(shard))
   }

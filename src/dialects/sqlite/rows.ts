@@ -101,7 +101,7 @@ export class SqliteRows extends SqlRows {
         `${selected} AS _${prefix}${index}`,
         `typeof(${sql}) AS _${prefix}t${index}`,
       ])
-    const stored = value ? [`CAST(${name} AS BLOB) AS _v`, `typeof(${name}) AS _vt`] : []
+    const stored = value ? [`CAST(${name} AS BLOB) AS _v`, `typeof(${name}) AS _vt`, ...this.bound] : []
     return [...typed(this.#order, 'k'), ...typed(keys, 's'), ...stored].join(', ')
   }
 
@@ -115,6 +115,7 @@ export class SqliteRows extends SqlRows {
     return {
       key,
       id: rowId(key),
+      ...(value ? this.boundOf(raw) : {}),
       stored: value ? storedOf(bytesFromDriver(raw['_v'], place), raw['_vt']) : '',
       primaryKey: () =>
         Object.fromEntries(keys.map(({ property }, index) => [property, shown(typed('s', index))])),

@@ -56,7 +56,9 @@ export async function withKeys(queryRunner: QueryRunner, layout: ColumnLayout): 
     name: key.databaseName,
   }))
   try {
-    return { ...layout, keys: await dialect.readKeys(queryRunner, { path, sql: table, escape }, names) }
+    const keys = await dialect.readKeys(queryRunner, { path, sql: table, escape }, names)
+    const bound = column.recipes.opensBy.map(({ name }) => ({ name, sql: escape(name) }))
+    return { ...layout, keys, bound }
   } catch (error) {
     throw error instanceof KmsEncryptionError ? column.placed(error) : error
   }
