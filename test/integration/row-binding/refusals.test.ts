@@ -247,7 +247,7 @@ describeDatabases('what values cannot be bound to', (db) => {
     const encryption = kmsEncryption({ keyId: KEY, client })
     const note = entity({ keyPer: ['by'] }, column({ type: 'text', ...exact(db().name) }), String)
     const dataSource = await new DataSource(
-      encryption.configure({ ...db().options, entities: [note], synchronize: true } as DataSourceOptions),
+      encryption.configure({ ...db().options, entities: [note], synchronize: true }),
     ).initialize()
     for (const by of ['x'.repeat(1_025), 'x'.repeat(10_000_000), '\ud800']) {
       const error = await failure(dataSource.getRepository('note').insert({ id: 1, by, secret: 'x' }))
