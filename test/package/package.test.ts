@@ -175,6 +175,53 @@ describe('the installed tool', () => {
   })
 })
 
+describe('two installed copies of the package', () => {
+  /** A library of the application brings a copy of its own, whose decorators its entities have. */
+  const ENTITY = `
+const { KmsEncrypted, KmsEncryptionError } = require('typeorm-kms-encrypted')
+const { Entity, PrimaryColumn } = require('typeorm')
+class Secret {}
+PrimaryColumn({ type: 'int' })(Secret.prototype, 'id')
+KmsEncrypted({ type: 'string' })(Secret.prototype, 'value')
+Entity()(Secret)
+module.exports = { Secret, KmsEncryptionError }
+`
+  const MAIN = `
+const { Secret, ...library } = require('./library/entity.js')
+const { kmsEncryption, KmsEncryptionError } = require('typeorm-kms-encrypted')
+const { LocalKms } = require('typeorm-kms-encrypted/local-kms')
+const { CreateKeyCommand } = require('@aws-sdk/client-kms')
+const { DataSource } = require('typeorm')
+void (async () => {
+  const client = new LocalKms({ quiet: true }).client()
+  const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
+  const options = { type: 'better-sqlite3', database: ':memory:', entities: [Secret], synchronize: true }
+  const encryption = kmsEncryption({ keyId: KeyMetadata.Arn, client })
+  const dataSource = await new DataSource(encryption.configure(options)).initialize()
+  await dataSource.manager.save(Secret, { id: 1, value: 'a private key' })
+  const [{ row }] = await dataSource.query('SELECT lower(substr(hex(value), 1, 6)) AS row FROM secret')
+  const [{ value }] = await dataSource.manager.find(Secret)
+  const isOneCopy = KmsEncryptionError === library.KmsEncryptionError
+  console.log(JSON.stringify({ isOneCopy, value, row }))
+})()
+`
+
+  it('work together, the decorator of one and the configuration of the other', async () => {
+    const consumer = await install('commonjs', 'two-copies')
+    const library = join(consumer, 'library')
+    const nested = join(library, 'node_modules', project.name)
+    mkdirSync(join(library, 'node_modules'), { recursive: true })
+    cpSync(join(consumer, 'node_modules', project.name), nested, { recursive: true, dereference: true })
+    writeFileSync(join(library, 'entity.js'), ENTITY)
+    writeFileSync(join(consumer, 'main.js'), MAIN)
+    expect(JSON.parse(await node('main.js', [], consumer))).toEqual({
+      isOneCopy: false,
+      value: 'a private key',
+      row: 'c10101',
+    })
+  })
+})
+
 describe('an application in ES modules', () => {
   it('shares one copy of the package with code that requires it', async () => {
     const consumer = await install('esm')
