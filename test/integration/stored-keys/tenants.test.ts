@@ -14,7 +14,7 @@ class Invoice {
 @Entity()
 class Message {
   @PrimaryColumn('int') id!: number
-  @Column({ type: 'varchar', length: 36 }) owner!: string
+  @Column('bigint') owner!: string
   @KmsEncrypted({ keyPer: { tenant: 'owner' }, context: { of: 'messages' } }) text!: string
 }
 
