@@ -45,6 +45,7 @@ describeDatabases('values that are bound to their row are read', (db) => {
   })
   beforeEach(async () => {
     ;({ dataSource } = await app.restart({ onUndecryptable: 'marker' }))
+    await dataSource.query(`UPDATE ${db().quote('account')} SET ${db().quote('parentId')} = NULL`)
     await dataSource.query(`DELETE FROM ${db().quote('account')}`)
     await dataSource.query(`DELETE FROM ${db().quote('other')}`)
     ids = [1, 2, 3].map(() => randomUUID())
