@@ -12,6 +12,7 @@ import { migrateRows } from './measures/migrate'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
+import { storedDataKeys } from './measures/stored-keys'
 import { storedSize } from './measures/stored-size'
 import { type Bench } from './support/bench'
 import { mariadb, sqliteInMemory } from './support/databases'
@@ -20,7 +21,17 @@ import { describeMachine } from './support/machine'
 import { Report } from './support/report'
 
 const QUICK = { sealAndOpen, findRows, saveNewRows, saveUnchangedRows }
-const ALL = { ...QUICK, countKmsCalls, coldRead, directMode, storedSize, memoryHeld, migrateRows, footprint }
+const ALL = {
+  ...QUICK,
+  countKmsCalls,
+  coldRead,
+  directMode,
+  storedSize,
+  storedDataKeys,
+  memoryHeld,
+  migrateRows,
+  footprint,
+}
 
 async function main(): Promise<void> {
   const { values } = parseArgs({

@@ -1,0 +1,192 @@
+import { randomBytes } from 'node:crypto'
+import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { Cipher, type Recipe } from '../../src/cipher/cipher'
+import { parse } from '../../src/cipher/ciphertext'
+import { type DataKeyStore, type NewDataKey, type StoredDataKey } from '../../src/cipher/data-keys/store'
+import { StoredKeySeal } from '../../src/cipher/suites/stored-key/seal'
+import { asPlaintextKey } from '../../src/kms/bytes'
+import { AwsKms } from '../../src/kms/aws/aws-kms'
+import { TrustedKeys } from '../../src/kms/aws/trusted-keys'
+import { LibraryCipher, scope } from '../contenders/library'
+import { type Bench } from '../support/bench'
+import { type Place } from '../support/databases'
+import { EncryptedUser } from '../support/entities'
+import { KEY, LATENCY } from '../support/kms'
+import { timeInTurns } from '../support/rounds'
+import { median, ratios } from '../support/statistics'
+import { Table } from '../support/tables'
+import { newUsers, privateKey, privateKeys, ROWS } from '../support/workload'
+
+const VALUES = 5_000
+const SALTS = 1_000
+const PROCESS_DAYS = 100
+const recipe: Recipe = { mode: 'envelope', keyId: KEY, scope, usesStoredKey: true }
+const limits = { maxAge: 3_600_000, maxValues: 2 ** 32, maxKeys: 1_000 }
+const stored = { dataKeys: 'stored' } as const
+
+/** A store in memory. */
+class MemoryStore implements DataKeyStore {
+  readonly name = 'memory'
+  readonly isTentative = false
+  readonly #rows: StoredDataKey[] = []
+
+  find(): Promise<readonly StoredDataKey[]> {
+    return Promise.resolve(this.#rows)
+  }
+  current(): Promise<readonly StoredDataKey[]> {
+    return Promise.resolve(this.#rows)
+  }
+  add(key: NewDataKey): Promise<void> {
+    this.#rows.push({ ...key, retiredAt: undefined, destroyAt: undefined, destroyedAt: undefined })
+    return Promise.resolve()
+  }
+  async addFirst(key: NewDataKey): Promise<StoredDataKey> {
+    await this.add(key)
+    return this.#rows[0]!
+  }
+}
+
+/** Stored data keys beside inline ones: size, processor time, and what KMS and the key table are asked. */
+export async function storedDataKeys(bench: Bench): Promise<void> {
+  await sealing(bench)
+  await manySalts(bench)
+  for (const place of bench.places) await lifeOf(place, bench)
+}
+
+async function sealing({ kms: { client }, kms, report, quick }: Bench): Promise<void> {
+  const service = new AwsKms({ client, concurrency: 20, trustedKeys: new TrustedKeys(undefined) })
+  const cipher = new Cipher(service, limits).withStore(new MemoryStore(), {
+    renewAfter: 3_600_000,
+    lease: 3_600_000,
+  })
+  await cipher.prepare(recipe)
+  const inline = await LibraryCipher.withDataKey(kms)
+  const values = privateKeys(VALUES)
+  const bytes = cipher.encryptNow(privateKey(), recipe)!.length
+  report.find({
+    measure: 'stored size of a value of 128 bytes under a stored data key',
+    measured: `${bytes} bytes; inline: ${inline.seal(privateKey()).length}`,
+    target: '≤ 184 bytes',
+    met: bytes <= 184,
+  })
+  const samples = await timeInTurns(
+    [
+      { name: 'inline', run: () => values.map((value) => inline.open(inline.seal(value))) },
+      {
+        name: 'stored',
+        run: () =>
+          values.map((value) =>
+            cipher.decryptNow(cipher.encryptNow(value, recipe)!, scope)!.toString('utf8'),
+          ),
+      },
+    ] as const,
+    { rounds: quick ? 15 : 41, warmUp: 5 },
+  )
+  inline.close()
+  cipher.close()
+  report.time({
+    measure: 'seal and open a value, data key at hand',
+    unit: 'µs',
+    values: VALUES,
+    samples,
+    base: 'inline',
+  })
+  const ratio = median(ratios(samples.stored, samples.inline))
+  report.find({
+    measure: 'seal and open under a stored data key at hand',
+    measured: `${ratio.toFixed(2)} × inline`,
+    target: '≤ inline',
+    met: ratio <= 1.02,
+  })
+}
+
+/** A page that functions wrote which live for one request each: every value has a salt of its own. */
+async function manySalts({ kms: { client }, report }: Bench): Promise<void> {
+  const service = new AwsKms({ client, concurrency: 20, trustedKeys: new TrustedKeys(undefined) })
+  const root = randomBytes(32)
+  const generateDataKey = service.generateDataKey.bind(service)
+  service.generateDataKey = async (...asked) => ({
+    ...(await generateDataKey(...asked)),
+    plaintext: asPlaintextKey(Buffer.from(root)),
+  })
+  const fresh = async (): Promise<Cipher> => {
+    const cipher = new Cipher(service, limits).withStore(new MemoryStore(), {
+      renewAfter: 3_600_000,
+      lease: 3_600_000,
+    })
+    await cipher.prepare(recipe)
+    return cipher
+  }
+  const page = (salts: number) => {
+    const seals = Array.from({ length: salts }, () => new StoredKeySeal(root, randomBytes(8)))
+    return Array.from({ length: SALTS }, (_, index) => parse(seals[index % salts]!.seal(privateKey(), scope)))
+  }
+  const [one, many] = [page(1), page(SALTS)]
+  let cipher = await fresh()
+  const renew = async () => {
+    cipher.close()
+    cipher = await fresh()
+  }
+  const open = (values: typeof one) => () => values.map((value) => cipher.decryptNow(value, scope)!.length)
+  const samples = await timeInTurns(
+    [
+      { name: 'one salt', prepare: renew, run: open(one) },
+      { name: '1,000 salts', prepare: renew, run: open(many) },
+      { name: '1,000 salts, again', run: open(many) },
+    ] as const,
+    { rounds: 15, warmUp: 5 },
+  )
+  cipher.close()
+  const first = median(ratios(samples['1,000 salts'], samples['one salt']))
+  report.time({ measure: 'open 1,000 values', unit: 'ms', samples, base: 'one salt' })
+  report.find({
+    measure: 'a page of 1,000 values under 1,000 salts',
+    measured: `${first.toFixed(1)} × one salt`,
+    target: '≤ 5 × one salt',
+    met: first <= 5,
+  })
+}
+
+async function lifeOf(place: Place, { kms, report }: Bench): Promise<void> {
+  const rows = ROWS / PROCESS_DAYS
+  for (let process = 0; process < PROCESS_DAYS; process++) {
+    const writer = await Table.open(place, EncryptedUser, { kms, options: stored })
+    if (process === 0) await writer.repository.clear()
+    await writer.repository.save(newUsers(privateKeys(rows)), { chunk: rows })
+    await writer.close()
+  }
+  kms.answerAfter(LATENCY)
+  const reader = await Table.open(place, EncryptedUser, { kms, options: stored })
+  kms.kms.calls.reset()
+  const cold = await timed(() => reader.repository.find())
+  const calls = kms.kms.calls.count()
+  const warm = await timed(() => reader.repository.find())
+  report.find({
+    measure: 'cold read of 10,000 rows of 100 process-days under stored data keys, KMS at 10 ms',
+    on: place.name,
+    measured: `${calls} calls; ${cold.toFixed(0)} ms, warm ${warm.toFixed(0)} ms`,
+    target: '1 call, ≤ 1.1 × warm + one call',
+    met: calls === 1 && cold <= 1.1 * warm + 2 * LATENCY,
+  })
+  kms.kms.calls.reset()
+  const took = await timed(() =>
+    rotateColumns(reader.dataSource, EncryptedUser, ['privateKey'], { to: kms.keyArn }),
+  )
+  report.find({
+    measure: 'rotation of 10,000 rows under stored data keys, KMS at 10 ms',
+    on: place.name,
+    measured: `${kms.kms.calls.count()} calls, ${took.toFixed(0)} ms`,
+    target: 'calls = data keys',
+    met: kms.kms.calls.count() <= 2,
+  })
+  kms.answerAfter(0)
+  await reader.repository.clear()
+  await reader.dataSource.dropDatabase()
+  await reader.close()
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
