@@ -6,7 +6,7 @@ import { asCiphertext, type CiphertextBytes, type PlaintextBytes, type PlainByte
 import { type Ciphertext, parse, type Parsed, StoredKeyCiphertext } from './ciphertext'
 import { type DataKey } from './data-keys/data-key'
 import { DataKeyCache, type DataKeyLimits } from './data-keys/data-key-cache'
-import { type StoredKeyLimits } from './data-keys/current-keys'
+import { type StoredKeyLimits } from './data-keys/stored-key'
 import { type DataKeyStore } from './data-keys/store'
 import { type StoredKey } from './data-keys/stored-key'
 import { StoredKeys } from './data-keys/stored-keys'

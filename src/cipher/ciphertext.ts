@@ -91,6 +91,10 @@ export class StoredKeyCiphertext {
     return this.bytes.subarray(StoredKey.SALT, StoredKey.IV)
   }
 
+  hasSalt(salt: Buffer): boolean {
+    return this.bytes.compare(salt, 0, salt.length, StoredKey.SALT, StoredKey.IV) === 0
+  }
+
   get iv(): Buffer {
     return this.bytes.subarray(StoredKey.IV, StoredKey.BODY)
   }

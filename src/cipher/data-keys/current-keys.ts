@@ -21,19 +21,7 @@ import {
   storedContext,
   type StoredDataKey,
 } from './store'
-import { StoredKey } from './stored-key'
-
-/** How long stored data keys are used. */
-export interface StoredKeyLimits {
-  /** Milliseconds that a data key stays in memory after KMS opened it. */
-  readonly maxAge: number
-  /** Data keys in memory at once. */
-  readonly maxKeys: number
-  /** Milliseconds after which a new one is made. */
-  readonly renewAfter: number
-  /** Milliseconds for which one seals after its row was last seen alive. */
-  readonly lease: number
-}
+import { StoredKey, type StoredKeyLimits } from './stored-key'
 
 /** Who keeps the keys: what is current is in memory, too. */
 export interface Keeper {
@@ -191,13 +179,7 @@ export class CurrentKeys {
   }
 
   #seals(key: StoredKey): boolean {
-    const { maxAge, lease, renewAfter } = this.#limits
-    return (
-      key.isFresh(maxAge) &&
-      since(key.aliveAt) <= lease &&
-      (key.row.purpose === 'index' || ageOf(key.row) <= renewAfter) &&
-      (!key.isTentative || this.#store.isTentative)
-    )
+    return key.sealsStill(this.#limits) && (!key.isTentative || this.#store.isTentative)
   }
 
   async #acquire(wanted: Wanted, renewAfter: number): Promise<StoredKey> {
@@ -237,7 +219,7 @@ export class CurrentKeys {
     const { keyId, scope, purpose } = wanted
     const known = this.#keeper.find(scope.contextKey, row.id.toString('latin1'))
     if (known?.sealsWith.has(keyId)) {
-      known.aliveAt = seenAt
+      known.seen(row, seenAt)
       return known
     }
     if (!row.encrypted || this.#isDenied(keyId)) return undefined

@@ -11,6 +11,18 @@ import { tampered } from '../tampered'
 import { type Moment, now, since } from './moment'
 import { type StoredDataKey } from './store'
 
+/** How long stored data keys are used. */
+export interface StoredKeyLimits {
+  /** Milliseconds that a data key stays in memory after KMS opened it. */
+  readonly maxAge: number
+  /** Data keys in memory at once. */
+  readonly maxKeys: number
+  /** Milliseconds after which a new one is made. */
+  readonly renewAfter: number
+  /** Milliseconds for which one seals after its row was last seen alive. */
+  readonly lease: number
+}
+
 /** Values sealed under one derived key: NIST SP 800-38D, 8.3, for random IVs of 96 bits. */
 export const MAX_VALUES_PER_SALT = 2 ** 32
 /** Derived keys of one stored data key in memory: one for each process that wrote what is read. */
@@ -28,8 +40,10 @@ export class StoredKey {
   #last: { readonly salt: Buffer; readonly seal: StoredKeySeal } | undefined
   #destroyed = false
   #openedByKms = now()
-  /** When its row was last seen alive: since before the query that saw it was sent. */
-  aliveAt: Moment
+  #row: StoredDataKey
+  #aliveAt: Moment
+  /** Until when it may seal, by both clocks; computed where it is asked for. */
+  #sealsUntil: Moment | undefined
   /** When it was last used, by `performance.now()`. */
   sealedAt = 0
   openedAt = 0
@@ -44,8 +58,7 @@ export class StoredKey {
   constructor(
     /** The 32 bytes; zero-filled here. */
     root: Buffer,
-    /** As it was when it was last looked at. */
-    public row: StoredDataKey,
+    row: StoredDataKey,
     /** One of the scopes that may use it: all those with this context. */
     readonly scope: Pick<Scope, 'context' | 'contextKey'>,
     seenAt: Moment,
@@ -58,7 +71,25 @@ export class StoredKey {
     this.#root = takeKey(root)
     this.name = row.id.toString('latin1')
     this.contextKey = scope.contextKey
-    this.aliveAt = seenAt
+    this.#row = row
+    this.#aliveAt = seenAt
+  }
+
+  /** As it was when it was last looked at. */
+  get row(): StoredDataKey {
+    return this.#row
+  }
+
+  /** When its row was last seen alive: since before the query that saw it was sent. */
+  get aliveAt(): Moment {
+    return this.#aliveAt
+  }
+
+  /** Its row was seen alive. */
+  seen(row: StoredDataKey, at: Moment): void {
+    this.#row = row
+    this.#aliveAt = at
+    this.#sealsUntil = undefined
   }
 
   get isDestroyed(): boolean {
@@ -70,9 +101,23 @@ export class StoredKey {
     return !this.#destroyed && (this.isOwn || since(this.#openedByKms) <= maxAge)
   }
 
+  /** The same for one that is about to open a value. */
+  opensStill(maxAge: number): boolean {
+    this.openedAt = performance.now()
+    return !this.#destroyed && this.openedAt - this.#openedByKms.monotonic <= maxAge
+  }
+
+  /** True while it may seal. This runs for each value. */
+  sealsStill(limits: StoredKeyLimits): boolean {
+    this.#sealsUntil ??= this.#lastMoment(limits)
+    const { monotonic, wall } = this.#sealsUntil
+    return !this.#destroyed && performance.now() <= monotonic && Date.now() <= wall
+  }
+
   /** KMS has opened it again. */
   renew(): void {
     this.#openedByKms = now()
+    this.#sealsUntil = undefined
   }
 
   /** True if these are the bytes of the key. */
@@ -82,7 +127,7 @@ export class StoredKey {
 
   /** True if a ciphertext names this data key. */
   isNamedBy({ bytes }: StoredKeyCiphertext): boolean {
-    const { id } = this.row
+    const { id } = this.#row
     return bytes.compare(id, 0, id.length, 3, 3 + id.length) === 0
   }
 
@@ -98,10 +143,12 @@ export class StoredKey {
 
   /** Throws `TamperedCiphertextError`. */
   open(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
-    this.openedAt = performance.now()
-    const { salt } = ciphertext
-    if (!this.#last?.salt.equals(salt)) this.#last = { salt: Buffer.from(salt), seal: this.#sealOf(salt) }
-    return this.#last.seal.open(ciphertext, scope)
+    let last = this.#last
+    if (!last || !ciphertext.hasSalt(last.salt)) {
+      const salt = Buffer.from(ciphertext.salt)
+      this.#last = last = { salt, seal: this.#sealOf(salt) }
+    }
+    return last.seal.open(ciphertext, scope)
   }
 
   /** The key of a blind index. */
@@ -133,6 +180,15 @@ export class StoredKey {
   get #material(): KeyObject {
     if (!this.#root) throw new ClosedError('the data key is no longer in memory. Repeat the operation.')
     return this.#root
+  }
+
+  #lastMoment({ maxAge, lease, renewAfter }: StoredKeyLimits): Moment {
+    const age = this.#row.purpose === 'index' ? Infinity : renewAfter
+    const opened = this.isOwn ? { monotonic: Infinity, wall: Infinity } : this.#openedByKms
+    return {
+      monotonic: Math.min(opened.monotonic + maxAge, this.#aliveAt.monotonic + lease),
+      wall: Math.min(opened.wall + maxAge, this.#aliveAt.wall + lease, this.#row.createdAt.getTime() + age),
+    }
   }
 
   #sealOf(salt: Buffer): StoredKeySeal {

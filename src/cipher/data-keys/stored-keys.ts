@@ -6,12 +6,12 @@ import { type StoredKeyCiphertext } from '../ciphertext'
 import { type Refusals } from '../refusals'
 import { type Scope } from '../scope'
 import { CallsUnderWay } from './calls-under-way'
-import { CurrentKeys, type StoredKeyLimits } from './current-keys'
+import { CurrentKeys } from './current-keys'
 import { type Found, KeyLookup } from './key-lookup'
 import { type Moment, now, since } from './moment'
 import { Refresh } from './refresh'
 import { type DataKeyStore, storedContext } from './store'
-import { StoredKey } from './stored-key'
+import { StoredKey, type StoredKeyLimits } from './stored-key'
 
 /** A time at which values were sealed. */
 export interface Mark {
@@ -82,16 +82,13 @@ export class StoredKeys {
   /** The data key of a ciphertext, or `undefined` if it is not in memory. */
   forOpening(ciphertext: StoredKeyCiphertext, { contextKey }: Scope): StoredKey | undefined {
     const last = this.#last
-    if (last?.contextKey === contextKey && last.isNamedBy(ciphertext) && last.isFresh(this.#limits.maxAge)) {
-      this.#usedAt = last.openedAt = performance.now()
-      return last
-    }
-    const key = this.#usable(contextKey + ciphertext.dataKeyId.toString('latin1'))
-    if (key) {
-      this.#last = key
-      this.#usedAt = key.openedAt = performance.now()
-    }
-    return key
+    const key =
+      last?.contextKey === contextKey && last.isNamedBy(ciphertext)
+        ? last
+        : this.#keys.get(contextKey + ciphertext.dataKeyId.toString('latin1'))
+    if (!key?.opensStill(this.#limits.maxAge)) return undefined
+    this.#usedAt = key.openedAt
+    return (this.#last = key)
   }
 
   /** Looks up together what a page will be opened with. */
@@ -205,8 +202,7 @@ export class StoredKeys {
 
   /** The same key was opened twice, for reading and for writing: others may be using the first. */
   #merge(before: StoredKey, again: StoredKey): StoredKey {
-    before.row = again.row
-    before.aliveAt = again.aliveAt
+    before.seen(again.row, again.aliveAt)
     before.renew()
     again.destroy()
     if (!before.isOwn) this.#refresh.schedule(before)
@@ -262,8 +258,7 @@ export class StoredKeys {
       }
       if (isGone) this.#drop(key)
       else {
-        key.row = row
-        key.aliveAt = seenAt
+        key.seen(row, seenAt)
       }
     }
     this.#aliveAt = seenAt
