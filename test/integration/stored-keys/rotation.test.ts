@@ -1,6 +1,7 @@
 import { Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { columnStatus, rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { KeyTableRows } from '../../../src/migration/data-keys/key-table-rows'
 import { describeDatabases } from '../../support/databases'
 import { KEY, startApplication, type TestApplication } from '../../support/encryption'
 
@@ -125,6 +126,17 @@ describeDatabases('A rotation of stored data keys', (db) => {
     expect((await keyTable())[0]).toMatchObject({ id: before?.['id'], kms_key: other })
     const fresh = (await app.restart({ keyId: other })).dataSource
     expect(await fresh.getRepository(Chest).find()).toEqual([{ id: 1, gold: 'much' }])
+  })
+
+  it('changes no row that is not what it was when it was read', async () => {
+    const rows = new KeyTableRows(app.dataSource)
+    const [stale] = await rows.all()
+    if (!stale) throw new Error('there is one')
+    const theirs = { ciphertext: Buffer.alloc(184, 1), keyReference: other }
+    expect(await rows.move(stale, theirs)).toBe(true)
+    const after = await keyTable()
+    expect(await rows.move(stale, { ciphertext: Buffer.alloc(184, 2), keyReference: 'mine' })).toBe(false)
+    expect(await keyTable()).toEqual(after)
   })
 
   it('with new data keys seals every value anew, after the lease', async () => {
