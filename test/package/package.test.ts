@@ -85,13 +85,13 @@ describe('the packed package', () => {
       expect(loading).toEqual(['dist/nestjs/index.js'])
     })
 
-    it('takes at most 900 kB, dependencies included and peers not', () => {
+    it('takes at most 1,100 kB, dependencies included and peers not', () => {
       // The peers are links, and links have no entries here.
       const entries = readdirSync(installed, { recursive: true, withFileTypes: true })
       const files = entries.filter((entry) => entry.isFile())
       const sizes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size)
       expect(files.length).toBeGreaterThan(project.files.length)
-      expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(900_000)
+      expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(1_100_000)
     })
   })
 

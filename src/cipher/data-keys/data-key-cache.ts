@@ -78,12 +78,12 @@ export class DataKeyCache {
     return this.#calls.counts
   }
 
-  /** Number of data keys in memory. */
   /** Milliseconds for which a data key is used. */
   get maxAge(): number {
     return this.#limits.maxAge
   }
 
+  /** Number of data keys in memory. */
   get size(): number {
     return this.#keys.size
   }
