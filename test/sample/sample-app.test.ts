@@ -115,7 +115,7 @@ describe('The sample app with a key that exists', () => {
     expect(run.stdout).toContain('Left out, for the reasons given: 2 of its parts.')
     const operations = new Set(kms.calls.map(({ operation }) => operation))
     expect([...operations].sort()).toEqual([
-      ...['CreateKey', 'Decrypt', 'DescribeKey', 'Encrypt', 'GenerateDataKey', 'ListKeys'],
+      ...['CreateKey', 'Decrypt', 'DescribeKey', 'Encrypt', 'GenerateDataKey', 'ListKeys', 'ReEncrypt'],
     ])
   })
 
