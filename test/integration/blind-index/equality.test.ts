@@ -158,6 +158,31 @@ describeDatabases('Rows are found by an encrypted value', (db) => {
     expect(joined.map(({ text }) => text)).toEqual(['one'])
   })
 
+  test('with pages over joins, as a stream, and by many values', async () => {
+    const notes = app.dataSource.getRepository(Note)
+    const [page, total] = await notes.findAndCount({
+      where: [{ member: { email: 'b@x' } }, { text: 'one' }],
+      relations: { member: true },
+      order: { id: 'DESC' },
+      skip: 1,
+      take: 1,
+    })
+    expect([page.map(({ text }) => text), total]).toEqual([['one'], 2])
+    const many = Array.from({ length: 1_000 }, (_, at) => `${at}@x`)
+    expect(ids(await members.findBy({ email: In([...many, 'c@x']) }))).toEqual([3])
+    if (db().name === 'sqlite') return
+    const builder = members.createQueryBuilder('m').where('m.email = :e', { e: 'a@x' })
+    const rows: unknown[] = []
+    const stream = await builder.stream()
+    await new Promise<void>((resolve, reject) => {
+      stream
+        .on('data', (row) => rows.push(row))
+        .on('end', resolve)
+        .on('error', reject)
+    })
+    expect(rows).toHaveLength(2)
+  })
+
   test.each<[string, () => Promise<unknown>]>([
     ['Like', () => members.findBy({ email: Like('a%') })],
     ['ILike', () => members.findBy({ email: ILike('a%') })],
