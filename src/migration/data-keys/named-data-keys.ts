@@ -1,6 +1,6 @@
 import { type DataSource } from 'typeorm'
 import { type StoredDataKey } from '../../cipher/data-keys/store'
-import { KeyTableMissingError } from '../../errors'
+import { DataKeyMissingError, KeyTableMissingError } from '../../errors'
 import { dataKeyIdOf, type ValueStart } from '../value-starts'
 import { KeyTableRows } from './key-table-rows'
 
@@ -39,7 +39,8 @@ async function find(dataSource: DataSource, ids: readonly Buffer[]): Promise<Sto
   try {
     return await new KeyTableRows(dataSource).find(ids)
   } catch (error) {
-    if (error instanceof KeyTableMissingError) return []
+    // Where data keys are inline, there need not be a table.
+    if (error instanceof KeyTableMissingError || error instanceof DataKeyMissingError) return []
     throw error
   }
 }
