@@ -1,6 +1,6 @@
-import { type CiphertextBytes, type PlaintextBytes } from '../../src/cipher/bytes'
-import { type Cipher, type Recipe } from '../../src/cipher/cipher'
-import { type ValueType } from '../../src/column/types'
+import { type CiphertextBytes, type PlaintextBytes } from '../../../src/cipher/bytes'
+import { type Cipher, type Recipe } from '../../../src/cipher/cipher'
+import { type ValueType } from '../../../src/column/types'
 
 declare const cipher: Cipher
 declare const recipe: Recipe
