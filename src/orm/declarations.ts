@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type DataSource, type EntityMetadata, getMetadataArgsStorage } from 'typeorm'
 import { borrowedFrom, DeclaredColumn } from '../column/declared-column'
 import { InvalidOptionError } from '../errors'
@@ -226,7 +227,8 @@ function isSame(a: ColumnArgs, b: ColumnArgs): boolean {
     one !== undefined &&
     other !== undefined &&
     one.type === other.type &&
-    JSON.stringify(one.options) === JSON.stringify(other.options)
+    // Functions (`keyId`, `search`) are the same if they are one.
+    isDeepStrictEqual(one.options, other.options)
   )
 }
 

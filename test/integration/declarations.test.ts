@@ -190,6 +190,26 @@ const REFUSED: [string, () => Entities, RegExp][] = [
     /^Second\.secret: .*@Column\(\) in First/,
   ],
   [
+    'in two siblings of a single table that choose their KMS keys by functions of their own',
+    () => {
+      @Entity()
+      @TableInheritance({ column: { type: 'varchar', name: 'kind' } })
+      class Parent {
+        @PrimaryGeneratedColumn() id!: number
+      }
+      @ChildEntity()
+      class First extends Parent {
+        @KmsEncrypted({ keyId: () => 'alias/first' }) secret!: string
+      }
+      @ChildEntity()
+      class Second extends Parent {
+        @KmsEncrypted({ keyId: () => 'alias/second' }) secret!: string
+      }
+      return [Parent, First, Second]
+    },
+    /^First\.secret: .*Second declares the same column of the table otherwise/,
+  ],
+  [
     'as the discriminator',
     () => {
       @Entity()

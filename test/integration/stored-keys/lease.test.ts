@@ -81,7 +81,9 @@ describeDatabases('The lease of a stored data key', (db) => {
       app.dataSource.getRepository(Note).insert({ text: 'two' }),
       app.dataSource.getRepository(Other).insert({ text: 'two' }),
     ])
-    expect(statements.ofKeyTable.length).toBeLessThanOrEqual(1)
+    // One for those who wait, for both keys together; on a busy machine the next regular look may fall in between.
+    expect(statements.ofKeyTable.length).toBeLessThanOrEqual(2)
+    for (const sql of statements.ofKeyTable) expect(sql).toMatch(/ IN \([^(),]+,[^(),]+\)/)
     expect(app.kms.calls.length).toBe(0)
     expect(new Set(await idsOf()).size).toBe(1)
   })
