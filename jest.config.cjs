@@ -35,6 +35,7 @@ const onOneMajor = [
   'cli/',
   'failures/(forged-rows|key-state|outage|pool|service-trouble|throttling)',
   'migration/(bad-input|data-key-proof|keys|newer-release|previous-settings|race|volume)',
+  'stored-keys/(forged|forgetting|lease|rotation|tenants|deletion-guard)',
   '(servers|steady-state)',
 ].map((path) => `/test/integration/${path}`)
 
@@ -49,7 +50,8 @@ const integration = (typeormMajor, moduleNameMapper = {}) =>
 
 /** The unit tests start no server and no program of this project, and take seconds. The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
 module.exports = {
-  maxWorkers: Math.min(Math.max(availableParallelism(), 2), 8),
+  // One more than there are cores: half of a test's time is spent waiting for a database or another process.
+  maxWorkers: Math.min(availableParallelism() + 1, 8),
   coverageProvider: 'v8',
   coverageReporters: ['text-summary', 'html'],
   collectCoverageFrom: ['src/**/*.ts'],

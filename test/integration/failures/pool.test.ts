@@ -80,7 +80,7 @@ describeDatabases(
       // The first of each client, and one at a time from then on.
       const long = times.filter((took) => took > TIMEOUT / 2)
       expect(long.length).toBeLessThanOrEqual(10 + 2)
-      expect(times.length).toBeGreaterThan(100)
+      expect(times.length).toBeGreaterThan(10 + 2 + 10)
       // All rows have one data key: one call at first, and one for each attempt after a pause.
       expect(app.kms.calls.count()).toBeLessThanOrEqual(3)
     })

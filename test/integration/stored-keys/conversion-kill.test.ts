@@ -14,7 +14,7 @@ import { type RotateTask } from './rotate-in-child'
 /** How often each conversion is killed. `TEST_KILLS=25` for both ways is the 50 of docs/migrations.md. */
 const KILLS = Number(process.env['TEST_KILLS'] ?? 1)
 const RATE = 1_000
-const ROWS = KILLS * 250
+const ROWS = 750 + KILLS * 250
 
 const it = itWithInstalledTypeorm('The kill test of conversions')
 
