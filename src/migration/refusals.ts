@@ -18,33 +18,51 @@ export function explained(error: unknown, dialect: Dialect, column: BoundColumn)
         error,
       )
     case 'constraint':
-      return column.error(ColumnTypeError, refusedByTable(error, column), error)
+      return column.error(ColumnTypeError, refusedByTable(error, dialect, column), error)
     default:
       return error
   }
 }
 
 /** A constraint names itself, and a driver may show the row with it: only the name is passed on. */
-function refusedByTable(error: unknown, { metadata }: BoundColumn): string {
-  const name = constraintOf(error)
-  const what =
-    name === undefined ? 'a constraint, an index or a trigger of the table' : `${name} of the table`
-  const drop =
-    name === undefined
-      ? 'Drop it, or change it so that it leaves the column alone'
-      : `Drop or change it first (ALTER TABLE ${metadata.entityMetadata.tablePath} DROP CONSTRAINT ${name}; or DROP INDEX ${name} if it is an index)`
-  return `${what} does not take what is to be stored in the column ${metadata.databaseName}: what was meant for its values does not hold for ciphertexts, which are longer and look like noise. ${drop}.`
+function refusedByTable(error: unknown, dialect: Dialect, { metadata }: BoundColumn): string {
+  const found = constraintOf(error)
+  const what = found ? `${found.name} of the table` : 'a constraint, an index or a trigger of the table'
+  const remedy = remedyFor(found, dialect, metadata.entityMetadata.tablePath, metadata.databaseName)
+  return `${what} does not take what is to be stored in the column ${metadata.databaseName}: what was meant for its values does not hold for ciphertexts, which are longer and look like noise. ${remedy}.`
 }
 
-function constraintOf(error: unknown): string | undefined {
+interface Named {
+  readonly name: string
+  /** A CHECK that belongs to a column has no name of its own on MariaDB: `table.column` stands for it. */
+  readonly kind: 'of a column' | 'index' | 'not told'
+}
+
+function remedyFor(found: Named | undefined, dialect: Dialect, table: string, column: string): string {
+  switch (found?.kind) {
+    case undefined:
+      return 'Drop it, or change it so that it leaves the column alone'
+    case 'of a column':
+      return `Drop or change it first (ALTER TABLE ${table} MODIFY ${column} with its definition, as SHOW CREATE TABLE ${table} has it, without the CHECK)`
+    case 'index':
+      return `Drop or change it first (DROP INDEX ${found.name}${dialect.name === 'mysql' ? ` ON ${table}` : ''})`
+    case 'not told':
+      return `Drop or change it first (ALTER TABLE ${table} DROP CONSTRAINT ${found.name}; or DROP INDEX ${found.name} if it is an index)`
+  }
+}
+
+function constraintOf(error: unknown): Named | undefined {
   const { driverError = error } = (error ?? {}) as { driverError?: unknown }
   const { constraint, message } = driverError as { constraint?: unknown; message?: unknown }
-  if (typeof constraint === 'string') return constraint
+  if (typeof constraint === 'string') return { name: constraint, kind: 'not told' }
   if (typeof message !== 'string') return undefined
-  return (
-    /CONSTRAINT `([^`]+)` failed/.exec(message)?.[1] ??
-    /Check constraint '([^']+)'/.exec(message)?.[1] ??
-    /for key '([^']+)'/.exec(message)?.[1] ??
-    /index "([^"]+)"/.exec(message)?.[1]
-  )
+  const ofColumn = /CONSTRAINT `([^`.]+\.[^`]+)` failed/.exec(message)?.[1]
+  if (ofColumn !== undefined) return { name: `the CHECK of ${ofColumn}`, kind: 'of a column' }
+  const check =
+    /CONSTRAINT `([^`]+)` failed/.exec(message)?.[1] ?? /Check constraint '([^']+)'/.exec(message)?.[1]
+  if (check !== undefined) return { name: check, kind: 'not told' }
+  // MySQL says table.index.
+  const index =
+    /for key '(?:[^'.]+\.)?([^']+)'/.exec(message)?.[1] ?? /index ["']([^"']+)["']/.exec(message)?.[1]
+  return index === undefined ? undefined : { name: index, kind: 'index' }
 }

@@ -131,6 +131,30 @@ describeDatabases('what maintenance writes', (db) => {
     expect(await all()).toEqual(before)
   })
 
+  it('says what takes a unique index, or a CHECK of the column itself, out of the way', async () => {
+    const prefix = db().name === 'mariadb' ? 'note(8)' : '(substr(note, 1, 8))'
+    const obstacles = [[`CREATE UNIQUE INDEX starts ON kept (${prefix})`, 'DROP INDEX starts']]
+    if (db().name === 'mariadb') {
+      const check = "CHECK (note IS NULL OR note LIKE 'note%')"
+      obstacles.push([`ALTER TABLE kept MODIFY note text ${check}`, 'ALTER TABLE kept MODIFY note'])
+    }
+    const remedies: Record<string, string> = {
+      'DROP INDEX starts': `DROP INDEX starts${db().name === 'mariadb' ? ' ON kept' : ''}`,
+      'ALTER TABLE kept MODIFY note': 'ALTER TABLE kept MODIFY note text',
+    }
+    for (const [obstacle = '', remedy = ''] of obstacles) {
+      await db().rawQuery(obstacle)
+      const before = await all()
+      const error = await failure(encryptColumns(app().dataSource, Kept, ['note']))
+      expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'note' })
+      expect(error.message).toContain(remedy)
+      expect(await all()).toEqual(before)
+      await db().rawQuery(remedies[remedy] ?? '')
+      expect(await encryptColumns(app().dataSource, Kept, ['note'])).toMatchObject([{ changed: ROWS }])
+      await decryptColumns(app().dataSource, Kept, ['note'])
+    }
+  })
+
   it('is written beside generated columns that TypeORM did not make', async () => {
     const generated = {
       mariadb: 'int AS (LENGTH(secret)) STORED',
