@@ -96,21 +96,26 @@ function statementOf({ key, context }: Use, Action: string[]): Unnumbered[] {
  * Source: AWS KMS Developer Guide, "Use aliases to control access to KMS keys".
  */
 function resourceOf(key: string): Pick<Unnumbered, 'Resource' | 'Condition'> {
-  const alias = /^(?:(arn:[^:]+:kms:[^:]*:[^:]*):)?(alias\/.+)$/.exec(key)
-  if (alias) {
-    const [, place = 'arn:aws:kms:REGION:ACCOUNT', name = ''] = alias
+  const { place, alias } = aliasIn(key)
+  if (alias !== undefined) {
     return {
       Resource: `${place}:key/*`,
-      Condition: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': [name] } },
+      Condition: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': [alias] } },
     }
   }
-  return { Resource: key.startsWith('arn:') ? key : `arn:aws:kms:REGION:ACCOUNT:key/${key}` }
+  return { Resource: key.startsWith('arn:') ? key : `${place}:key/${key}` }
 }
 
 function aliasOf(key: string): string {
-  const [, place = 'arn:aws:kms:REGION:ACCOUNT', name = 'alias/*'] =
+  const { place, alias = 'alias/*' } = aliasIn(key)
+  return `${place}:${alias}`
+}
+
+/** The alias that a key is named by, with or without the ARN before it, and where it is. */
+function aliasIn(key: string): { place: string; alias: string | undefined } {
+  const [, place = 'arn:aws:kms:REGION:ACCOUNT', alias] =
     /^(?:(arn:[^:]+:kms:[^:]*:[^:]*):)?(alias\/.+)$/.exec(key) ?? []
-  return `${place}:${name}`
+  return { place, alias }
 }
 
 /** Statements that differ in the values of one pair of the context become one with all of them. */
@@ -127,8 +132,7 @@ function merge(statements: readonly Unnumbered[]): Unnumbered[] {
 
 function mergedWith(one: Unnumbered, other: Unnumbered): Unnumbered | undefined {
   if (same(one, other)) return one
-  const contexts = [contextOf(one), contextOf(other)]
-  const [first = {}, second = {}] = contexts
+  const [first, second] = [contextOf(one), contextOf(other)]
   const differing = Object.keys({ ...first, ...second }).filter((name) => !same(first[name], second[name]))
   const [name = '', ...more] = differing
   const [mine, others] = [first[name], second[name]]
