@@ -37,7 +37,8 @@ describeDatabases(
 
     it('goes unnoticed: the SDK repeats the calls, with as many at once as concurrency says', async () => {
       const { client, requests } = countingClient(10)
-      const { dataSource, encryption } = await app.restart({ client, concurrency: 7 })
+      // The SDK's waits double: a call that is throttled four times in a row needs more than the default of 5 s.
+      const { dataSource, encryption } = await app.restart({ client, concurrency: 7, timeout: 600_000 })
       const repository = dataSource.getRepository(DirectAccount)
       app.kms.calls.reset()
       app.kms.misbehave({ throttle: 0.15, latency: 2 })
