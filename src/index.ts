@@ -6,6 +6,8 @@ export {
   type KmsEncryptedOptions,
   type OnUndecryptable,
   type RowProperties,
+  type Writes,
+  type WritesOption,
 } from './column/options'
 export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
 export { type SearchIndexOptions, type SearchOption } from './column/search'

@@ -10,8 +10,8 @@ import {
 import { Cipher, type Mode } from './cipher/cipher'
 import { IndexRoot } from './cipher/blind-index/index-root'
 import { checkContext, type EncryptionContext } from './cipher/context'
-import { type KeyId, type OnUndecryptable } from './column/options'
-import { isKeyId } from './column/scheme'
+import { type KeyId, type OnUndecryptable, type WritesOption } from './column/options'
+import { isKeyId, isWrites } from './column/scheme'
 import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { InvalidOptionError, KeyIdMissingError, type KmsEncryptionError } from './errors'
 import { DEFAULT_INDEX } from './column/search'
@@ -75,6 +75,14 @@ export interface KmsEncryptionOptions {
    * itself (unreachable, throttled, no credentials) is thrown in either case.
    */
   onUndecryptable?: OnUndecryptable
+  /**
+   * What writes store in columns with `acceptPlaintext: true` that say nothing of it themselves: `'ciphertext'`
+   * (default); `'plaintext'` while instances are running that do not decrypt yet; or a function that is asked at each
+   * write, e.g. for a feature flag. It must answer at once. Other columns are always encrypted.
+   *
+   * @example `writes: () => (flags.isOn('encrypt-columns') ? 'ciphertext' : 'plaintext')`
+   */
+  writes?: WritesOption
   /**
    * Where data keys are kept: `'inline'` (default): each value carries its own, encrypted; `'stored'`: in a table that
    * `configure()` adds to the DataSource, and values name theirs; or where and for how long. See
@@ -174,11 +182,19 @@ export class KmsEncryption {
     if (this.#dataKeys.schema !== undefined && namespace === undefined)
       throw new InvalidOptionError(`dataKeys.schema: ${options.type} has no schemas. Leave it out.`)
     return withBinding(options, (dataSource, withoutBinding) => {
-      const { keyId, mode = 'envelope', context, onUndecryptable } = this.#options
+      const { keyId, mode = 'envelope', context, onUndecryptable, writes } = this.#options
       new DataSourceBinding(
         dataSource,
         this.#cipher,
-        { keyId, mode, context, onUndecryptable, dataKeys: this.#dataKeys, indexRoot: this.#indexRoot },
+        {
+          keyId,
+          mode,
+          context,
+          onUndecryptable,
+          writes,
+          dataKeys: this.#dataKeys,
+          indexRoot: this.#indexRoot,
+        },
         withoutBinding,
       )
       this.#dataSources.add(new WeakRef(dataSource))
@@ -226,7 +242,7 @@ export class KmsEncryption {
     const column = this.#column(entity, property, dataSource)
     if (column.indexes.length > 0) throw needsIndex(column)
     const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
-    return column.encrypt(column.serialise(value), recipe)
+    return column.store(column.serialise(value), recipe)
   }
 
   /**
@@ -252,7 +268,7 @@ export class KmsEncryption {
       const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
       const plaintext = value === null ? undefined : column.serialise(value)
       const { databaseName } = column.metadata
-      stored[databaseName] = plaintext === undefined ? null : await column.encrypt(plaintext, recipe)
+      stored[databaseName] = plaintext === undefined ? null : await column.store(plaintext, recipe)
       for (const index of column.indexes) {
         await index.prepare()
         stored[index.metadata.databaseName] = plaintext === undefined ? null : index.valueOf(plaintext)
@@ -480,6 +496,7 @@ function checkOptions(options: KmsEncryptionOptions): void {
     'concurrency',
     'timeout',
     'onUndecryptable',
+    'writes',
     'dataKeys',
     'indexKey',
     'trustedKeys',
@@ -501,6 +518,9 @@ function checkOptions(options: KmsEncryptionOptions): void {
     refuse("mode must be 'envelope' or 'direct'")
   if (onUndecryptable !== undefined && !['throw', 'marker'].includes(onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
+  const { writes } = options
+  if (writes !== undefined && !isWrites(writes) && typeof writes !== 'function')
+    refuse("writes must be 'ciphertext', 'plaintext', or a function that gives one of them")
   if (context !== undefined) checkContext(context)
   const unknownLimit = Object.keys(cache).find((name) => !['maxAge', 'maxValues', 'maxKeys'].includes(name))
   if (unknownLimit !== undefined) refuse(`unknown option cache.${unknownLimit}`)

@@ -30,6 +30,12 @@ export interface PreviousSettings {
   mode?: Mode
 }
 
+/** What a write stores. */
+export type Writes = 'ciphertext' | 'plaintext'
+
+/** `writes` of all columns: for each, or a function that is asked at each write, so that a feature flag can decide. */
+export type WritesOption = Writes | ((column: { entity: string; property: string }) => Writes)
+
 /** What becomes of a value that cannot be decrypted when its entity is loaded. */
 export type OnUndecryptable = 'throw' | 'marker'
 
@@ -89,6 +95,12 @@ export interface KmsEncryptedOptions<
   maxLength?: number
   /** Reads values that are still plaintext, for the time of a migration. What is written is encrypted. */
   acceptPlaintext?: boolean
+  /**
+   * What a write stores, for the time of a roll-out: `'plaintext'` while instances are running that do not decrypt yet.
+   * Needs `acceptPlaintext: true`. The plaintext is then in the database and its logs, as that of any other column.
+   * Default: that of `kmsEncryption()`, else `'ciphertext'`.
+   */
+  writes?: Writes
   /**
    * What becomes of a value that cannot be decrypted: `'throw'` fails the whole read; with `'marker'` the property
    * is a marker (see `undecryptable()`) that throws when it is read as plaintext. Default: that of

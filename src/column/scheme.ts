@@ -1,6 +1,6 @@
 import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
-import { type KmsEncryptedOptions, type PreviousSettings } from './options'
+import { type KmsEncryptedOptions, type PreviousSettings, type Writes } from './options'
 import { checkRowProperties } from './row-properties'
 import { type DeclaredIndex, declaredIndexes } from './search'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
@@ -52,6 +52,7 @@ const OTHERS = [
   'storage',
   'maxLength',
   'onUndecryptable',
+  'writes',
   'search',
   'unique',
 ] as const
@@ -125,12 +126,25 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
     refuse("storage must be 'binary' or 'text'")
   if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
+  checkWrites(options, refuse)
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength > 0)) {
     refuse('maxLength must be a positive whole number of bytes')
   }
 }
 
 type Refuse = (reason: string) => never
+
+function checkWrites({ writes, acceptPlaintext }: KmsEncryptedOptions, refuse: Refuse): void {
+  if (writes === undefined) return
+  if (!isWrites(writes)) refuse("writes must be 'ciphertext' or 'plaintext'")
+  if (writes === 'plaintext' && acceptPlaintext !== true)
+    refuse("writes: 'plaintext' needs acceptPlaintext: true, or what was written could not be read")
+}
+
+/** True for an answer to what a write stores. */
+export function isWrites(value: unknown): value is Writes {
+  return value === 'ciphertext' || value === 'plaintext'
+}
 
 function checkSettings(
   { mode, keyId, context, boundTo, keyPer }: PreviousSettings,

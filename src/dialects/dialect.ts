@@ -76,6 +76,8 @@ export interface Dialect extends BytesSql {
   hasOpenTransaction(driver: object): boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
+  /** True if the driver takes a `HiddenParameter`. */
+  readonly hidesParameters: boolean
 
   // --- Statements ---
 

@@ -1,4 +1,5 @@
 import { MAX_DIRECT_BYTES } from '../cipher/suites/direct'
+import { InvalidOptionError, type KmsEncryptionError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { type Stored } from '../orm/read/value-opener'
@@ -29,6 +30,7 @@ export class Encrypt implements Conversion {
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
     checkKind(layout)
+    if (this.#column.plaintextWrites?.areOn === true) throw writesPlaintext(this.#column)
     this.#recipe = await anyRecipe(this.#column, rows)
     if (!this.#recipe) return
     // One value encrypted for nothing: it shows whether KMS lets us, and how much longer than the value it gets.
@@ -64,4 +66,12 @@ export class Encrypt implements Conversion {
       throw this.#column.placed(error)
     }
   }
+}
+
+/** What the application stores meanwhile would stay plaintext, and instances that do not decrypt are running still. */
+function writesPlaintext(column: BoundColumn): KmsEncryptionError {
+  return column.error(
+    InvalidOptionError,
+    "the application still stores plaintext in the column (writes: 'plaintext'). Deploy writes: 'ciphertext' everywhere first, and here. Nothing was changed.",
+  )
 }

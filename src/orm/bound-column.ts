@@ -27,8 +27,8 @@ import { type BlindIndex } from './search/blind-index'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { isOwnCiphertext } from './write/own-ciphertext'
-import { persist } from './write/persist'
-import { PendingCiphertext } from './write/tokens'
+import { pending, persist } from './write/persist'
+import { type PlaintextWrites } from './write/plaintext-writes'
 
 /**
  * One encrypted column of one DataSource: its names, its values' type, and how the values of a row are encrypted.
@@ -56,6 +56,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     opened: OpenedResults,
     readonly onUndecryptable: OnUndecryptable = 'throw',
     readonly delivery: Delivery = 'bytes',
+    readonly plaintextWrites: PlaintextWrites | undefined = undefined,
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`
@@ -116,7 +117,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   /** What `save` copies for a statement instead of a value: that which was kept, as it does not serialise copies. */
   forStatement(value: unknown): unknown {
     const plaintext = this.#comparison.take(value)
-    return plaintext === undefined ? value : new PendingCiphertext(this, plaintext)
+    return plaintext === undefined ? value : pending(this, plaintext)
   }
 
   /** A value on its way into a statement. */
@@ -170,6 +171,14 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     } catch (error) {
       throw this.placed(error)
     }
+  }
+
+  /** What the column stores for a value: its ciphertext, or what `writes` says. */
+  async store(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored> {
+    const { plaintextWrites } = this
+    return plaintextWrites?.areOn === true
+      ? plaintextWrites.stored(plaintext, this.opener)
+      : this.encrypt(plaintext, recipe)
   }
 
   /** The value of a stored one; may ask KMS. */

@@ -5,7 +5,7 @@ import { type EncryptionContext } from '../cipher/context'
 import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
-import { type KeyId, type OnUndecryptable, type PreviousSettings } from '../column/options'
+import { type KeyId, type OnUndecryptable, type PreviousSettings, type WritesOption } from '../column/options'
 import { rowPropertiesOf } from '../column/row-properties'
 import { addSchemaIndexes } from '../column/schema-indexes'
 import { type Scheme } from '../column/scheme'
@@ -44,6 +44,7 @@ import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
 import { Completeness } from './search/completeness'
 import { refuseUndeclaredResults } from './undeclared-results'
 import { searchRefusal } from './write/tokens'
+import { PlaintextWrites } from './write/plaintext-writes'
 
 /** What columns take over where they say nothing themselves. */
 export interface ColumnDefaults {
@@ -51,6 +52,7 @@ export interface ColumnDefaults {
   mode: Recipe['mode']
   context: EncryptionContext | undefined
   onUndecryptable: OnUndecryptable | undefined
+  writes: WritesOption | undefined
   /** Of blind indexes; `undefined` where the options name no index key. */
   indexRoot: IndexRootSource | undefined
   dataKeys: KeyTableSettings
@@ -299,22 +301,23 @@ export class DataSourceBinding {
     const { type, length } = storedType(dialect, recipes.mode, scheme.options)
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)
-    const onUndecryptable = scheme.options.onUndecryptable ?? this.#defaults.onUndecryptable
+    const delivery = deliveryOf(dialect, scheme.options)
     const bound = new BoundColumn(
       metadata,
       scheme,
       recipes,
       this.#cipher,
       this.#opened,
-      onUndecryptable,
-      deliveryOf(dialect, scheme.options),
+      scheme.options.onUndecryptable ?? this.#defaults.onUndecryptable,
+      delivery,
+      PlaintextWrites.of(scheme.options, this.#defaults.writes, placeOf(metadata), dialect, delivery),
     )
     metadata.transformer = bound
     watchValues(metadata, bound)
   }
 
   #recipes(metadata: ColumnMetadata, { options }: Scheme): Recipes {
-    const place = { entity: metadata.entityMetadata.name, property: metadata.propertyPath }
+    const place = placeOf(metadata)
     const keyId = options.keyId ?? this.#defaults.keyId
     if (keyId === undefined) {
       throw new KeyIdMissingError(
@@ -364,6 +367,10 @@ export class DataSourceBinding {
       }
     })
   }
+}
+
+function placeOf({ entityMetadata, propertyPath }: ColumnMetadata): { entity: string; property: string } {
+  return { entity: entityMetadata.name, property: propertyPath }
 }
 
 function isDeclared({ transformer }: ColumnMetadata): boolean {

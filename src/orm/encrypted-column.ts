@@ -4,6 +4,7 @@ import { type ErrorDetails, type KmsEncryptionError } from '../errors'
 import { type Scheme } from '../column/scheme'
 import { type Stored, type ValueOpener } from './read/value-opener'
 import { type Recipes, type RowRecipe } from './recipe'
+import { type PlaintextWrites } from './write/plaintext-writes'
 
 /** A blind index, as far as tokens need it. */
 export interface Searcher {
@@ -33,6 +34,8 @@ export interface EncryptedColumn extends ValueTransformer {
   /** What is to be stored; `undefined` where KMS must be asked first. */
   encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined
   encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored>
+  /** Where `writes` may have plaintext stored. */
+  readonly plaintextWrites: PlaintextWrites | undefined
   /** A value of a row, as the driver delivered it. Throws `DriverValueError` if that is not what the column holds. */
   storedOf(value: unknown): Stored
   /** An error of this column. */

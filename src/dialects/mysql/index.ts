@@ -17,6 +17,7 @@ export const mysql: Dialect = {
   namespace: 'database',
   hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
+  hidesParameters: true,
   // The package that TypeORM loaded.
   language: (driver) => mysqlLanguage((driver as { mysql?: { format?: Format } }).mysql?.format),
   defaultSchemas: ({ database }) => (database ? [database] : []),

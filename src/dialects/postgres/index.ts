@@ -14,6 +14,7 @@ export const postgres: Dialect = {
   namespace: 'schema',
   hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
+  hidesParameters: true,
   language: () => postgresLanguage,
   defaultSchemas: ({ schema, searchSchema }) => {
     const own = [schema, searchSchema].filter((name) => name !== undefined)

@@ -29,6 +29,7 @@ export const sqlite: Dialect = {
     (driver as { databaseConnection?: { inTransaction?: boolean } }).databaseConnection?.inTransaction ===
     true,
   binaryColumnsHoldBytes: false,
+  hidesParameters: false,
   language: () => sqliteLanguage,
   defaultSchemas: ({ database }) => ['main', ...(database ? [database] : [])],
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),

@@ -5,7 +5,7 @@ import { type Span, type Updated } from '../statement/statement'
 import { rowOfParameter, type SentStatement } from '../write/parameter-rows'
 import { sealAll } from '../write/parameters'
 import { type SealedAhead } from '../write/sealed-ahead'
-import { PendingCiphertext } from '../write/tokens'
+import { PendingCiphertext, PendingPlaintext } from '../write/tokens'
 import { type BindableColumn } from './bindable-column'
 
 /** What is needed to send statements. */
@@ -58,7 +58,8 @@ export class LocatedUpdate {
     const missing = new Set<BindableColumn>()
     let first: EncryptedColumn | undefined
     for (const [index, value] of parameters.entries()) {
-      if (!(value instanceof PendingCiphertext) || value.column.recipes.constant) continue
+      if (!(value instanceof PendingCiphertext) || value instanceof PendingPlaintext) continue
+      if (value.column.recipes.constant) continue
       const row = rowOfParameter(sent, index)
       for (const column of value.column.recipes.dependsOn) {
         if (row(column.name) !== undefined || assigned.has(column.name)) continue

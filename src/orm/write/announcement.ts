@@ -84,6 +84,7 @@ function announce(
   const waiting: (Promise<unknown> | undefined)[] = []
   for (const { column, value, plaintext, isStored } of values) {
     column.keep(value, plaintext)
+    if (column.plaintextWrites?.areOn === true) continue
     const recipe = recipeOf(column, metadata, entity)
     if (!recipe) continue
     waiting.push(column.prepare(recipe))

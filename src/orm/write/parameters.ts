@@ -1,7 +1,7 @@
 import { type RowRecipe, type RowValues } from '../recipe'
 import { rowOfParameter, type SentStatement } from './parameter-rows'
 import { type SealedAhead } from './sealed-ahead'
-import { ComparisonToken, PendingCiphertext } from './tokens'
+import { ComparisonToken, PendingCiphertext, PendingPlaintext } from './tokens'
 
 /** True if there are values to encrypt. Throws for a value of an encrypted column in a search. */
 export function hasPending(parameters: unknown): parameters is unknown[] {
@@ -27,7 +27,7 @@ export function sealAll(
   let prepared: RowRecipe | undefined
   for (let index = 0; index < parameters.length; index++) {
     const value = parameters[index]
-    if (!(value instanceof PendingCiphertext)) continue
+    if (!(value instanceof PendingCiphertext) || value instanceof PendingPlaintext) continue
     const { column } = value
     const recipe = column.recipes.constant ?? column.recipes.of(rowOfParameter(sent(), index, found))
     recipes[index] = recipe
@@ -50,7 +50,11 @@ function sealNow(
   for (let index = 0; index < sealed.length; index++) {
     const value = sealed[index]
     const recipe = recipes[index]
-    if (!recipe || !(value instanceof PendingCiphertext)) continue
+    if (!recipe) {
+      if (value instanceof PendingPlaintext) sealed[index] = value.parameter
+      continue
+    }
+    if (!(value instanceof PendingCiphertext)) continue
     const stored = value.encrypt(recipe, ahead)
     if (stored instanceof Promise) waiting.push(stored.then((bytes) => (sealed[index] = bytes)))
     else sealed[index] = stored

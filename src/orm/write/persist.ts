@@ -1,7 +1,8 @@
+import { type Plaintext } from '../../column/types'
 import { InvalidValueError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
-import { KeptCiphertext, PendingCiphertext } from './tokens'
+import { KeptCiphertext, PendingCiphertext, PendingPlaintext } from './tokens'
 
 /**
  * A value on its way into a statement. It is serialised anew, whatever was announced of it: until the before-events
@@ -19,5 +20,12 @@ export function persist(column: EncryptedColumn, value: unknown): unknown {
   }
   const plaintext = column.serialise(value)
   // The application may change its Buffer while KMS is asked.
-  return new PendingCiphertext(column, typeof plaintext === 'string' ? plaintext : Buffer.from(plaintext))
+  return pending(column, typeof plaintext === 'string' ? plaintext : Buffer.from(plaintext))
+}
+
+/** What stands for a value until its statement is sent. */
+export function pending(column: EncryptedColumn, plaintext: Plaintext): PendingCiphertext {
+  return column.plaintextWrites?.areOn === true
+    ? new PendingPlaintext(column, plaintext)
+    : new PendingCiphertext(column, plaintext)
 }

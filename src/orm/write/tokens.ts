@@ -122,6 +122,15 @@ export class PendingCiphertext extends Token {
   }
 }
 
+/** A value that `writes` has stored as it is. Nothing shows it until its statement is sent. */
+export class PendingPlaintext extends PendingCiphertext {
+  /** What the statement is sent with. Throws for a value that would not be read as it is. */
+  get parameter(): unknown {
+    const { column, plaintext } = this
+    return column.plaintextWrites?.parameter(plaintext, column.opener)
+  }
+}
+
 /** A stored value behind a marker, on its way into a row of its own. It is stored as it is, or not at all. */
 export class KeptCiphertext extends PendingCiphertext {
   constructor(

@@ -1,20 +1,35 @@
 import { DataSource, type DataSourceOptions, type EntityTarget, type Repository } from 'typeorm'
 import { type KMSClient } from '@aws-sdk/client-kms'
-import { kmsEncryption, type KmsEncryption } from 'typeorm-kms-encrypted'
+import { kmsEncryption, type KmsEncryption, type KmsEncryptionOptions } from 'typeorm-kms-encrypted'
 import { type TestDatabase } from '../../support/databases'
 import { KEY } from '../../support/encryption'
 
-/** A row as every version of the application sees it. */
+/** A row as every version of the application sees it: one secret, in each of its columns. */
 export interface Token {
   id: number
   secret: string
+  bytes: Buffer
+  data: { secret: string }
+}
+
+/** The columns that hold a secret. */
+export const COLUMNS = ['secret', 'bytes', 'data'] as const
+
+function columnsOf(secret: string): Omit<Token, 'id'> {
+  return { secret, bytes: Buffer.from(secret), data: { secret } }
+}
+
+function secretsOf({ secret, bytes, data }: Token): string[] {
+  return [secret, bytes.toString(), data.secret]
 }
 
 /** A version of the application. */
 export interface Version {
   entity: EntityTarget<Token>
-  /** How it writes: through its entity, with SQL of its own, or not for the time being. */
-  writes: 'entity' | 'sql' | 'nothing'
+  /** Whether it writes for the time being. */
+  writes: boolean
+  /** Of its `kmsEncryption()`. */
+  options?: Partial<KmsEncryptionOptions>
 }
 
 interface Instance {
@@ -50,7 +65,7 @@ export class Fleet {
 
   /** Starts an instance, which takes its share of the load from now on. */
   async deploy(version: Version, options: Partial<DataSourceOptions> = {}): Promise<DataSource> {
-    const encryption = kmsEncryption({ keyId: KEY, client: this.#client })
+    const encryption = kmsEncryption({ keyId: KEY, client: this.#client, ...version.options })
     const merged = { ...this.#database.options, ...options, entities: [version.entity] } as DataSourceOptions
     const dataSource = await new DataSource(encryption.configure(merged)).initialize()
     this.#instances.push({ version, encryption, dataSource, busy: 0 })
@@ -79,13 +94,13 @@ export class Fleet {
   /** Stores the first values through the newest instance, and begins to read and write. */
   async start(): Promise<void> {
     const { dataSource, version } = this.#instances.at(-1)!
-    const rows = Array.from(this.expected, ([id, secret]) => ({ id, secret }))
+    const rows = Array.from(this.expected, ([id, secret]) => ({ id, ...columnsOf(secret) }))
     await dataSource.getRepository(version.entity).insert(rows)
     this.#running = Promise.all(Array.from({ length: WORKERS }, (_, worker) => this.#use(worker)))
   }
 
   /** Waits until the application has done so many more operations. */
-  async work(count = 80): Promise<void> {
+  async work(count = 50): Promise<void> {
     const until = this.operations + count
     while (this.operations < until && this.wrong.length === 0) await turn()
   }
@@ -107,8 +122,9 @@ export class Fleet {
     while (!this.#stopped) {
       const id = Math.floor((Math.random() * this.expected.size) / WORKERS) * WORKERS + worker
       try {
-        const { secret } = await this.#onAny((instance) => tokens(instance).findOneByOrFail({ id }))
-        if (secret !== this.expected.get(id)) this.wrong.push(`row ${id} was read as ${secret.slice(0, 40)}`)
+        const token = await this.#onAny((instance) => tokens(instance).findOneByOrFail({ id }))
+        const wrong = secretsOf(token).find((secret) => secret !== this.expected.get(id))
+        if (wrong !== undefined) this.wrong.push(`row ${id} was read as ${wrong.slice(0, 40)}`)
         const next = `written ${this.operations++} to ${id}`
         if (await this.#onAny((instance) => this.#write(instance, id, next))) this.expected.set(id, next)
       } catch (error) {
@@ -121,12 +137,8 @@ export class Fleet {
   /** True if the instance writes. */
   async #write(instance: Instance, id: number, secret: string): Promise<boolean> {
     const { version, dataSource } = instance
-    if (version.writes === 'nothing') return false
-    if (version.writes === 'entity') await tokens(instance).update({ id }, { secret })
-    else {
-      const [first, second] = this.#database.name === 'postgres' ? ['$1', '$2'] : ['?', '?']
-      await dataSource.query(`UPDATE token SET secret = ${first} WHERE id = ${second}`, [secret, id])
-    }
+    if (!version.writes) return false
+    await dataSource.getRepository(version.entity).update({ id }, columnsOf(secret))
     return true
   }
 
