@@ -56,7 +56,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     opened: OpenedResults,
     readonly onUndecryptable: OnUndecryptable = 'throw',
     readonly delivery: Delivery = 'bytes',
-    readonly plaintextWrites: PlaintextWrites | undefined = undefined,
+    readonly plaintextWrites?: PlaintextWrites,
   ) {
     const { entityMetadata, propertyPath, databaseName } = metadata
     this.name = `${entityMetadata.name}.${propertyPath}`

@@ -35,7 +35,7 @@ export interface EncryptedColumn extends ValueTransformer {
   encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined
   encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored>
   /** Where `writes` may have plaintext stored. */
-  readonly plaintextWrites: PlaintextWrites | undefined
+  readonly plaintextWrites?: PlaintextWrites | undefined
   /** A value of a row, as the driver delivered it. Throws `DriverValueError` if that is not what the column holds. */
   storedOf(value: unknown): Stored
   /** An error of this column. */

@@ -41,7 +41,7 @@ function entitiesOn({ name }: TestDatabase) {
   return { PlaintextToken, AcceptingToken, TextToken, BinaryToken }
 }
 
-const ROWS = 160
+const ROWS = 100
 
 describeDatabases('the documented order for no downtime', (db) => {
   let fleet: Fleet
@@ -97,7 +97,7 @@ describeDatabases('the documented order for no downtime', (db) => {
     encrypts = true
     await fleet.work()
     // 4. Encrypt in place, and verify.
-    const [encrypted] = await encryptColumns(current, AcceptingToken, COLUMNS, { batchSize: 20 })
+    const [encrypted] = await encryptColumns(current, AcceptingToken, COLUMNS, { batchSize: 50 })
     expect(encrypted!.changed).toBeGreaterThan(0)
     for (const column of COLUMNS) {
       const status = await columnStatus(current, AcceptingToken, column)
@@ -129,7 +129,7 @@ describeDatabases('the documented order for no downtime', (db) => {
     // 8. Turn base64 into bytes.
     const left = async () => (await columnStatus(binary, BinaryToken, 'secret')).otherStorage
     expect(await left()).toBeGreaterThan(0)
-    const [rotated] = await rotateColumns(binary, BinaryToken, COLUMNS, { batchSize: 20 })
+    const [rotated] = await rotateColumns(binary, BinaryToken, COLUMNS, { batchSize: 50 })
     expect(rotated!.changed).toBeGreaterThan(0)
     await fleet.work()
     expect(await left()).toBe(0)
