@@ -46,6 +46,14 @@ export default {
       to: { path: '^src/', pathNot: '^src/local-kms/' },
     },
     {
+      name: 'the-report-stands-alone',
+      comment:
+        'The page is made of numbers, names and settings: what knows no column can show no value of one.',
+      severity: 'error',
+      from: { path: '^src/report/' },
+      to: { path: '^src/|node_modules/', pathNot: '^src/report/' },
+    },
+    {
       name: 'no-embedded-kms-in-the-library',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(local-kms|cli)/' },

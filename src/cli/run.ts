@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { KmsEncryptionError } from '../errors'
 import { causeOf } from './cause'
 import { type Command, helpOf, parseArguments, UsageError } from './command'
 import { commands } from './commands'
 import { Terminal } from './terminal'
+import { ownVersion } from './version'
 
 /** Exit status of the tool. */
 export const ExitStatus = { Done: 0, Failed: 1, WrongUsage: 2 } as const
@@ -68,11 +67,6 @@ function complaint(
   if (!example) return `there is no command ${JSON.stringify(first)}`
   if (second === undefined || second.startsWith('-')) return `${first} wants a command, e.g. ${example.name}`
   return `there is no command ${JSON.stringify(`${first} ${second}`)}`
-}
-
-function ownVersion(): string {
-  const file = join(__dirname, '..', '..', 'package.json')
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }
 
 function isHelp(word: string | undefined): boolean {

@@ -1,7 +1,7 @@
 import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
 import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
-import { columnContents } from './column-contents'
+import { type ColumnContents, columnContents } from './column-contents'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
 import { type NamedDataKey, namedDataKeys } from './data-keys/named-data-keys'
 import { dataKeyIdOf, modeOf, type ValueStart } from './value-starts'
@@ -98,11 +98,21 @@ async function readStatus(
   column: BoundColumn,
   keys: readonly string[],
 ): Promise<ColumnStatus> {
-  const { layout, current, history, hidesRows } = await columnContents(queryRunner, column)
+  const contents = await columnContents(queryRunner, column)
+  const starts = [...contents.current, ...(contents.history ?? [])]
+  return statusOf(column, contents, keys, await namedDataKeys(dataSourceOf(queryRunner), starts))
+}
+
+/** What a column holds, by what was looked at; `dataKeys`: those that its values name. */
+export function statusOf(
+  column: BoundColumn,
+  { layout, current, history, hidesRows }: ColumnContents,
+  keys: readonly string[],
+  dataKeys: ReadonlyMap<string, NamedDataKey>,
+): ColumnStatus {
   const arns = new Map(
     [...keys, column.recipes.keyId ?? []].flat().map((arn) => [keyTag(arn).toString('hex'), arn]),
   )
-  const dataKeys = await namedDataKeys(dataSourceOf(queryRunner), [...current, ...(history ?? [])])
   const known = { arns, dataKeys }
   const { entityMetadata, propertyPath, databaseName } = column.metadata
   return {

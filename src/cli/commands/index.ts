@@ -7,6 +7,7 @@ import { inspect } from './inspect'
 import { keyCommands } from './keys'
 import { localKms } from './local-kms'
 import { migrationGenerate } from './migration-generate'
+import { report } from './report'
 import { rotate } from './rotate'
 import { status } from './status'
 import { verify } from './verify'
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   forgetCommand,
   decrypt,
   doctor,
+  report,
   inspect,
   localKms,
 ]

@@ -82,6 +82,11 @@ export class AwsKms implements KeyService {
     this.#queue = new FairQueue(concurrency)
   }
 
+  /** True if values under KMS keys that are not named are refused. */
+  get trustsNamedKeysOnly(): boolean {
+    return this.#trustedKeys.areNamed
+  }
+
   /** See https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html */
   async generateDataKey(
     keyId: string,

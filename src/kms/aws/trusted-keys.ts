@@ -22,6 +22,11 @@ export class TrustedKeys {
     this.#trusted = trusted && new Set(trusted.map(keyIdentity))
   }
 
+  /** False if whatever KMS opens is trusted. */
+  get areNamed(): boolean {
+    return this.#trusted !== undefined
+  }
+
   /** Throws `UntrustedKeyError` unless the key is trusted. */
   check(keyArn: string): void {
     if (

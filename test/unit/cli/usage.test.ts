@@ -8,6 +8,7 @@ describe('The exit status', () => {
     ['an unknown option', ['keys', 'list', '--nonsense'], 2],
     ['a missing argument', ['keys', 'describe'], 2],
     ['an argument too many', ['keys', 'list', 'x'], 2],
+    ['a report without a file', ['report', '-d', 'ormconfig.ts'], 2],
     ['no ciphertext', ['inspect', 'bXkgc2VjcmV0'], 1],
     ['a family without a command', ['keys'], 2],
     ['an unknown command of a family', ['keys', 'nonsense'], 2],

@@ -1,7 +1,7 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { ColumnTypeError, KmsEncryptionError } from '../../../errors'
 import { keyTag } from '../../../cipher/format'
-import { columnStatus, type KeyCount } from '../../../migration'
+import { columnStatus, type ColumnStatus, type KeyCount } from '../../../migration'
 import { rowsHidden } from '../../../migration/column-contents'
 import { declaredTypeMismatch } from '../../../migration/declared-type'
 import { checkKind } from '../../../migration/column-fits'
@@ -17,8 +17,24 @@ import { keyTableFindings } from './key-table'
 /** Columns without `maxLength` that have room for less than this are worth a word. */
 const SMALL = 1_024
 
-/** Can the database hold what the columns are to hold, and does it hold only that? */
-export async function databaseFindings(dataSource: DataSource, file: string): Promise<Finding[]> {
+/** What a column holds, by its counts. */
+export type Look = (
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  keys: readonly string[],
+) => Promise<ColumnStatus>
+
+const look: Look = (queryRunner, column, keys) => {
+  const { target, propertyPath } = placeOf(column)
+  return columnStatus(queryRunner, target, propertyPath, { keys })
+}
+
+/** Can the database hold what the columns are to hold, and does it hold only that? `lookAt`: for who has looked already. */
+export async function databaseFindings(
+  dataSource: DataSource,
+  file: string,
+  lookAt = look,
+): Promise<Finding[]> {
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     const columns = encryptedColumns(dataSource)
@@ -27,7 +43,7 @@ export async function databaseFindings(dataSource: DataSource, file: string): Pr
       ...(await keyTableFindings(dataSource, columns, file)),
     ]
     for (const column of columns) {
-      findings.push(...(await columnFindings(queryRunner, column, file)))
+      findings.push(...(await columnFindings(queryRunner, column, file, lookAt)))
     }
     return findings
   } finally {
@@ -55,13 +71,14 @@ async function columnFindings(
   queryRunner: QueryRunner,
   column: BoundColumn,
   file: string,
+  lookAt: Look,
 ): Promise<Finding[]> {
   try {
     const layout = await readLayout(queryRunner, column)
     return [
       typeFinding(layout),
       ...(await triggerFindings(queryRunner, layout)),
-      ...(await contentFindings(queryRunner, column, file)),
+      ...(await contentFindings(queryRunner, column, file, lookAt)),
     ]
   } catch (error) {
     if (error instanceof KmsEncryptionError) return [finding('database', 'problem', error.message)]
@@ -131,10 +148,10 @@ async function contentFindings(
   queryRunner: QueryRunner,
   column: BoundColumn,
   file: string,
+  lookAt: Look,
 ): Promise<Finding[]> {
-  const { target, propertyPath } = placeOf(column)
   const keys = await knownKeys(column)
-  const found = await columnStatus(queryRunner, target, propertyPath, { keys })
+  const found = await lookAt(queryRunner, column, keys)
   if (found.hidesRows) return [finding('database', 'problem', `${column.name}: ${rowsHidden(column)}`)]
   const { plaintext, unknown, bare, ciphertext, missing } = found
   const findings: Finding[] = []

@@ -9,7 +9,7 @@ import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
 import { type Terminal } from '../../terminal'
 import { encryptedColumns } from '../../../migration/encrypted-columns'
 import { applicationFindings, copyFindings } from './application'
-import { databaseFindings } from './database'
+import { databaseFindings, type Look } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'
 import { tracingFindings } from './tracing'
 import { clientsOf, kmsFindings } from './kms'
@@ -45,18 +45,27 @@ async function examine(args: Arguments): Promise<Finding[]> {
   try {
     return await withDataSource(args, async (dataSource) => {
       const copies = copyFindings()
-      if (copies.length > 0) return copies
-      return [
-        ...applicationFindings(dataSource),
-        ...tracingFindings(dataSource, resolve(args.text('dataSource') ?? '')),
-        ...(await findingsAboutKms(dataSource, args)),
-        ...(await databaseFindings(dataSource, args.text('dataSource') ?? '')),
-      ]
+      return copies.length > 0 ? copies : allFindings(dataSource, args)
     })
   } catch (error) {
     if (error instanceof UsageError) throw error
     return [...copyFindings(), failureOf('application', 'the DataSource cannot be initialised', error)]
   }
+}
+
+/** All that is looked at once the DataSource is there. `lookAt`: for who has looked at the columns already. */
+export async function allFindings(
+  dataSource: DataSource,
+  args: Arguments,
+  lookAt?: Look,
+): Promise<Finding[]> {
+  const file = args.text('dataSource') ?? ''
+  return [
+    ...applicationFindings(dataSource),
+    ...tracingFindings(dataSource, resolve(file)),
+    ...(await findingsAboutKms(dataSource, args)),
+    ...(await databaseFindings(dataSource, file, lookAt)),
+  ]
 }
 
 /** Asks KMS as the application does, with its own client; or with that of the options, if any is given. */

@@ -1,0 +1,47 @@
+import { type QueryRunner } from 'typeorm'
+import { KmsEncryptionError } from '../../../errors'
+import { type ColumnStatus } from '../../../migration'
+import { type ColumnContents, columnContents, rowsHidden } from '../../../migration/column-contents'
+import { type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
+import { statusOf } from '../../../migration/status'
+import { dataSourceOf } from '../../../migration/target'
+import { type BoundColumn } from '../../../orm/bound-column'
+import { type Look } from '../doctor/database'
+
+/** What was seen of one column. */
+export interface ColumnLook {
+  contents: ColumnContents
+  status: ColumnStatus
+  /** The data keys that values name, by their id in hexadecimal. */
+  dataKeys: ReadonlyMap<string, NamedDataKey>
+}
+
+/** Looks at each column once, however often it is asked: the database reads the whole table for it. */
+export class ColumnLooks {
+  readonly #seen = new Map<BoundColumn, Promise<ColumnLook>>()
+
+  readonly at: Look = async (queryRunner, column, keys) => (await this.of(queryRunner, column, keys)).status
+
+  of(queryRunner: QueryRunner, column: BoundColumn, keys: readonly string[]): Promise<ColumnLook> {
+    let seen = this.#seen.get(column)
+    if (!seen) this.#seen.set(column, (seen = look(queryRunner, column, keys)))
+    return seen
+  }
+}
+
+/** Why a column, or some of its rows, could not be looked at; `undefined` if all was seen. */
+export function unseenIn(column: BoundColumn, seen: ColumnLook | KmsEncryptionError): string | undefined {
+  if (seen instanceof KmsEncryptionError) return seen.reason
+  return seen.contents.hidesRows ? rowsHidden(column) : undefined
+}
+
+async function look(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  keys: readonly string[],
+): Promise<ColumnLook> {
+  const contents = await columnContents(queryRunner, column)
+  const starts = [...contents.current, ...(contents.history ?? [])]
+  const dataKeys = await namedDataKeys(dataSourceOf(queryRunner), starts)
+  return { contents, dataKeys, status: statusOf(column, contents, keys, dataKeys) }
+}
