@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { type PublishedContext } from './access'
 import { type KmsEncryptionErrorCode } from './errors'
 
 /*
@@ -21,6 +22,8 @@ export interface KmsCallEvent {
   attempts: number
   /** The key that was named, as it was named: id, ARN or alias. Decrypt names none. */
   keyId: string | undefined
+  /** The context (`withContext()`) of whoever asked first: one call serves all who wait for the same data key. */
+  context?: PublishedContext | undefined
 }
 
 /** A data key was wanted. Channel `typeorm-kms-encrypted:data-key`. */
@@ -36,7 +39,17 @@ export interface ValueEvent {
   mode: 'envelope' | 'direct'
   entity: string
   property: string
+  /** Of a decrypted value's row, where that is known: the raw values of a query, or the properties of an entity. */
+  primaryKey?: PrimaryKey | undefined
+  /** The context (`withContext()`) that it was done in. */
+  context?: PublishedContext | undefined
 }
+
+/** By property. */
+export type PrimaryKey = Readonly<Record<string, unknown>>
+
+/** Names the row of a value, for whoever watches. */
+export type NamedRow = () => PrimaryKey | undefined
 
 export const channels = {
   kmsCall: channel('typeorm-kms-encrypted:kms-call'),

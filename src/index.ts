@@ -1,3 +1,4 @@
+export { type AccessContext, type PublishedContext } from './access'
 export { type Mode } from './cipher/cipher'
 export { type EncryptionContext } from './cipher/context'
 export { KmsEncrypted, kmsEncryptedColumn } from './column/kms-encrypted'
@@ -12,7 +13,13 @@ export {
 export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
 export { type SearchIndexOptions, type SearchOption } from './column/search'
 export { type ValueTypeName } from './column/types'
-export { type CallOutcome, type DataKeyEvent, type KmsCallEvent, type ValueEvent } from './diagnostics'
+export {
+  type CallOutcome,
+  type DataKeyEvent,
+  type KmsCallEvent,
+  type PrimaryKey,
+  type ValueEvent,
+} from './diagnostics'
 export * from './errors'
 export {
   type CacheOptions,

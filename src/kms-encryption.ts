@@ -7,6 +7,7 @@ import {
   type EntityTarget,
   type ObjectLiteral,
 } from 'typeorm'
+import { type AccessContext, deny, withContext } from './access'
 import { Cipher, type Mode } from './cipher/cipher'
 import { IndexRoot } from './cipher/blind-index/index-root'
 import { checkContext, type EncryptionContext } from './cipher/context'
@@ -29,7 +30,7 @@ import {
   type KeyTableSettings,
   keyTableSettings,
 } from './orm/key-table/key-table-options'
-import { givenRow } from './orm/row/given-row'
+import { givenName, givenRow } from './orm/row/given-row'
 import { rawSql } from './orm/statement/raw'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
@@ -330,7 +331,8 @@ export class KmsEncryption {
     if (stored === null || stored === undefined) return stored
     const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
-    return column.decrypt(stored, row ? column.recipeOfStored(givenRow(row, column)) : column.recipe)
+    if (!row) return column.decrypt(stored, column.recipe)
+    return column.decrypt(stored, column.recipeOfStored(givenRow(row, column)), givenName(row, column))
   }
 
   /**
@@ -376,6 +378,40 @@ export class KmsEncryption {
   /** Destroys the data keys whose `wait` is over, of all contexts. Throws as `forget()` does. */
   async forgetDue(dataSource?: DataSource): Promise<ForgetReport> {
     return forgetDue(this.#only(dataSource))
+  }
+
+  /**
+   * Runs a function on behalf of somebody. What is decrypted inside, and the calls to KMS that it makes, are published
+   * with `user` and `reason` on the diagnostics channels (docs/access.md); after `maxDecryptions` values the next one is
+   * refused. Contexts can stand in each other: names are taken over, and each limit counts. They are of the process: all
+   * its `KmsEncryption`s count. Returns what the function returns. Throws `InvalidOptionError`.
+   *
+   * @throws DecryptionLimitError where a value more is read than `maxDecryptions`.
+   *
+   * @example
+   * ```ts
+   * await encryption.withContext({ user: request.user.id, reason: 'GET /accounts', maxDecryptions: 100 }, () =>
+   *   accounts.find({ where: { owner } }),
+   * )
+   * ```
+   */
+  withContext<Result>(context: AccessContext, run: () => Result): Result {
+    return withContext(context, run)
+  }
+
+  /**
+   * Runs a function in which nothing is decrypted, and KMS is not asked to: entities that are loaded inside have a
+   * marker in each encrypted property (`undecryptable()`), which throws `DecryptionDeniedError` where it is read, and
+   * stays as it is in the database when the entity is saved, also outside. New values can be stored. Returns what the
+   * function returns.
+   *
+   * @example
+   * ```ts
+   * const report = await encryption.deny(() => users.find({ where: { active: true } }))
+   * ```
+   */
+  deny<Result>(run: () => Result): Result {
+    return deny(run)
   }
 
   /** Counts since the start. */

@@ -1,4 +1,5 @@
-import { channels, type ValueEvent } from '../diagnostics'
+import { countDecryption, denial, isDenied, publishedContext } from '../access'
+import { channels, type NamedRow, type ValueEvent } from '../diagnostics'
 import { KeyTableUnavailableError } from '../errors'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { type IndexPlace } from './blind-index'
@@ -11,7 +12,7 @@ import { type DataKeyStore } from './data-keys/store'
 import { type StoredKey } from './data-keys/stored-key'
 import { StoredKeys } from './data-keys/stored-keys'
 import { notACiphertext } from './not-a-ciphertext'
-import { Opening, type OpeningOptions, type Outcome, type ToOpen } from './opening'
+import { Opening, type OpeningOptions, type Opens, type Outcome, type ToOpen } from './opening'
 import { Refusals } from './refusals'
 import { type Scope, type Tally } from './scope'
 import { Direct } from './suites/direct'
@@ -169,27 +170,27 @@ export class Cipher {
     return parsed.kind === 'bare'
   }
 
-  decryptNow(stored: Buffer | Parsed, scope: Scope): PlaintextBytes | undefined {
+  decryptNow(stored: Buffer | Parsed, scope: Scope, row?: NamedRow): PlaintextBytes | undefined {
     const parsed = parsedOf(stored)
     if (parsed.kind === 'bare') return undefined
     if (parsed.kind !== 'ciphertext') throw notACiphertext(parsed)
     const suite = this.#suiteOf(parsed)
     const plaintext = suite.openNow(parsed, scope)
-    if (plaintext) this.#count('decrypt', suite.mode, scope)
+    if (plaintext) this.#count('decrypt', suite.mode, scope, row)
     return plaintext
   }
 
   /** Opens a ciphertext that carries this data key, which is one of the cache. */
-  openWith(key: DataKey, ciphertext: Buffer, scope: Scope): PlaintextBytes {
+  openWith(key: DataKey, ciphertext: Buffer, scope: Scope, row?: NamedRow): PlaintextBytes {
     this.dataKeys.hit('decrypt')
     const plaintext = key.openCarrier(ciphertext, scope.aad)
-    this.#count('decrypt', 'envelope', scope)
+    this.#count('decrypt', 'envelope', scope, row)
     return plaintext
   }
 
-  async decrypt(stored: Buffer | Parsed, scope: Scope): Promise<PlaintextBytes> {
+  async decrypt(stored: Buffer | Parsed, scope: Scope, row?: NamedRow): Promise<PlaintextBytes> {
     const parsed = parsedOf(stored)
-    return this.decryptNow(parsed, scope) ?? (await this.load(parsed, scope))(parsed, scope)
+    return this.decryptNow(parsed, scope, row) ?? (await this.load(parsed, scope))(parsed, scope, row)
   }
 
   /**
@@ -219,21 +220,18 @@ export class Cipher {
   /**
    * Asks KMS for what opens a ciphertext. The answer opens all stored values for which `callOf` is the same.
    */
-  async load(
-    parsed: Parsed,
-    scope: Scope,
-    caller?: Caller,
-  ): Promise<(stored: Parsed, scope: Scope) => PlaintextBytes> {
+  async load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens> {
+    if (isDenied()) throw denial(scope.tally)
     if (parsed.kind === 'bare') {
       const plaintext = await this.#direct.openBare(parsed.bytes, scope, caller)
-      return () => this.#opened(plaintext, 'direct', scope)
+      return (_, __, row) => this.#opened(plaintext, 'direct', scope, row)
     }
     if (parsed.kind !== 'ciphertext') throw notACiphertext(parsed)
     const suite = this.#suiteOf(parsed)
     const opener: Opener = await suite.load(parsed, scope, caller)
-    return (each, under) => {
+    return (each, under, row) => {
       if (each.kind !== 'ciphertext') throw new TypeError('Not a value for which this call was made')
-      return this.#opened(opener.open(each, under), suite.mode, under)
+      return this.#opened(opener.open(each, under), suite.mode, under, row)
     }
   }
 
@@ -289,19 +287,28 @@ export class Cipher {
     return this.#suites[ciphertext.suite]
   }
 
-  #opened(plaintext: PlaintextBytes, mode: Mode, scope: Scope): PlaintextBytes {
-    this.#count('decrypt', mode, scope)
+  #opened(plaintext: PlaintextBytes, mode: Mode, scope: Scope, row: NamedRow | undefined): PlaintextBytes {
+    this.#count('decrypt', mode, scope, row)
     return plaintext
   }
 
-  #count(action: ValueEvent['action'], mode: Mode, { tally }: Scope): void {
+  #count(action: ValueEvent['action'], mode: Mode, { tally }: Scope, row?: NamedRow): void {
+    if (action === 'decrypt') countDecryption(tally)
     const counter = action === 'encrypt' ? 'encrypted' : 'decrypted'
     this.counts[counter]++
     if (!tally) return
     tally[counter]++
     if (!channels.value.hasSubscribers) return
     const { entity, property } = tally
-    channels.value.publish({ action, mode, entity, property } satisfies ValueEvent)
+    const [primaryKey, context] = [row?.(), publishedContext()]
+    channels.value.publish({
+      action,
+      mode,
+      entity,
+      property,
+      ...(primaryKey && { primaryKey }),
+      ...(context && { context }),
+    } satisfies ValueEvent)
   }
 }
 

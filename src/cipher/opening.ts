@@ -1,3 +1,4 @@
+import { type NamedRow } from '../diagnostics'
 import { DataKeyNotFoundError, KmsEncryptionError, NotTriedError } from '../errors'
 import { isLasting, isOfOtherScope } from '../errors/kinds'
 import { type Caller, type KeyService } from '../kms/key-service'
@@ -9,6 +10,8 @@ import { type Scope } from './scope'
 export interface ToOpen {
   readonly stored: Buffer | Parsed
   readonly scopes: readonly [Scope, ...Scope[]]
+  /** Names its row, for whoever watches. */
+  readonly row?: NamedRow | undefined
 }
 
 /** What became of a value: its plaintext, or why there is none. `NotTriedError` says nothing about the value itself. */
@@ -24,13 +27,14 @@ export const MAX_REFUSED = 50
 /** Calls that one page has under way at once, where the key service does not say how many it takes. */
 const DEFAULT_CONCURRENCY = 20
 
-type Opens = (parsed: Parsed, scope: Scope) => PlaintextBytes
+/** Opens the values of one call. */
+export type Opens = (parsed: Parsed, scope: Scope, row?: NamedRow) => PlaintextBytes
 
 /** Opens values one by one: what a page is put together from. `Cipher` is one. */
 export interface SingleOpener {
   readonly kms: Pick<KeyService, 'concurrency'>
   /** The plaintext, or `undefined` if KMS must be asked. */
-  decryptNow(parsed: Parsed, scope: Scope): PlaintextBytes | undefined
+  decryptNow(parsed: Parsed, scope: Scope, row?: NamedRow): PlaintextBytes | undefined
   /** Asks KMS for what opens the value, and all others of the same call. */
   load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens>
   /** Begins to look up what the values will be opened with, together. */
@@ -43,6 +47,7 @@ export interface SingleOpener {
 interface Member {
   readonly place: number
   readonly parsed: Parsed
+  readonly row: NamedRow | undefined
   /** Those that have not been tried. */
   scopes: readonly Scope[]
   /** The failure under the first scope: what a person is told. */
@@ -109,14 +114,14 @@ export class Opening {
   }
 
   /** Opens a value if that needs no call to KMS, or else lines it up. */
-  #openNow({ stored, scopes }: ToOpen, place: number): void {
+  #openNow({ stored, scopes, row }: ToOpen, place: number): void {
     const parsed = Buffer.isBuffer(stored) ? parse(stored) : stored
-    const member: Member = { place, parsed, scopes: [], failure: undefined }
+    const member: Member = { place, parsed, row, scopes: [], failure: undefined }
     this.#outcomes[place] = undefined
     const untried: Scope[] = []
     for (const scope of scopes) {
       try {
-        const plaintext = this.#cipher.decryptNow(parsed, scope)
+        const plaintext = this.#cipher.decryptNow(parsed, scope, row)
         if (plaintext) {
           this.#outcomes[place] = plaintext
           return
@@ -156,7 +161,7 @@ export class Opening {
     do {
       if (!scope) break
       try {
-        this.#outcomes[member.place] = open(member.parsed, scope)
+        this.#outcomes[member.place] = open(member.parsed, scope, member.row)
         return
       } catch (error) {
         if (!this.#mayOpenElsewhere(member, error)) return

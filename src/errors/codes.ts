@@ -28,6 +28,8 @@ export type KmsEncryptionErrorCode =
   | 'KEY_TABLE_MISSING'
   | 'KEY_TABLE_IN_USE'
   | 'ROW_UNKNOWN'
+  | 'DECRYPTION_DENIED'
+  | 'DECRYPTION_LIMIT'
   // value
   | 'INVALID_VALUE'
   | 'VALUE_TOO_LARGE'

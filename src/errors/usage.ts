@@ -84,3 +84,13 @@ export class KeyTableInUseError extends UsageError {
 export class RowUnknownError extends UsageError {
   readonly code = 'ROW_UNKNOWN'
 }
+
+/** The value was to be decrypted inside of `encryption.deny()`. */
+export class DecryptionDeniedError extends UsageError {
+  readonly code = 'DECRYPTION_DENIED'
+}
+
+/** More values were to be decrypted than `encryption.withContext({ maxDecryptions }, …)` allows. */
+export class DecryptionLimitError extends UsageError {
+  readonly code = 'DECRYPTION_LIMIT'
+}

@@ -6,6 +6,7 @@ import { type Delivery, storedFromDriver } from '../column/driver-value'
 import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
 import { type Scheme } from '../column/scheme'
+import { type NamedRow } from '../diagnostics'
 import {
   DriverValueError,
   type ErrorDetails,
@@ -182,10 +183,10 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   }
 
   /** The value of a stored one; may ask KMS. */
-  async decrypt(stored: unknown, recipe: RowRecipe): Promise<unknown> {
+  async decrypt(stored: unknown, recipe: RowRecipe, row?: NamedRow): Promise<unknown> {
     const raw = this.storedOf(stored)
     try {
-      return this.scheme.type.deserialise(await this.opener.open(raw, recipe.scopes))
+      return this.scheme.type.deserialise(await this.opener.open(raw, recipe.scopes, undefined, row))
     } catch (error) {
       throw this.placed(error)
     }

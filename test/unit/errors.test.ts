@@ -27,6 +27,8 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   CIPHERTEXT_WRONG_CONTEXT: 'value',
   CIPHERTEXT_WRONG_ROW: 'value',
   ROW_UNKNOWN: 'usage',
+  DECRYPTION_DENIED: 'usage',
+  DECRYPTION_LIMIT: 'usage',
   CLOSED: 'usage',
   COLUMN_TYPE: 'run',
   DATA_KEY_FORGED: 'key',

@@ -1,3 +1,5 @@
+import { outsideOfContexts } from '../../access'
+
 /** When a data key is fetched anew, in parts of its life; keys that were made together are spread over this span. */
 const FIRST = 0.75
 const SPREAD = 0.1
@@ -43,13 +45,11 @@ export class Refresh<Key extends { readonly isDestroyed: boolean }> {
   #at(part: number, now: number, key: Key, action: () => unknown): void {
     if (key.isDestroyed) return
     this.cancel(key)
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(key)
-        action()
-      },
-      this.#maxAge * (part - now),
-    )
+    const due = (): void => {
+      this.#timers.delete(key)
+      action()
+    }
+    const timer = outsideOfContexts(() => setTimeout(due, this.#maxAge * (part - now)))
     timer.unref()
     this.#timers.set(key, timer)
   }

@@ -1,3 +1,4 @@
+import { publishedContext } from '../../access'
 import { type CallOutcome, channels, type KmsCallEvent } from '../../diagnostics'
 
 /** Calls to KMS since the start, by operation. */
@@ -43,9 +44,16 @@ export class CallLog {
   ): (outcome: CallOutcome, answer: unknown) => void {
     this.calls[call.operation]++
     const started = performance.now()
+    const context = publishedContext()
     return (outcome, answer) => {
       const milliseconds = performance.now() - started
-      this.#ended({ ...call, outcome, milliseconds, attempts: attemptsOf(answer) })
+      this.#ended({
+        ...call,
+        outcome,
+        milliseconds,
+        attempts: attemptsOf(answer),
+        ...(context && { context }),
+      })
     }
   }
 

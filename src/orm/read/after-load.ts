@@ -1,12 +1,12 @@
 import { type LoadEvent, type ObjectLiteral } from 'typeorm'
 import { KmsEncryptionError, NotTriedError } from '../../errors'
-import { isLasting } from '../../errors/kinds'
 import { boundColumns } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
 import { SealedValue } from '../sealed-value'
 import { valuesOf } from '../entity-row'
 import { valueFrom } from './hydration'
+import { isMarked } from './marked'
 import { type Opened } from './opened-results'
 import { type Opening, openTogether } from './opening'
 
@@ -34,14 +34,14 @@ async function open(
   page: Page,
 ): Promise<void> {
   try {
-    const opened = value.failure ?? (await page.open(column, value.stored, recipeOf(entity, column)))
+    const opened = value.failure ?? (await page.open(column, value.stored, entity))
     // The read fails with what could not be decrypted, and not with what was not tried because of it.
     if (opened instanceof NotTriedError) await new Promise(setImmediate)
     if (opened instanceof KmsEncryptionError) throw opened
     if (opened) column.metadata.setEntityValue(entity, valueFrom(opened, column.scheme))
   } catch (error) {
     const failure = column.placed(error, entity)
-    if (column.onUndecryptable === 'throw' || !isLasting(failure)) throw failure
+    if (!isMarked(column, failure)) throw failure
     column.metadata.setEntityValue(entity, new SealedValue(column, value.stored, failure).placeholder)
   }
 }
@@ -71,12 +71,17 @@ class Page {
     })
   }
 
-  async open(column: BoundColumn, stored: Opening['stored'], recipe: RowRecipe): Promise<Opened | undefined> {
+  async open(
+    column: BoundColumn,
+    stored: Opening['stored'],
+    entity: ObjectLiteral,
+  ): Promise<Opened | undefined> {
     const value: Opening = {
       column,
-      recipe,
+      recipe: recipeOf(entity, column),
       stored,
       bytes: column.opener.bytesOf(stored),
+      row: () => column.metadata.entityMetadata.getEntityIdMap(entity),
       opened: undefined,
     }
     this.#values.push(value)

@@ -1,3 +1,4 @@
+import { denial, isDenied } from '../../access'
 import { asPlaintext, type PlaintextBytes } from '../../cipher/bytes'
 import { type Scheme } from '../../column/scheme'
 import { KmsEncryptionError } from '../../errors'
@@ -25,6 +26,8 @@ export class Hydration {
     if (value === null || value === undefined) return value
     const { cell, scheme } = this.#column
     const stored = this.#column.storedOf(value)
+    // Before what others opened is looked at.
+    if (isDenied()) return this.#failed(stored, denial())
     const opened = this.#results.isEmpty ? undefined : this.#results.find(cell, keyOf(value, stored), scheme)
     return opened ? this.#handOut(stored, opened) : this.#openNow(stored)
   }

@@ -1,5 +1,6 @@
 import { type Cipher } from '../../cipher/cipher'
-import { KmsEncryptionError } from '../../errors'
+import { type NamedRow } from '../../diagnostics'
+import { DecryptionLimitError, KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
 import { type Opened } from './opened-results'
@@ -11,6 +12,8 @@ export interface Opening {
   readonly recipe: RowRecipe
   readonly stored: Stored
   readonly bytes: Buffer
+  /** Names its row, for whoever watches. */
+  readonly row?: NamedRow | undefined
   opened: Opened | undefined
 }
 
@@ -26,9 +29,9 @@ export function openTogether(values: readonly Opening[]): Promise<unknown> | und
 
 /** Opens a value if that needs no call to KMS, or finds out that it never will; or else returns false. */
 function openNow(value: Opening): boolean {
-  const { column, recipe, stored, bytes } = value
+  const { column, recipe, stored, bytes, row } = value
   try {
-    value.opened = column.opener.openNow(stored, recipe.scopes, bytes)
+    value.opened = column.opener.openNow(stored, recipe.scopes, bytes, row)
   } catch (error) {
     value.opened = failureOf(error)
   }
@@ -37,13 +40,18 @@ function openNow(value: Opening): boolean {
 
 async function askFor(cipher: Cipher, waiting: readonly Opening[]): Promise<void> {
   const outcomes = await cipher.openAll(
-    waiting.map(({ bytes, recipe: { scopes } }) => ({ stored: bytes, scopes })),
+    waiting.map(({ bytes, recipe: { scopes }, row }) => ({ stored: bytes, scopes, row })),
     { untilFailure: waiting.every(({ column }) => column.onUndecryptable === 'throw') },
   )
-  for (const [index, value] of waiting.entries()) value.opened = outcomes[index]
+  for (const [index, value] of waiting.entries()) {
+    const outcome = outcomes[index]
+    value.opened = outcome instanceof KmsEncryptionError ? failureOf(outcome) : outcome
+  }
 }
 
+/** That a request has reached its limit says nothing about the value, which others may be about to read. */
 function failureOf(error: unknown): KmsEncryptionError {
+  if (error instanceof DecryptionLimitError) throw error
   if (error instanceof KmsEncryptionError) return error
   throw error
 }

@@ -1,4 +1,6 @@
+import { isDenied } from '../../access'
 import { type DataKey } from '../../cipher/data-keys/data-key'
+import { channels, type NamedRow } from '../../diagnostics'
 import { KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
@@ -83,10 +85,12 @@ export class ResultOpener {
 
   /** Those of a result whose values hydration could not open. */
   #columns(sql: string, rows: readonly Row[]): readonly EncryptedResult[] | undefined {
-    const readings = rows.length > 0 ? this.#statements.readings(sql) : undefined
+    const readings = rows.length > 0 && !isDenied() ? this.#statements.readings(sql) : undefined
     if (!readings) return undefined
     const columns = encryptedResults(readings)
-    return columns.some((column) => cannotBeLeft(column, rows)) ? columns : undefined
+    // Who watches wants to know the row, which hydration does not.
+    const mustOpen = channels.value.hasSubscribers || columns.some((column) => cannotBeLeft(column, rows))
+    return mustOpen && columns.length > 0 ? columns : undefined
   }
 
   /**
@@ -135,6 +139,7 @@ function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
 function carry(result: EncryptedResult, rows: readonly Row[], fetched?: FetchedValue): Carried[] {
   const { column, name, rowName } = result
   const { opener } = column
+  const isWatched = channels.value.hasSubscribers
   const carried: Carried[] = []
   for (const row of rows) {
     const stored = column.storedIfDelivered(row[name])
@@ -144,7 +149,14 @@ function carry(result: EncryptedResult, rows: readonly Row[], fetched?: FetchedV
       const recipe = column.recipeOfStored(
         (other) => valueOf(row, rowName(other)) ?? fetched?.(result, row, other),
       )
-      const opening = { column, recipe, stored, bytes: opener.bytesOf(stored), opened: undefined }
+      const opening = {
+        column,
+        recipe,
+        stored,
+        bytes: opener.bytesOf(stored),
+        row: isWatched ? namedRow(result, row) : undefined,
+        opened: undefined,
+      }
       carried.push({ row, name, column, key, recipe, opening })
     } catch (error) {
       if (!(error instanceof KmsEncryptionError)) throw error
@@ -152,6 +164,18 @@ function carry(result: EncryptedResult, rows: readonly Row[], fetched?: FetchedV
     }
   }
   return carried
+}
+
+/** The primary key of a row, as far as the result has it. */
+function namedRow({ column, rowName }: EncryptedResult, row: Row): NamedRow {
+  return () => {
+    const key = column.metadata.entityMetadata.primaryColumns.map(
+      ({ propertyPath, databaseName }) => [propertyPath, valueOf(row, rowName(databaseName))] as const,
+    )
+    return key.length > 0 && key.every(([, value]) => value !== undefined)
+      ? Object.fromEntries(key)
+      : undefined
+  }
 }
 
 function valueOf(row: Row, name: string | undefined): unknown {

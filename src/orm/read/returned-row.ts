@@ -1,8 +1,8 @@
 import { type EntityMetadata, type ObjectLiteral } from 'typeorm'
-import { isLasting } from '../../errors/kinds'
 import { boundColumn } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
 import { SealedValue } from '../sealed-value'
+import { isMarked } from './marked'
 
 /**
  * What TypeORM merges into the application's entity of a row that a statement returned (RETURNING). TypeORM asks no
@@ -36,6 +36,6 @@ function opened(column: BoundColumn, stored: unknown): unknown {
   const sealed = SealedValue.of(value)
   if (!sealed) return value
   const { failure } = sealed
-  if (failure && isLasting(failure) && column.onUndecryptable === 'marker') return value
+  if (failure && isMarked(column, failure)) return value
   return sealed.refuse()
 }

@@ -1,3 +1,4 @@
+import { denial, isDenied } from '../../access'
 import { asPlaintext, type PlaintextBytes } from '../../cipher/bytes'
 import { type Cipher } from '../../cipher/cipher'
 import { fromBase64Bytes, parse } from '../../cipher/ciphertext'
@@ -5,6 +6,7 @@ import { type DataKey } from '../../cipher/data-keys/data-key'
 import { type Scope } from '../../cipher/scope'
 import { type Stored } from '../../column/driver-value'
 import { type Scheme } from '../../column/scheme'
+import { type NamedRow } from '../../diagnostics'
 import { PlaintextFoundError } from '../../errors'
 import { isOfOtherScope } from '../../errors/kinds'
 import { type Scopes } from '../recipe'
@@ -50,11 +52,18 @@ export class ValueOpener {
   }
 
   /** The plaintext, if no call to KMS is needed for it. */
-  openNow(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): PlaintextBytes | undefined {
+  openNow(
+    stored: Stored,
+    scopes: Scopes,
+    bytes = this.bytesOf(stored),
+    row?: NamedRow,
+  ): PlaintextBytes | undefined {
+    // Plaintext that the column accepts as it is would show as well.
+    if (isDenied()) throw denial()
     const dataKey = this.dataKeyAtHand(scopes)
     if (dataKey?.isCarriedBy(bytes)) {
       try {
-        return this.#cipher.openWith(dataKey, bytes, scopes[0])
+        return this.#cipher.openWith(dataKey, bytes, scopes[0], row)
       } catch {
         // Below it fails again, unless another scope opens it.
       }
@@ -66,10 +75,10 @@ export class ValueOpener {
         "the column holds a CiphertextBlob of KMS that another program stored; those are read in mode 'direct' only. Set mode: 'direct', or previous: [{ mode: 'direct' }].",
       )
     }
-    if (scopes.length === 1) return this.#cipher.decryptNow(parsed, scopes[0])
+    if (scopes.length === 1) return this.#cipher.decryptNow(parsed, scopes[0], row)
     for (const scope of scopes) {
       try {
-        const plaintext = this.#cipher.decryptNow(parsed, scope)
+        const plaintext = this.#cipher.decryptNow(parsed, scope, row)
         if (plaintext) return plaintext
       } catch (error) {
         if (!isOfOtherScope(error)) throw error
@@ -79,16 +88,27 @@ export class ValueOpener {
   }
 
   /** The plaintext. Throws the failure under the current scope if no scope opens it. */
-  async open(stored: Stored, scopes: Scopes, bytes = this.bytesOf(stored)): Promise<PlaintextBytes> {
-    return this.openNow(stored, scopes, bytes) ?? (await this.openWithScope(bytes, scopes)).plaintext
+  async open(
+    stored: Stored,
+    scopes: Scopes,
+    bytes = this.bytesOf(stored),
+    row?: NamedRow,
+  ): Promise<PlaintextBytes> {
+    return (
+      this.openNow(stored, scopes, bytes, row) ?? (await this.openWithScope(bytes, scopes, row)).plaintext
+    )
   }
 
   /** The plaintext of a ciphertext, and the scope that opened it. */
-  async openWithScope(bytes: Buffer, scopes: Scopes): Promise<{ plaintext: PlaintextBytes; scope: Scope }> {
+  async openWithScope(
+    bytes: Buffer,
+    scopes: Scopes,
+    row?: NamedRow,
+  ): Promise<{ plaintext: PlaintextBytes; scope: Scope }> {
     let first: unknown
     for (const scope of scopes) {
       try {
-        return { plaintext: await this.#cipher.decrypt(bytes, scope), scope }
+        return { plaintext: await this.#cipher.decrypt(bytes, scope, row), scope }
       } catch (error) {
         if (!isOfOtherScope(error)) throw error
         first ??= error

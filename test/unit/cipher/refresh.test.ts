@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { publishedContext, withContext } from '../../../src/access'
 import { Cipher, type Recipe } from '../../../src/cipher/cipher'
 import { type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
+import { Refresh } from '../../../src/cipher/data-keys/refresh'
 import { Scope } from '../../../src/cipher/scope'
 import { KmsUnavailableError } from '../../../src/errors'
 import { MemoryKms } from './memory-kms'
@@ -55,6 +57,19 @@ describe('Data keys in use', () => {
     expect(kms.count('decrypt')).toBeGreaterThanOrEqual(4)
     expect(kms.count('decrypt')).toBeLessThanOrEqual(12)
     expect(cipher.dataKeys.refreshed).toBeGreaterThanOrEqual(6)
+  })
+
+  test('are fetched anew on behalf of nobody', async () => {
+    const seen = await new Promise((resolve) => {
+      const refresh = new Refresh<{ isDestroyed: boolean }>(20, () => {
+        resolve(publishedContext())
+        return Promise.resolve()
+      })
+      withContext({ user: 'ada' }, () => {
+        refresh.schedule({ isDestroyed: false })
+      })
+    })
+    expect(seen).toBeUndefined()
   })
 
   test('are replaced before they have sealed maxValues', async () => {
