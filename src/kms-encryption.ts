@@ -271,8 +271,9 @@ export class KmsEncryption {
       const { databaseName } = column.metadata
       stored[databaseName] = plaintext === undefined ? null : await column.store(plaintext, recipe)
       for (const index of column.indexes) {
-        await index.prepare()
-        stored[index.metadata.databaseName] = plaintext === undefined ? null : index.valueOf(plaintext)
+        const keyed = index.under(recipe.scope.context)
+        await keyed.prepare()
+        stored[index.metadata.databaseName] = plaintext === undefined ? null : keyed.valueOf(plaintext)
       }
     }
     return stored
@@ -280,7 +281,7 @@ export class KmsEncryption {
 
   /**
    * What a blind index has for a value, for hand-written SQL: for the index of the column itself its value; for a named
-   * one what its `from` gives.
+   * one what its `from` gives. `where`: see `encrypt()`; the row is needed with `keyPer`.
    *
    * @example
    * ```ts
@@ -293,15 +294,17 @@ export class KmsEncryption {
     property: string,
     value: unknown,
     name = DEFAULT_INDEX,
-    dataSource?: DataSource,
+    ...where: RowAndDataSource
   ): Promise<Buffer | string> {
+    const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
     const index = column.indexes.find(({ declared }) => declared.name === name)
     if (!index) {
       throw column.error(InvalidOptionError, `the column has no blind index ${JSON.stringify(name)}`)
     }
-    await index.prepare()
-    return index.indexOf(value)
+    const keyed = index.of(row ? givenRow(row, column) : () => undefined)
+    await keyed.prepare()
+    return keyed.indexOf(value)
   }
 
   /**

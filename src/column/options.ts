@@ -1,7 +1,7 @@
 import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
 import { type RowProperties } from './row-properties'
-import { type SearchOption } from './search'
+import { type SearchOption, type Unique } from './search'
 import { type ValueTypeName } from './types'
 
 export { type RowProperties }
@@ -112,8 +112,8 @@ export interface KmsEncryptedOptions<
    * equality are answered by it. Says which rows have equal values to whoever reads the database.
    */
   search?: SearchOption
-  /** With `search`: no two rows have the same value. */
-  unique?: boolean
+  /** With `search`: no two rows have the same value; with `keyPer`, `'perKey'`: no two of the same tenant. */
+  unique?: Unique
   /** Name of the column in the database. */
   name?: string
   /** Whether the column can be NULL; `null` is stored as NULL. Default `false`. */

@@ -1,7 +1,7 @@
 import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
 import { type KmsEncryptedOptions, type PreviousSettings, type Writes } from './options'
-import { checkRowProperties } from './row-properties'
+import { checkRowProperties, rowPropertiesOf } from './row-properties'
 import { type DeclaredIndex, declaredIndexes } from './search'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
 
@@ -71,7 +71,8 @@ export class Scheme {
   ) {
     checkOptions(options, place)
     this.type = chooseType(options, place, designType)
-    this.indexes = declaredIndexes(options.search, options.unique, (reason) => {
+    const isKeyed = rowPropertiesOf(options.keyPer).length > 0
+    this.indexes = declaredIndexes(options.search, options.unique, isKeyed, (reason) => {
       throw new InvalidOptionError(reason, place)
     })
   }

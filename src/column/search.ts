@@ -12,11 +12,14 @@ export interface SearchIndexOptions {
   normalize?: (value: never) => unknown
   /** What is indexed instead of the value: its last digits, its domain, a year. Text, a number, or bytes. */
   from?: (value: never) => string | number | bigint | boolean | Uint8Array
-  /** No two rows have the same. */
-  unique?: boolean
+  /** No two rows have the same; with `keyPer`, `'perKey'`: no two rows of the same tenant. */
+  unique?: Unique
   /** Writes the index and answers no search: while `typeorm-kms encrypt` fills it. */
   filling?: boolean
 }
+
+/** Whether two rows may have the same value. */
+export type Unique = boolean | 'perKey'
 
 export type SearchOption = true | SearchIndexOptions | readonly (true | SearchIndexOptions)[]
 
@@ -40,7 +43,8 @@ type Refuse = (reason: string) => never
 /** The blind indexes that `search` and `unique` ask for. */
 export function declaredIndexes(
   search: SearchOption | undefined,
-  unique: boolean | undefined,
+  unique: unknown,
+  isKeyed: boolean,
   refuse: Refuse,
 ): readonly DeclaredIndex[] {
   if (search === undefined) {
@@ -52,18 +56,32 @@ export function declaredIndexes(
   }
   const all: unknown[] = Array.isArray(search) ? search : [search]
   if (all.length === 0) refuse('search must be true, options, or a list with at least one of them')
-  const indexes = all.map((each) => declaredIndex(each, refuse))
+  const indexes = all.map((each) => declaredIndex(each, isKeyed, refuse))
   const names = new Set(indexes.map(({ name }) => name))
   if (names.size < indexes.length) refuse('two indexes of search have the same name')
   if (unique === undefined) return indexes
-  if (typeof unique !== 'boolean') refuse('unique must be true or false')
+  const isUnique = checkedUnique('unique', unique, isKeyed, refuse)
   if (!names.has(DEFAULT_INDEX))
     refuse('unique is about the index without a name, which search does not have')
-  return indexes.map((each) => (each.name === DEFAULT_INDEX && unique ? { ...each, isUnique: true } : each))
+  return indexes.map((each) => (each.name === DEFAULT_INDEX && isUnique ? { ...each, isUnique } : each))
 }
 
-function declaredIndex(given: unknown, refuse: Refuse): DeclaredIndex {
-  if (given === true) return declaredIndex({}, refuse)
+/** Where each tenant has an index key of its own, nobody can tell that two of them have the same value. */
+function checkedUnique(option: string, unique: unknown, isKeyed: boolean, refuse: Refuse): boolean {
+  if (unique === false) return false
+  if (isKeyed && unique === true) {
+    return refuse(
+      `${option}: true cannot be held with keyPer: equal values of two keys have different indexes. Declare ${option}: 'perKey': no two rows under the same key have the same value.`,
+    )
+  }
+  if (!isKeyed && unique === 'perKey')
+    return refuse(`${option}: 'perKey' needs keyPer. Declare ${option}: true.`)
+  if (unique === true || unique === 'perKey') return true
+  return refuse(`${option} must be true or false, or 'perKey' with keyPer`)
+}
+
+function declaredIndex(given: unknown, isKeyed: boolean, refuse: Refuse): DeclaredIndex {
+  if (given === true) return declaredIndex({}, isKeyed, refuse)
   if (typeof given !== 'object' || given === null) {
     return refuse('search must be true, options, or a list of them')
   }
@@ -89,13 +107,12 @@ function declaredIndex(given: unknown, refuse: Refuse): DeclaredIndex {
   if (from && name === DEFAULT_INDEX) {
     refuse('search.from needs search.name: the index without a name is searched by the value itself')
   }
-  if (typeof unique !== 'boolean') refuse('search.unique must be true or false')
   if (typeof filling !== 'boolean') refuse('search.filling must be true or false')
   return {
     name,
     normalize: normalize as DeclaredIndex['normalize'],
     from: from as DeclaredIndex['from'],
-    isUnique: unique,
+    isUnique: checkedUnique('search.unique', unique, isKeyed, refuse),
     isFilling: filling,
   }
 }

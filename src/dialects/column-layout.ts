@@ -28,6 +28,8 @@ export interface RowsLayout extends ColumnLayout {
   readonly keys: readonly KeyColumn[]
   /** Columns of the row that the values depend on, by name and escaped. */
   readonly bound: readonly { readonly name: string; readonly sql: string }[]
+  /** Columns of blind indexes that are read and written with the value, escaped. */
+  readonly beside: readonly string[]
 }
 
 export function kindOf(type: string): ColumnKind {

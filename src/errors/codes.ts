@@ -45,6 +45,7 @@ export type KmsEncryptionErrorCode =
   | 'FORGOTTEN'
   | 'NOT_REPRESENTABLE'
   | 'INDEX_WRONG'
+  | 'VALUE_NOT_UNIQUE'
   // key
   | 'KMS_KEY_NOT_FOUND'
   | 'KMS_KEY_DISABLED'

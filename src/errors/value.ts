@@ -73,7 +73,12 @@ export class ForgottenError extends ValueError {
   readonly code = 'FORGOTTEN'
 }
 
-/** A row was found by its blind index, and has another value than the one that was searched. */
+/** Another row has the same value, and the column's blind index is unique. */
+export class NotUniqueError extends ValueError {
+  readonly code = 'VALUE_NOT_UNIQUE'
+}
+
+/** The blind index of a row is not that of its value. */
 export class IndexWrongError extends ValueError {
   readonly code = 'INDEX_WRONG'
 }

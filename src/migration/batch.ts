@@ -8,7 +8,7 @@ import { isLasting } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Conversion } from './conversion'
 import { type Failures } from './failures'
-import { explained } from './refusals'
+import { explained, isDuplicate } from './refusals'
 
 /** Values converted at once within a batch: in direct mode each is a call to KMS. */
 const CONVERSIONS_AT_ONCE = 32
@@ -95,8 +95,8 @@ export class BatchWorker {
     const convertNext = async (): Promise<void> => {
       for (let row = rows[next++]; row; row = rows[next++]) {
         try {
-          const value = await this.#conversion.convert(row)
-          if (value !== undefined) changes.push({ row, value })
+          const converted = await this.#conversion.convert(row)
+          if (converted !== undefined) changes.push({ row, ...converted })
         } catch (error) {
           if (error instanceof ForgottenError && this.#conversion.leavesForgotten) {
             forgotten++
@@ -120,8 +120,8 @@ export class BatchWorker {
         return { written: await lane.write(changes), skipped: new Set() }
       } catch (error) {
         const failure = this.#options.dialect.failureOf(error)
-        if (failure === 'value-refused' && this.#canWriteOthers)
-          return this.#writeOthers(lane, changes, error)
+        const isOfValue = failure === 'value-refused' || isDuplicate(error, this.#column)
+        if (isOfValue && this.#canWriteOthers) return this.#writeOthers(lane, changes, error)
         // A deadlock ends the whole transaction; only one of our own can be repeated.
         if (failure !== 'deadlock' || attempt === MAX_ATTEMPTS || !this.#options.ownsTransactions) throw error
         await sleep(Math.random() * 20 * attempt)

@@ -2,7 +2,7 @@ import { type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Conversion } from './conversion'
 import { Decrypt } from './decrypt'
-import { Encrypt } from './encrypt'
+import { Encrypt, type EncryptSettings } from './encrypt'
 import { type MigrationOptions, type MigrationResult } from './options'
 import { Pass } from './pass'
 import { type RotateSettings } from './rotate'
@@ -10,6 +10,9 @@ import { rotateColumn } from './rotate-column'
 import { encryptedColumn, type Executor } from './target'
 import { type Unreadable } from './failures'
 import { Verify } from './verify'
+
+/** Options of `encryptColumns`. */
+export interface EncryptOptions extends MigrationOptions, EncryptSettings {}
 
 /** Options of `rotateColumns`. */
 export interface RotateOptions extends MigrationOptions, RotateSettings {}
@@ -25,8 +28,8 @@ export interface VerifyResult extends MigrationResult {
 }
 
 /**
- * Encrypts the plaintext that is in the columns. Rows that are ciphertext already stay as they are, so it can be
- * ended at any moment and run again. The columns must already have their new type.
+ * Encrypts the plaintext that is in the columns, and fills their blind indexes (`search`). Values that are ciphertext
+ * already stay as they are, so it can be ended at any moment and run again. The columns must already have their new type.
  *
  * With the `QueryRunner` of a TypeORM migration it works inside the migration's transaction; with a DataSource,
  * each batch is a transaction of its own and the application may go on meanwhile: a row that it writes is left to
@@ -35,7 +38,7 @@ export interface VerifyResult extends MigrationResult {
  * @param entity Class or name of the entity. Migrations outlive classes: prefer the name.
  * @returns one result per property, in order.
  * @throws NotEncryptedColumnError, NoPrimaryKeyError, ColumnTypeError before the first row; InvalidValueError for a
- * value that is not of the declared type, with its primary key; TableLockedError; InterruptedError; what KMS
+ * value that is not of the declared type, with its primary key; NotUniqueError; TableLockedError; InterruptedError; what KMS
  * refuses. What is done stays done, unless the transaction around it is rolled back.
  *
  * @example
@@ -53,9 +56,9 @@ export function encryptColumns(
   executor: Executor,
   entity: EntityTarget<ObjectLiteral>,
   properties: readonly string[],
-  options: MigrationOptions = {},
+  options: EncryptOptions = {},
 ): Promise<MigrationResult[]> {
-  return eachColumn(executor, entity, properties, options, (column) => new Encrypt(column))
+  return eachColumn(executor, entity, properties, options, (column) => new Encrypt(column, options))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Stored } from '../orm/read/value-opener'
+import { type BlindIndex } from '../orm/search/blind-index'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { type Shard } from '../dialects/rows/key-order'
 
 /** What is to be done with the values of one column: a class per command. */
@@ -11,12 +12,14 @@ export interface Conversion {
   readonly certifies?: boolean
   /** True if a value whose data key was destroyed is left as it is. */
   readonly leavesForgotten?: boolean
+  /** Blind indexes that it reads or writes beside the value. */
+  readonly indexes?: readonly BlindIndex[]
   /** Called before the first row: throws where it is known from the start that it cannot end well. */
   begin(layout: ColumnLayout, rows: ColumnRows): Promise<void>
   /** Values such as will be stored, to be tried out on a row before the first one is written. */
   samples?(): Promise<readonly Stored[]>
   /** What to store instead, or `undefined` where the row is as it should be. */
-  convert(row: ColumnRow): Promise<Stored | undefined>
+  convert(row: ColumnRow): Promise<Converted | undefined>
   /** Called after the last row: asks the database whether it agrees. */
   end?(rows: ColumnRows, shard: Shard | undefined): Promise<void>
 }

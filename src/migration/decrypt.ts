@@ -2,10 +2,9 @@ import { isUtf8 } from 'node:buffer'
 import { parse } from '../cipher/ciphertext'
 import { NotRepresentableError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
-import { type Stored } from '../orm/read/value-opener'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow } from '../dialects/rows/column-rows'
+import { type ColumnRow, type Converted } from '../dialects/rows/column-rows'
 import { recipeOfRow } from './row-recipe'
 import { KnownKeys, readStored } from './stored-value'
 
@@ -24,7 +23,7 @@ export class Decrypt implements Conversion {
     return Promise.resolve()
   }
 
-  async convert(row: ColumnRow): Promise<Stored | undefined> {
+  async convert(row: ColumnRow): Promise<Converted | undefined> {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe)
     if (value.kind === 'plaintext') return undefined
@@ -34,7 +33,7 @@ export class Decrypt implements Conversion {
         'the decrypted value is itself a ciphertext of KMS, and could not be told from an encrypted row. Take it out of the table first.',
       )
     }
-    return this.#layout.kind === 'text' ? this.#asText(plaintext) : this.#asBytes(plaintext)
+    return { value: this.#layout.kind === 'text' ? this.#asText(plaintext) : this.#asBytes(plaintext) }
   }
 
   get #layout() {

@@ -7,14 +7,22 @@ import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { checkDeclaredType } from './declared-type'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
+import { ForgottenError } from '../errors'
+import { type BlindIndex } from '../orm/search/blind-index'
+import { indexesOfNothing, rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked } from './stored-value'
 
 /** Longest value that is made only to be tried out. */
 const MAX_SAMPLE_BYTES = 2 ** 20
 
-/** Plaintext becomes ciphertext; ciphertext stays as it is. */
+export interface EncryptSettings {
+  /** Compares the blind indexes of all rows with their values, and mends them. Default `false`: fills those left out. */
+  rebuildIndexes?: boolean
+}
+
+/** Plaintext becomes ciphertext; ciphertext stays as it is. Blind indexes are filled where a row has none. */
 export class Encrypt implements Conversion {
   readonly done = 'encrypted'
   readonly #column: BoundColumn
@@ -24,8 +32,11 @@ export class Encrypt implements Conversion {
   /** Of what is tried out; `undefined` if the table has no row to take it from. */
   #recipe: RowRecipe | undefined
 
-  constructor(column: BoundColumn) {
+  readonly #rebuildsIndexes: boolean
+
+  constructor(column: BoundColumn, { rebuildIndexes = false }: EncryptSettings = {}) {
     this.#column = column
+    this.#rebuildsIndexes = rebuildIndexes
   }
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
@@ -51,12 +62,32 @@ export class Encrypt implements Conversion {
     return samples.map((sample) => asStored(this.#column, sample))
   }
 
-  async convert(row: ColumnRow): Promise<Stored | undefined> {
+  get indexes(): readonly BlindIndex[] {
+    return this.#column.indexes
+  }
+
+  async convert(row: ColumnRow): Promise<Converted | undefined> {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe, this.#known)
-    if (value.kind === 'ciphertext') return undefined
+    if (value.kind === 'ciphertext') return this.#indexed(row, value.bytes, recipe)
     checkDeclaredType(this.#column, value.bytes)
-    return asStored(this.#column, await sealChecked(this.#column, value.bytes, recipe))
+    const beside = await rowIndexes(this.#column, recipe, value.bytes)
+    return { value: asStored(this.#column, await sealChecked(this.#column, value.bytes, recipe)), beside }
+  }
+
+  /** A value that is encrypted already may have no index yet, and stays as it is. */
+  async #indexed(row: ColumnRow, ciphertext: Buffer, recipe: RowRecipe): Promise<Converted | undefined> {
+    const { stored: value, beside = [] } = row
+    const isFilled = beside.every((index) => index !== null)
+    if (isFilled && !this.#rebuildsIndexes) return undefined
+    try {
+      const { plaintext } = await this.#column.opener.openWithScope(ciphertext, recipe.scopes)
+      const made = await rowIndexes(this.#column, recipe, plaintext)
+      return wrongIndex(this.#column, row, made) ? { value, beside: made } : undefined
+    } catch (error) {
+      if (!(error instanceof ForgottenError)) throw error
+      return isFilled ? undefined : { value, beside: indexesOfNothing(this.#column) }
+    }
   }
 
   async #sample(length: number, recipe: RowRecipe): Promise<Buffer> {

@@ -9,6 +9,7 @@ import { BatchSize } from './batch-size'
 import { rowsHidden } from './column-contents'
 import { type Conversion } from './conversion'
 import { Failures } from './failures'
+import { requireIndexColumns } from './indexes/index-columns'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { checkCounts, pagesOf } from './pages'
 import { explained } from './refusals'
@@ -76,7 +77,9 @@ export class Pass {
     const layout = await readLayout(reader, this.#column)
     const { dialect } = layout
     const triggers = (): Promise<string[]> => dialect.triggers(reader, layout)
-    const keyed = await withKeys(reader, layout)
+    const { indexes = [] } = this.#conversion
+    await requireIndexColumns(reader, this.#column, indexes)
+    const keyed = await withKeys(reader, layout, indexes)
     for (const runner of runners) this.#restore.push(await dialect.fixFormats(runner, keyed.keys))
     await this.#look(reader, layout, await triggers())
     const rows = await dialect.openRows(reader, keyed)

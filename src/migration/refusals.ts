@@ -1,6 +1,13 @@
-import { ColumnTypeError, NotRepresentableError, TableLockedError } from '../errors'
+import {
+  ColumnTypeError,
+  type KmsEncryptionError,
+  NotRepresentableError,
+  NotUniqueError,
+  TableLockedError,
+} from '../errors'
 import { type Dialect } from '../dialects'
 import { type BoundColumn } from '../orm/bound-column'
+import { violatedIndex } from '../orm/search/unique-violation'
 
 /** What a statement failed with, named where it is a lock, a value or the table that is in the way. */
 export function explained(error: unknown, dialect: Dialect, column: BoundColumn): unknown {
@@ -18,10 +25,25 @@ export function explained(error: unknown, dialect: Dialect, column: BoundColumn)
         error,
       )
     case 'constraint':
+      if (isDuplicate(error, column)) return notUnique(column, error)
       return column.error(ColumnTypeError, refusedByTable(error, dialect, column), error)
     default:
       return error
   }
+}
+
+/** True if a blind index of the column is unique, and has the value already. */
+export function isDuplicate(error: unknown, { indexes }: BoundColumn): boolean {
+  const { message } = (error ?? {}) as { message?: unknown }
+  return typeof message === 'string' && violatedIndex(indexes, message) !== undefined
+}
+
+function notUnique(column: BoundColumn, error: unknown): KmsEncryptionError {
+  return column.error(
+    NotUniqueError,
+    'another row has the same value, as its blind index compares them, and the column is declared unique. Change one of the two rows, or leave unique out.',
+    error,
+  )
 }
 
 /** A constraint names itself, and a driver may show the row with it: only the name is passed on. */

@@ -6,11 +6,10 @@ import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../e
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { isSame } from '../dialects/rows/is-same'
-import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
+import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked, type StoredValue } from './stored-value'
 
@@ -71,7 +70,7 @@ export class Rotate implements Conversion {
     if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
   }
 
-  async convert(row: ColumnRow): Promise<Stored | undefined> {
+  async convert(row: ColumnRow): Promise<Converted | undefined> {
     const { stored } = row
     const recipe = this.#movedTo(recipeOfRow(this.#column, row))
     const value = await readStored(this.#column, stored, recipe, this.#known)
@@ -79,7 +78,7 @@ export class Rotate implements Conversion {
       throw new PlaintextFoundError('the row holds plaintext. Encrypt the column first (encryptColumns).')
     }
     const rotated = asStored(this.#column, await this.#rotated(value, recipe))
-    return isSame(rotated, stored) ? undefined : rotated
+    return isSame(rotated, stored) ? undefined : { value: rotated }
   }
 
   #movedTo(recipe: RowRecipe): RowRecipe {

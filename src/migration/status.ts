@@ -2,6 +2,7 @@ import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm
 import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnContents, columnContents } from './column-contents'
+import { type IndexCount, indexCounts } from './indexes/index-counts'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
 import { type NamedDataKey, namedDataKeys } from './data-keys/named-data-keys'
 import { dataKeyIdOf, modeOf, type ValueStart } from './value-starts'
@@ -44,6 +45,8 @@ export interface ColumnStatus extends Counts {
    * plaintext of rows that were encrypted since, and ciphertexts under keys that were rotated since.
    */
   history: Counts | undefined
+  /** The blind indexes beside the column. */
+  indexes: readonly IndexCount[]
 }
 
 /** Rows by what they hold. */
@@ -124,6 +127,7 @@ export function statusOf(
     ...countsOf(current, column, known),
     hidesRows,
     history: history && countsOf(history, column, known),
+    indexes: await indexCounts(queryRunner, column, layout),
   }
 }
 

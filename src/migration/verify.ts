@@ -1,15 +1,17 @@
 import { asPlaintext } from '../cipher/bytes'
-import { PlaintextFoundError, RowsLeftOutError } from '../errors'
+import { IndexWrongError, PlaintextFoundError, RowsLeftOutError } from '../errors'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { asBuffer } from '../dialects/rows/is-same'
 import { type Shard } from '../dialects/rows/key-order'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Stored } from '../orm/read/value-opener'
+import { type BlindIndex, type IndexValue } from '../orm/search/blind-index'
 import { type Conversion } from './conversion'
+import { rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { recipeOfRow } from './row-recipe'
 import { readStored } from './stored-value'
 
-/** Opens every value and changes none. */
+/** Opens every value, compares its blind indexes, and changes none. */
 export class Verify implements Conversion {
   readonly done = 'verified'
   readonly certifies = true
@@ -36,8 +38,24 @@ export class Verify implements Conversion {
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
+      this.#checkIndexes(row, await rowIndexes(this.#column, recipe, plaintext))
     } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(asPlaintext(value.bytes))
     else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
+  }
+
+  get indexes(): readonly BlindIndex[] {
+    return this.#column.indexes
+  }
+
+  #checkIndexes(row: ColumnRow, expected: readonly IndexValue[]): void {
+    const wrong = wrongIndex(this.#column, row, expected)
+    if (!wrong || (wrong.isMissing && wrong.index.declared.isFilling)) return
+    const name = wrong.index.metadata.databaseName
+    throw new IndexWrongError(
+      wrong.isMissing
+        ? `the row has no blind index (${name}), and is found by no search. Fill it: typeorm-kms encrypt.`
+        : `the blind index of the row (${name}) is not that of its value: somebody wrote one of them, or the index key, normalize, table or column changed. Find out who; typeorm-kms encrypt --rebuild-indexes mends it.`,
+    )
   }
 
   async end(rows: ColumnRows, shard: Shard | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 import { type DataSource, type DataSourceOptions, type EntityMetadata, type ObjectLiteral } from 'typeorm'
 import { type Cipher, type Recipe } from '../cipher/cipher'
-import { type IndexRootSource } from '../cipher/blind-index/index-root'
+import { type IndexKeys } from '../cipher/blind-index/index-keys'
 import { type EncryptionContext } from '../cipher/context'
 import { type StoredKeys } from '../cipher/data-keys/stored-keys'
 import { Scope } from '../cipher/scope'
@@ -54,7 +54,7 @@ export interface ColumnDefaults {
   onUndecryptable: OnUndecryptable | undefined
   writes: WritesOption | undefined
   /** Of blind indexes; `undefined` where the options name no index key. */
-  indexRoot: IndexRootSource | undefined
+  indexRoot: IndexKeys | undefined
   dataKeys: KeyTableSettings
 }
 
@@ -235,7 +235,7 @@ export class DataSourceBinding {
     checkDeclarations(this.#dataSource)
     const rows = new RowColumns(this.#dataSource, (column) => boundColumn(column) !== undefined, this.#uuids)
     for (const metadata of entityMetadatas) {
-      bindIndexes(metadata, this.#dataSource, this.#defaults.indexRoot)
+      bindIndexes(metadata, this.#dataSource, this.#defaults.indexRoot, this.#defaults.dataKeys.seals)
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
       for (const { recipes, metadata: column } of boundColumns(metadata)) {

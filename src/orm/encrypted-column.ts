@@ -6,8 +6,12 @@ import { type Stored, type ValueOpener } from './read/value-opener'
 import { type Recipes, type RowRecipe } from './recipe'
 import { type PlaintextWrites } from './write/plaintext-writes'
 
-/** A blind index, as far as tokens need it. */
+/** A blind index, as far as tokens need it; none whose key depends on the row. */
 export interface Searcher {
+  readonly constant: KeyedSearcher | undefined
+}
+
+interface KeyedSearcher {
   /** True if values can be hashed at once. */
   readonly isReady: boolean
   /** The index of a serialised value. */

@@ -72,7 +72,8 @@ export function guardQueryRunner(
     }
     // Its table was made since the DataSource was initialised.
     const unchecked = structured && rows()?.areChecked === false && rows()?.isUncheckedIn(read(sql))
-    const preparation = search && prepareSearch(search, completeness(), (text) => query(text))
+    const preparation =
+      search && prepareSearch(search, sql, parameters, completeness(), (text) => query(text))
     const ready = unchecked
       ? rows()
           ?.check({ query })
@@ -113,7 +114,7 @@ export function guardQueryRunner(
       hasPending(parameters)
       return stream(sql, parameters, ...rest)
     }
-    await prepareSearch(plan, completeness(), (text) => query(text))
+    await prepareSearch(plan, sql, parameters, completeness(), (text) => query(text))
     const answered = answer(plan, sql, parameters ?? [])
     hasPending(answered.parameters)
     return stream(answered.sql, [...answered.parameters], ...rest)

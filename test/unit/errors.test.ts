@@ -37,6 +37,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   DECLARED_TYPE: 'run',
   FORGOTTEN: 'value',
   INDEX_WRONG: 'value',
+  VALUE_NOT_UNIQUE: 'value',
   INLINE_VALUES_LEFT: 'run',
   INTERRUPTED: 'run',
   INVALID_OPTION: 'usage',

@@ -1,24 +1,19 @@
 import { InvalidOptionError } from '../../errors'
 import { type KeyService } from '../../kms/key-service'
 import { ROOT_LENGTH } from '../suites/stored-key/seal'
+import { blindIndexKey, type IndexPlace } from '.'
+import { type IndexKeys } from './index-keys'
 
 /** What the root of blind indexes is encrypted under, where it stands in the options of the application. */
 export const INDEX_KEY_CONTEXT = { 'data-key': 'index' } as const
 
-/** Where the root of the blind indexes comes from. */
-export interface IndexRootSource {
-  /** Opened already, if it is. */
-  readonly now: Buffer | undefined
-  /** Asks KMS, once for all who wait; throws a `KmsEncryptionError`, and asks again the next time. */
-  open(): Promise<Buffer>
-}
-
 /** The root that stands in the options as `indexKey`, encrypted. It is opened on first use and kept. */
-export class IndexRoot implements IndexRootSource {
+export class IndexRoot implements IndexKeys {
   readonly #kms: KeyService
   readonly #encrypted: Buffer
   #root: Buffer | undefined
   #opening: Promise<Buffer> | undefined
+  #keys = new WeakMap<IndexPlace, Buffer>()
 
   /** @param indexKey base64, as `typeorm-kms keys create-index-key` prints it. */
   constructor(kms: KeyService, indexKey: string) {
@@ -26,15 +21,22 @@ export class IndexRoot implements IndexRootSource {
     this.#encrypted = bytesOf(indexKey)
   }
 
-  get now(): Buffer | undefined {
-    return this.#root
+  now(place: IndexPlace): Buffer | undefined {
+    return this.#root && this.#keyOf(this.#root, place)
   }
 
-  open(): Promise<Buffer> {
+  /** Asks KMS once for all who wait. */
+  async open(place: IndexPlace): Promise<Buffer> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
-    return this.#opening
+    return this.#keyOf(await this.#opening, place)
+  }
+
+  #keyOf(root: Buffer, place: IndexPlace): Buffer {
+    let key = this.#keys.get(place)
+    if (!key) this.#keys.set(place, (key = blindIndexKey(root, place)))
+    return key
   }
 
   async #open(): Promise<Buffer> {
@@ -52,6 +54,7 @@ export class IndexRoot implements IndexRootSource {
   close(): void {
     this.#root?.fill(0)
     this.#root = undefined
+    this.#keys = new WeakMap()
   }
 }
 

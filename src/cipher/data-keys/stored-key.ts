@@ -38,6 +38,7 @@ export class StoredKey {
   readonly #seals = new Map<string, StoredKeySeal>()
   #sealing: { readonly seal: StoredKeySeal; uses: number } | undefined
   #last: { readonly salt: Buffer; readonly seal: StoredKeySeal } | undefined
+  #indexKeys = new WeakMap<IndexPlace, Buffer>()
   #destroyed = false
   #openedByKms = now()
   #row: StoredDataKey
@@ -151,12 +152,15 @@ export class StoredKey {
     return last.seal.open(ciphertext, scope)
   }
 
-  /** The key of a blind index. */
+  /** The key of a blind index, derived once for each place. */
   indexKey(place: IndexPlace): Buffer {
-    this.openedAt = performance.now()
+    this.openedAt = this.sealedAt = performance.now()
+    let key = this.#indexKeys.get(place)
+    if (key) return key
     const root = this.#material.export()
     try {
-      return blindIndexKey(root, place)
+      this.#indexKeys.set(place, (key = blindIndexKey(root, place)))
+      return key
     } finally {
       root.fill(0)
     }
@@ -168,6 +172,7 @@ export class StoredKey {
     // Whoever was handed this key in the current turn of the event loop may still finish with it.
     setImmediate(() => {
       this.#root = undefined
+      this.#indexKeys = new WeakMap()
       this.#seals.clear()
       this.#sealing = this.#last = undefined
     })

@@ -5,10 +5,20 @@ import { refuseSkipped, runMigration } from '../migration-run'
 
 export const encrypt: Command = {
   name: 'encrypt',
-  summary: 'Encrypts the plaintext in encrypted columns, in place; can be stopped and run again.',
-  options: WRITE_OPTIONS,
+  summary:
+    'Encrypts the plaintext in encrypted columns, and fills blind indexes; can be stopped and run again.',
+  options: {
+    ...WRITE_OPTIONS,
+    'rebuild-indexes': {
+      type: 'boolean',
+      help: 'compare all blind indexes with their values, and mend them',
+    },
+  },
   async run(args, terminal) {
-    const results = await runMigration(args, terminal, encryptColumns, { done: 'encrypted' })
+    const rebuildIndexes = args.flag('rebuild-indexes')
+    const run = (...[dataSource, entity, properties, options]: Parameters<typeof encryptColumns>) =>
+      encryptColumns(dataSource, entity, properties, { ...options, rebuildIndexes })
+    const results = await runMigration(args, terminal, run, { done: 'encrypted' })
     terminal.printJson(results)
     refuseSkipped(results, terminal)
   },

@@ -113,6 +113,9 @@ function lines(found: ColumnStatus): string[][] {
     ...(found.forgotten > 0 ? [[amount(found.forgotten), 'forgotten: their data keys were destroyed']] : []),
     ...(found.missing > 0 ? [[amount(found.missing), 'lost: the key table has no such data keys']] : []),
     ...(found.unknown > 0 ? [[amount(found.unknown), 'unknown format']] : []),
+    ...found.indexes.flatMap(({ column, missing }) =>
+      missing ? [[amount(missing), `without blind index (${column})`]] : [],
+    ),
   ]
   if (groups.length === 0) groups.push(['0', ''])
   return groups.map((group, index) => [...(index === 0 ? first : ['', '', '', '']), ...group])
@@ -127,7 +130,17 @@ function nameOf({ version, mode, keyTag, keyArn, dataKeys }: KeyCount): string {
 function remarksOn({ column, found, notSeen, mismatch }: Examined): string[] {
   const remarks = [notSeen, mismatch].flatMap((text) => (text === undefined ? [] : `${column}: ${text}`))
   const history = found && historyRemark(found)
-  return history === undefined ? remarks : [...remarks, history]
+  return [...remarks, ...indexRemarks(column, found), ...(history === undefined ? [] : [history])]
+}
+
+function indexRemarks(name: string, found: ColumnStatus | undefined): string[] {
+  return (found?.indexes ?? []).flatMap(({ column, missing, isFilling }) => {
+    if (missing === undefined)
+      return `${name}: the database has no column ${column} for the blind index. Run the schema migrations.`
+    if (missing === 0 && isFilling)
+      return `${name}: the blind index ${column} is filled. When no process of before is left, leave out filling.`
+    return []
+  })
 }
 
 /** The one thing to do now: what is lost or read by others comes first. */
@@ -146,6 +159,8 @@ function nextStep(columns: readonly Examined[], file: string): string {
   }
   const plaintext = having((found) => found.plaintext)
   if (plaintext !== undefined) return `typeorm-kms encrypt ${plaintext}`
+  const unindexed = having(({ indexes }) => indexes.reduce((sum, { missing = 0 }) => sum + missing, 0))
+  if (unindexed !== undefined) return `typeorm-kms encrypt ${unindexed} fills the blind indexes.`
   const otherStorage = having((found) => found.otherStorage)
   if (otherStorage !== undefined) return `typeorm-kms rotate ${otherStorage}`
   const history = having((found) => found.history?.plaintext ?? 0)

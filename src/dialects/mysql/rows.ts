@@ -1,5 +1,5 @@
 import { type QueryRunner } from 'typeorm'
-import { bytesFromDriver } from '../../column/driver-value'
+import { bytesFromDriver, type Stored } from '../../column/driver-value'
 import { type RowsLayout } from '../column-layout'
 import { checkStored } from '../rows/check-stored'
 import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
@@ -96,7 +96,10 @@ export class MysqlRows extends SqlRows {
       `${selected} AS _k${index}`,
       ...(SHOWN_AS_TEXT.has(type) ? [`CAST(CONVERT(${sql} USING utf8mb4) AS BINARY) AS _s${index}`] : []),
     ])
-    return [...columns, ...(value ? [`${bytesSql(this.layout)} AS _v`, ...this.bound] : [])].join(', ')
+    return [
+      ...columns,
+      ...(value ? [`${bytesSql(this.layout)} AS _v`, ...this.bound, ...this.beside] : []),
+    ].join(', ')
   }
 
   protected rowOf(raw: RawRow, value: boolean): ColumnRow {
@@ -107,7 +110,7 @@ export class MysqlRows extends SqlRows {
       key,
       id: rowId(key),
       stored: kind === 'binary' ? bytes : bytes.toString('utf8'),
-      ...(value ? this.boundOf(raw) : {}),
+      ...(value ? { ...this.boundOf(raw), ...this.besideOf(raw) } : {}),
       primaryKey: () =>
         Object.fromEntries(
           keys.map((column, index) => [column.property, shown(column, raw[`_s${index}`] ?? key[index])]),
@@ -132,17 +135,25 @@ export class MysqlRows extends SqlRows {
   }
 
   async #update(changes: readonly Change[]): Promise<void> {
-    const { table, name, kind, keys } = this.layout
-    // A CASE does not mix character sets, and the new texts are sent in utf8mb4.
-    const unchanged = kind === 'text' ? `CONVERT(${name} USING utf8mb4)` : name
+    const { table, name, kind, keys, storage, beside } = this.layout
     const parameters = this.parameters()
-    const cases = changes.map(
-      ({ row, value }) =>
-        `WHEN ${sameKey(keys, row.key, parameters)} THEN ${parameters.add(new HiddenParameter(value))}`,
-    )
+    const assigned = (column: string, isText: boolean, valueOf: (change: Change) => Stored): string => {
+      const cases = changes.map(
+        (change) =>
+          `WHEN ${sameKey(keys, change.row.key, parameters)} THEN ${parameters.add(new HiddenParameter(valueOf(change)))}`,
+      )
+      // A CASE does not mix character sets, and the new texts are sent in utf8mb4.
+      const unchanged = isText ? `CONVERT(${column} USING utf8mb4)` : column
+      return `${column} = CASE ${cases.join(' ')} ELSE ${unchanged} END`
+    }
+    const indexes = changes.every((change) => change.beside) ? beside : []
+    const set = [
+      assigned(name, kind === 'text', ({ value }) => value),
+      ...indexes.map((column, at) => assigned(column, storage === 'text', (each) => each.beside?.[at] ?? '')),
+    ]
     const wanted = changes.map(({ row }) => row.key)
     await this.query(
-      `UPDATE ${table} SET ${name} = CASE ${cases.join(' ')} ELSE ${unchanged} END${this.#kept} WHERE ${anyKey(keys, wanted, parameters)}`,
+      `UPDATE ${table} SET ${set.join(', ')}${this.#kept} WHERE ${anyKey(keys, wanted, parameters)}`,
       parameters.values,
     )
   }

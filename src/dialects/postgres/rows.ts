@@ -1,5 +1,5 @@
 import { type QueryRunner } from 'typeorm'
-import { bytesFromDriver, storedFromDriver } from '../../column/driver-value'
+import { bytesFromDriver, type Stored, storedFromDriver } from '../../column/driver-value'
 import { DriverValueError } from '../../errors'
 import { type RowsLayout } from '../column-layout'
 import { checkStored } from '../rows/check-stored'
@@ -78,7 +78,9 @@ export class PostgresRows extends SqlRows {
     const stored = kind === 'binary' ? name : `${name}::text`
     return [
       ...columns,
-      ...(value ? [`${stored} AS _v`, 'ctid::text AS _c', 'xmin::text AS _x', ...this.bound] : []),
+      ...(value
+        ? [`${stored} AS _v`, 'ctid::text AS _c', 'xmin::text AS _x', ...this.bound, ...this.beside]
+        : []),
     ].join(', ')
   }
 
@@ -93,25 +95,37 @@ export class PostgresRows extends SqlRows {
     if (!value) return { ...row, stored: '' }
     const stored =
       kind === 'binary' ? bytesFromDriver(raw['_v'], place) : storedFromDriver(raw['_v'], 'text', place)
-    return { ...row, ...this.boundOf(raw), stored, version: [this.#text(raw['_c']), this.#text(raw['_x'])] }
+    return {
+      ...row,
+      ...this.boundOf(raw),
+      ...this.besideOf(raw),
+      stored,
+      version: [this.#text(raw['_c']), this.#text(raw['_x'])],
+    }
   }
 
   async #update(changes: readonly Change[]): Promise<ReadonlySet<string>> {
-    const { table, name, keys, kind } = this.layout
+    const { table, name, keys, kind, storage } = this.layout
+    const beside = changes.every((change) => change.beside) ? this.layout.beside : []
     const parameters = this.parameters()
     const list = (valueOf: (change: Change) => unknown, type: string): string =>
       `${parameters.add(changes.map(valueOf))}::${type}[]`
+    const hidden = (valueOf: (change: Change) => Stored, isBinary: boolean): string =>
+      `${parameters.add(new HiddenParameter(changes.map(valueOf)))}::${isBinary ? 'bytea' : 'text'}[]`
     const lists = [
       ...keys.map((_, index) => list(({ row }) => row.key[index], 'text')),
       list(({ row }) => row.version?.[0], 'tid'),
       list(({ row }) => row.version?.[1], 'text'),
-      `${parameters.add(new HiddenParameter(changes.map(({ value }) => value)))}::${kind === 'binary' ? 'bytea' : 'text'}[]`,
+      hidden(({ value }) => value, kind === 'binary'),
+      ...beside.map((_, at) => hidden((change) => change.beside?.[at] ?? '', storage === 'binary')),
     ]
     const names = keys.map((_, index) => `k${index}`)
+    const indexes = beside.map((_, at) => `i${at}`)
+    const set = [`${name} = _b.v`, ...beside.map((column, at) => `${column} = _b.i${at}`)]
     const match = keys.map(({ sql, type }, index) => `_t.${sql} = _b.k${index}::${type}`)
     const returned = keys.map(({ sql }, index) => `_t.${sql}::text AS _k${index}`)
     const [rows] = (await this.#queryRunner.query(
-      `UPDATE ${table} AS _t SET ${name} = _b.v FROM unnest(${lists.join(', ')}) AS _b(${names.join(', ')}, c, x, v) ` +
+      `UPDATE ${table} AS _t SET ${set.join(', ')} FROM unnest(${lists.join(', ')}) AS _b(${[...names, 'c', 'x', 'v', ...indexes].join(', ')}) ` +
         `WHERE ${match.join(' AND ')} AND _t.ctid = _b.c AND _t.xmin::text = _b.x RETURNING ${returned.join(', ')}`,
       parameters.values,
     )) as [RawRow[], number]

@@ -19,8 +19,12 @@ export async function checkStored(
 
 /** The first change that is not stored as it was sent. */
 export function findAltered(changes: readonly Change[], stored: readonly ColumnRow[]): Change | undefined {
-  const byId = new Map(stored.map((row) => [row.id, row.stored]))
-  return changes.find(({ row, value }) => !isSame(value, byId.get(row.id)))
+  const byId = new Map(stored.map((row) => [row.id, row]))
+  return changes.find(({ row, value, beside = [] }) => {
+    const now = byId.get(row.id)
+    const isIndexed = beside.every((index, at) => isSame(index, now?.beside?.[at] ?? undefined))
+    return !isSame(value, now?.stored) || !isIndexed
+  })
 }
 
 export function alteredError(

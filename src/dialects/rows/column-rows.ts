@@ -12,6 +12,8 @@ export interface ColumnRow {
   readonly stored: Stored
   /** What the row has in a column of `bound`, as the driver delivers it. */
   readonly valueOf?: (column: string) => unknown
+  /** What the row has in the columns of `beside`. */
+  readonly beside?: readonly (Stored | null)[]
   /** Where the database has one: changes whenever the row does. */
   readonly version?: readonly string[]
   /** The primary key for people, by the names of the properties. */
@@ -19,9 +21,15 @@ export interface ColumnRow {
 }
 
 /** A row and what is to be stored instead. */
-export interface Change {
+export interface Change extends Converted {
   row: ColumnRow
+}
+
+/** What is to be stored in a row. */
+export interface Converted {
   value: Stored
+  /** What goes into the columns of `beside`, one each; `undefined` leaves them as they are. */
+  beside?: readonly Stored[]
 }
 
 /**

@@ -1,3 +1,4 @@
+import { type Stored } from '../../column/driver-value'
 import { type RowsLayout } from '../column-layout'
 import { type Change, type ColumnRow, type ColumnRows } from './column-rows'
 import { afterKey, anyKey, type KeyPage, orderByKey, Parameters, type Shard } from './key-order'
@@ -5,6 +6,11 @@ import { beginsLikeCiphertext } from './value-sql'
 
 /** A row as the driver gives it. */
 export type RawRow = Record<string, unknown>
+
+function storedIndex(value: unknown): Stored | null {
+  if (value instanceof Uint8Array) return Buffer.from(value)
+  return typeof value === 'string' ? value : null
+}
 
 /** What the statements over the rows of a column have in common on every database. */
 export abstract class SqlRows implements ColumnRows {
@@ -31,6 +37,17 @@ export abstract class SqlRows implements ColumnRows {
     if (bound.length === 0) return {}
     const values = new Map(bound.map(({ name }, index) => [name, raw[`_b${index}`]]))
     return { valueOf: (name) => values.get(name) }
+  }
+
+  /** The columns of blind indexes, for SELECT. */
+  protected get beside(): string[] {
+    return this.layout.beside.map((sql, index) => `${sql} AS _i${index}`)
+  }
+
+  protected besideOf(raw: RawRow): Pick<ColumnRow, 'beside'> {
+    const { beside } = this.layout
+    if (beside.length === 0) return {}
+    return { beside: beside.map((_, index) => storedIndex(raw[`_i${index}`])) }
   }
 
   count(shard?: Shard): Promise<number> {

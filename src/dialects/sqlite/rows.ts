@@ -101,7 +101,9 @@ export class SqliteRows extends SqlRows {
         `${selected} AS _${prefix}${index}`,
         `typeof(${sql}) AS _${prefix}t${index}`,
       ])
-    const stored = value ? [`CAST(${name} AS BLOB) AS _v`, `typeof(${name}) AS _vt`, ...this.bound] : []
+    const stored = value
+      ? [`CAST(${name} AS BLOB) AS _v`, `typeof(${name}) AS _vt`, ...this.bound, ...this.beside]
+      : []
     return [...typed(this.#order, 'k'), ...typed(keys, 's'), ...stored].join(', ')
   }
 
@@ -115,21 +117,23 @@ export class SqliteRows extends SqlRows {
     return {
       key,
       id: rowId(key),
-      ...(value ? this.boundOf(raw) : {}),
+      ...(value ? { ...this.boundOf(raw), ...this.besideOf(raw) } : {}),
       stored: value ? storedOf(bytesFromDriver(raw['_v'], place), raw['_vt']) : '',
       primaryKey: () =>
         Object.fromEntries(keys.map(({ property }, index) => [property, shown(typed('s', index))])),
     }
   }
 
-  #update({ row, value }: Change): boolean {
+  #update({ row, value, beside }: Change): boolean {
     const { table, name } = this.layout
     const parameters = this.parameters()
-    const set = parameters.add(value)
+    const set = [`${name} = ${parameters.add(value)}`]
+    for (const [at, index] of beside?.entries() ?? [])
+      set.push(`${this.layout.beside[at] ?? ''} = ${parameters.add(index)}`)
     const where = sameKey(this.#order, row.key, parameters)
     const unchanged = parameters.add(asBuffer(row.stored))
     const { changes } = this.#prepared(
-      `UPDATE ${table} SET ${name} = ${set} WHERE ${where} AND CAST(${name} AS BLOB) = ${unchanged}`,
+      `UPDATE ${table} SET ${set.join(', ')} WHERE ${where} AND CAST(${name} AS BLOB) = ${unchanged}`,
     ).run(...parameters.values)
     return Number(changes) > 0
   }

@@ -4,6 +4,7 @@ import { dialectOf } from '../../dialects'
 import { type Dialect } from '../../dialects/dialect'
 import { ColumnTypeError, KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
+import { type BlindIndex } from '../../orm/search/blind-index'
 import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 
@@ -47,7 +48,11 @@ export async function readLayout(queryRunner: QueryRunner, column: BoundColumn):
 }
 
 /** Adds the primary key. Throws `NoPrimaryKeyError` if rows cannot be told apart or gone through in its order. */
-export async function withKeys(queryRunner: QueryRunner, layout: ColumnLayout): Promise<RowsLayout> {
+export async function withKeys(
+  queryRunner: QueryRunner,
+  layout: ColumnLayout,
+  indexes: readonly BlindIndex[] = [],
+): Promise<RowsLayout> {
   const { column, dialect, path, table } = layout
   const { driver } = dataSourceOf(queryRunner)
   const escape = (name: string): string => driver.escape(name)
@@ -58,7 +63,8 @@ export async function withKeys(queryRunner: QueryRunner, layout: ColumnLayout): 
   try {
     const keys = await dialect.readKeys(queryRunner, { path, sql: table, escape }, names)
     const bound = column.recipes.opensBy.map(({ name }) => ({ name, sql: escape(name) }))
-    return { ...layout, keys, bound }
+    const beside = indexes.map(({ metadata }) => escape(metadata.databaseName))
+    return { ...layout, keys, bound, beside }
   } catch (error) {
     throw error instanceof KmsEncryptionError ? column.placed(error) : error
   }

@@ -45,6 +45,13 @@ function dependents(table: CatalogueTable, { name }: CatalogueColumn): BoundColu
   )
 }
 
+/** The key of a blind index depends on the columns of `keyPer`: rows with one index have the same in those. */
+function withKeyed(names: readonly string[], table: CatalogueTable): readonly string[] {
+  const indexes = table.columns.flatMap(boundColumnsOf).flatMap((column) => column.indexes)
+  const found = indexes.filter(({ metadata }) => names.includes(metadata.databaseName))
+  return [...names, ...found.flatMap(({ keyedBy }) => keyedBy.map(({ column }) => column.name))]
+}
+
 /** An upsert that finds a row keeps its key: what is encrypted for the row that was to be inserted must fit that one. */
 function conflictRefusal(
   changed: CatalogueColumn,
@@ -52,7 +59,7 @@ function conflictRefusal(
   table: CatalogueTable,
   uniqueKeys: UniqueKeys,
 ): KmsEncryptionError | undefined {
-  const keys = conflict ? [conflict] : uniqueKeys(table)
+  const keys = (conflict ? [conflict] : uniqueKeys(table)).map((names) => withKeyed(names, table))
   const fits = ({ name }: { name: string }): boolean =>
     keys.length > 0 && keys.every((columns) => columns.includes(name))
   for (const column of [...boundColumnsOf(changed), ...dependents(table, changed)]) {

@@ -1,8 +1,10 @@
 import { type DataSource, type EntityMetadata } from 'typeorm'
 import { INDEX_LENGTH } from '../../cipher/blind-index'
-import { type IndexRootSource } from '../../cipher/blind-index/index-root'
+import { type IndexKeys, storedIndexKeys } from '../../cipher/blind-index/index-keys'
+import { type EncryptionContext } from '../../cipher/context'
 import { DeclaredColumn } from '../../column/declared-column'
 import { IndexColumn } from '../../column/index-column'
+import { rowPropertiesOf } from '../../column/row-properties'
 import { type Scheme } from '../../column/scheme'
 import { dialectOf } from '../../dialects'
 import { InvalidOptionError } from '../../errors'
@@ -39,7 +41,8 @@ function isBeside(column: ColumnMetadata, index: ColumnMetadata, property: strin
 export function bindIndexes(
   metadata: EntityMetadata,
   { options }: DataSource,
-  root: IndexRootSource | undefined,
+  given: IndexKeys | undefined,
+  hasKeyTable: boolean,
 ): void {
   for (const column of boundColumns(metadata)) {
     column.indexes = column.scheme.indexes.map((declared) => {
@@ -55,15 +58,23 @@ export function bindIndexes(
         return refuse(
           'TypeORM made no column for its blind index: something else is declared under that name',
         )
-      if (!root) {
+      if (!given && !hasKeyTable) {
         return refuse(
-          "search needs an index key: kmsEncryption({ indexKey: '…' }), made with typeorm-kms keys create-index-key.",
+          "search needs an index key: kmsEncryption({ indexKey: '…' }), made with typeorm-kms keys create-index-key; or dataKeys: 'stored', which keeps one in the key table.",
         )
       }
       checkNames(metadata, beside, refuse)
-      if ('keyPer' in column.scheme.options && column.scheme.options.keyPer !== undefined)
-        return refuse('search of a column with keyPer is not available in this release')
-      return new BlindIndex(column, beside, declared, root, indexPlace(column, declared.name, options.type))
+      const isKeyed = rowPropertiesOf(column.scheme.options.keyPer).length > 0
+      const keysOf = (context: EncryptionContext): IndexKeys =>
+        given ?? storedIndexKeys(column.cipher, column.recipes.keyIdFor(context), context)
+      return new BlindIndex(
+        column,
+        beside,
+        declared,
+        keysOf,
+        indexPlace(column, declared.name, options.type),
+        isKeyed,
+      )
     })
   }
   refuseLostIndexes(metadata)

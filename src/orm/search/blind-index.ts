@@ -1,11 +1,13 @@
-import { blindIndexKey, blindIndexValue, type IndexPlace } from '../../cipher/blind-index'
-import { type IndexRootSource } from '../../cipher/blind-index/index-root'
+import { type IndexKeys } from '../../cipher/blind-index/index-keys'
 import { asPlaintext } from '../../cipher/bytes'
+import { type EncryptionContext } from '../../cipher/context'
 import { type DeclaredIndex, DEFAULT_INDEX } from '../../column/search'
 import { valueTypes, type Plaintext } from '../../column/types'
 import { InvalidValueError, KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
+import { type RowContext, type RowValues } from '../recipe'
 import { type ColumnMetadata } from '../typeorm-types'
+import { KeyedIndex } from './keyed-index'
 
 /** The column whose values are indexed, which is a `BoundColumn`. */
 export interface SearchedColumn extends EncryptedColumn {
@@ -15,18 +17,27 @@ export interface SearchedColumn extends EncryptedColumn {
 /** What a blind index has in the database: bytes, or hexadecimal digits in a text column. */
 export type IndexValue = Buffer | string
 
+/** Indexes by the values of `keyPer` that are remembered. */
+const MAX_KEYED = 1_000
+
 /** One blind index of an encrypted column: the keyed hash of its values that stands in a column beside it. */
 export class BlindIndex {
-  #key: Buffer | undefined
+  /** The index itself, where all rows have one key; `undefined` with `keyPer`. */
+  readonly constant: KeyedIndex | undefined
+  readonly #keyed = new Map<string, KeyedIndex>()
 
   constructor(
     readonly column: SearchedColumn,
     /** The column that holds it. */
     readonly metadata: ColumnMetadata,
     readonly declared: DeclaredIndex,
-    private readonly root: IndexRootSource,
-    private readonly place: IndexPlace,
-  ) {}
+    /** Where its keys come from, for each encryption context. */
+    private readonly keysOf: (context: EncryptionContext) => IndexKeys,
+    private readonly place: { table: string; column: string; index: string },
+    isKeyed: boolean,
+  ) {
+    if (!isKeyed) this.constant = new KeyedIndex(this, () => keysOf(this.#context.fixed), place)
+  }
 
   /** True if conditions on the column itself are answered by it. */
   get isOfValue(): boolean {
@@ -38,42 +49,67 @@ export class BlindIndex {
     return this.declared.normalize === undefined && this.declared.from === undefined
   }
 
-  /** Sees to it that values can be hashed; `undefined` if they can be. Throws what KMS says of the index key. */
-  prepare(): Promise<unknown> | undefined {
-    if (this.#keyNow()) return undefined
-    return this.root.open().catch((error: unknown) => {
-      throw this.column.placed(error)
-    })
+  /** What the key depends on: pairs of `keyPer`. */
+  get keyedBy(): RowContext['perRow'] {
+    return this.constant ? [] : this.#context.perRow
   }
 
-  /** True if values can be hashed at once. */
-  get isReady(): boolean {
-    return this.#keyNow() !== undefined
+  /** The index under the key of a row. Throws `RowUnknownError`. */
+  of(row: RowValues): KeyedIndex {
+    if (this.constant) return this.constant
+    return this.under(
+      Object.fromEntries(this.keyedBy.map(({ name, column }) => [name, column.textOf(row(column.name))])),
+    )
   }
 
-  /** The index of a serialised value. */
-  valueOf(plaintext: Plaintext): IndexValue {
-    return this.#stored(blindIndexValue(this.#readyKey(), this.#indexed(plaintext)))
+  /** The index under the key of an encryption context of the column. */
+  under(context: EncryptionContext): KeyedIndex {
+    if (this.constant) return this.constant
+    const pairs = Object.fromEntries(this.keyedBy.map(({ name }) => [name, context[name] ?? '']))
+    const id = JSON.stringify(Object.values(pairs))
+    let keyed = this.#keyed.get(id)
+    if (!keyed) {
+      if (this.#keyed.size >= MAX_KEYED) this.#keyed.clear()
+      const all = { ...this.#context.fixed, ...pairs }
+      keyed = new KeyedIndex(this, () => this.keysOf(all), { ...this.place, keyPer: pairs })
+      this.#keyed.set(id, keyed)
+    }
+    return keyed
   }
 
-  /** The index of what is searched: a value of the column, or what `from` gives. */
-  indexOf(value: unknown): IndexValue {
-    if (!this.declared.from) return this.valueOf(this.column.serialise(value))
-    return this.#stored(blindIndexValue(this.#readyKey(), this.#bytesOf(value)))
+  /**
+   * What is hashed of a value as it is stored. Rows that were encrypted in place hold the text that was there, which
+   * need not be that of `save`.
+   */
+  canonical(plaintext: Buffer): Plaintext {
+    const { type } = this.column.scheme
+    if (type.name === 'string' || type.name === 'buffer') return asPlaintext(plaintext)
+    return this.column.serialise(type.deserialise(asPlaintext(plaintext)))
   }
 
-  /** What was searched, named by a keyed hash: for keys of caches, which must tell searches apart and no value. */
-  nameOf(text: string): string {
-    return `search:${blindIndexValue(this.#readyKey(), `typeorm-kms-encrypted search ${text}`).toString('hex')}`
-  }
-
-  #indexed(plaintext: Plaintext): Plaintext {
+  /** What is hashed of a serialised value. */
+  indexed(plaintext: Plaintext): Plaintext {
     const { normalize, from } = this.declared
     if (!normalize && !from) return plaintext
     const value = this.column.scheme.type.deserialise(asPlaintext(Buffer.from(plaintext)))
     const name = normalize ? 'normalize' : 'from'
     const made = this.#call(name, normalize ?? from, value)
     return normalize ? this.column.serialise(made) : this.#bytesOf(made)
+  }
+
+  /** What is hashed of what is searched: a value of the column, or what `from` gives. */
+  searched(value: unknown): Plaintext {
+    return this.declared.from ? this.#bytesOf(value) : this.indexed(this.column.serialise(value))
+  }
+
+  stored(value: Buffer): IndexValue {
+    return this.column.scheme.options.storage === 'text' ? value.toString('hex') : value
+  }
+
+  get #context(): RowContext {
+    const [context] = this.column.recipes.contexts
+    if (!context) throw new TypeError('The column is not bound yet')
+    return context
   }
 
   #call(name: string, make: ((value: unknown) => unknown) | undefined, value: unknown): unknown {
@@ -101,21 +137,5 @@ export class BlindIndex {
       if (error instanceof KmsEncryptionError) throw this.column.placed(error)
       throw error
     }
-  }
-
-  #stored(value: Buffer): IndexValue {
-    return this.column.scheme.options.storage === 'text' ? value.toString('hex') : value
-  }
-
-  #keyNow(): Buffer | undefined {
-    const root = this.root.now
-    if (!root) return undefined
-    return (this.#key ??= blindIndexKey(root, this.place))
-  }
-
-  #readyKey(): Buffer {
-    const key = this.#keyNow()
-    if (!key) throw new TypeError('The index key is not there yet')
-    return key
   }
 }

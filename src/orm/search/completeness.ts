@@ -1,8 +1,18 @@
+import { IndexWrongError, SearchIncompleteError } from '../../errors'
+import { type BoundColumn } from '../bound-column'
+import { boundColumn } from '../bound-columns'
 import { type BlindIndex } from './blind-index'
+import { indexOfRow, textOf } from './index-of-row'
+
+type Query = (sql: string) => Promise<unknown>
+type Row = Record<string, unknown>
+
+/** Rows by which an index is tried out. */
+const SAMPLE = 5
 
 /**
- * Which indexes every row with a value has. Looked up once: from then on this process writes both, and so does every
- * other that declares the index.
+ * Which indexes every row with a value has, under the key and the functions of this process. Looked up once: from then
+ * on this process writes both, and so does every other that declares the index.
  */
 export class Completeness {
   readonly #complete = new Set<BlindIndex>()
@@ -13,17 +23,54 @@ export class Completeness {
     return this.#complete.has(index)
   }
 
-  /** Looks for a row that has a value and no index. */
-  async check(index: BlindIndex, query: (sql: string) => Promise<unknown>): Promise<boolean> {
+  /**
+   * Looks for a row that has a value and no index, and whether some rows have the index that they would be searched by.
+   * Throws `SearchIncompleteError`, `IndexWrongError`: otherwise a search would find nothing, and say nothing.
+   */
+  async check(index: BlindIndex, query: Query): Promise<void> {
     const { metadata, column } = index
     const table = metadata.entityMetadata.tablePath.split('.').map(this.escape).join('.')
     const value = this.escape(column.metadata.databaseName)
     const own = this.escape(metadata.databaseName)
-    const rows = await query(
+    const left = await query(
       `SELECT 1 AS n FROM ${table} WHERE ${own} IS NULL AND ${value} IS NOT NULL LIMIT 1`,
     )
-    const isComplete = Array.isArray(rows) && rows.length === 0
-    if (isComplete) this.#complete.add(index)
-    return isComplete
+    if (!Array.isArray(left) || left.length > 0) {
+      throw column.error(
+        SearchIncompleteError,
+        `rows of the table have a value and no index yet (${metadata.databaseName}), so that a search would miss them. Fill it: typeorm-kms encrypt -d … --columns ${column.name}. Until then, declare the index with filling: true in every process that writes. See docs/search.md.`,
+      )
+    }
+    await this.#tryOut(index, (names) =>
+      query(`SELECT ${names.join(', ')} FROM ${table} WHERE ${own} IS NOT NULL LIMIT ${SAMPLE}`),
+    )
+    this.#complete.add(index)
   }
+
+  /** Another index key, another `normalize` and a renamed table or column make all indexes wrong. */
+  async #tryOut(index: BlindIndex, select: (names: string[]) => Promise<unknown>): Promise<void> {
+    const column = boundColumn(index.column.metadata)
+    if (!column) return
+    const bound = column.recipes.opensBy.map(({ name }) => name)
+    const rows = (await select([
+      `${this.escape(column.metadata.databaseName)} AS _v`,
+      `${this.escape(index.metadata.databaseName)} AS _i`,
+      ...bound.map((name, at) => `${this.escape(name)} AS _b${at}`),
+    ])) as Row[]
+    let isWrong = false
+    for (const row of rows) {
+      const expected = await indexOfRow(index, column, row['_v'], (name) => row[`_b${bound.indexOf(name)}`])
+      if (typeof expected !== 'string' && !Buffer.isBuffer(expected)) continue
+      if (textOf(expected) === textOf(row['_i'])) return
+      isWrong = true
+    }
+    if (isWrong) throw wrongThroughout(column, index)
+  }
+}
+
+function wrongThroughout(column: BoundColumn, { metadata }: BlindIndex): Error {
+  return column.error(
+    IndexWrongError,
+    `the rows of the table have other indexes (${metadata.databaseName}) than their values have now, so that a search would find nothing. Was the index key changed, or normalize or from, or was the table or the column renamed? Put it back (for names: boundTo), or give the index another name and fill that.`,
+  )
 }

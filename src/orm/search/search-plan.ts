@@ -6,8 +6,10 @@ import {
   type CatalogueColumn,
   type ColumnSource,
   type Comparison,
+  type Condition,
   type Statement,
 } from '../statement/statement'
+import { SearchRefusedError } from '../../errors'
 import { searchRefusal } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Edit, edited } from './edits'
@@ -20,6 +22,8 @@ export interface Searched {
   readonly index: BlindIndex
   /** `IN` and `= ANY` take arrays. */
   readonly mayBeList: boolean
+  /** With `keyPer`: what the statement says of the columns that the key depends on, by their names. */
+  readonly keyedBy: ReadonlyMap<string, Pick<Condition, 'placeholders' | 'integers'>>
 }
 
 /** Rows that the result must hold, and no others: to be compared with what was searched. */
@@ -40,11 +44,10 @@ export interface SearchPlan {
   readonly parameters: ParameterPlan
   readonly searched: readonly Searched[]
   readonly checks: readonly Check[]
-  /** All that are needed. */
-  readonly indexes: ReadonlySet<BlindIndex>
+  /** Those that are written. */
+  readonly written: ReadonlySet<BlindIndex>
   /** Where the columns begin whose comparisons are answered. */
   readonly answered: ReadonlySet<number>
-  readonly isWriting: boolean
 }
 
 /** What is needed of the database. */
@@ -74,9 +77,8 @@ class Planner {
   readonly #edits: Edit[] = []
   readonly #parameters: ParameterPlan
   readonly #searched: Searched[] = []
-  readonly #indexes = new Set<BlindIndex>()
+  readonly #written = new Set<BlindIndex>()
   readonly #answered = new Set<number>()
-  #isWriting = false
 
   constructor(
     private readonly text: string,
@@ -93,16 +95,15 @@ class Planner {
     for (const each of inserts) this.#insert(each)
     for (const each of assignments) this.#assign(each)
     for (const each of comparisons) this.#compare(each)
-    if (this.#indexes.size === 0) return undefined
+    if (this.#written.size + this.#answered.size === 0) return undefined
     const edits = [...this.#edits].sort((a, b) => a.start - b.start)
     return {
       rewrite: (text) => edited(text, edits),
       parameters: this.#parameters,
       searched: this.#searched,
       checks: this.#checks(),
-      indexes: this.#indexes,
+      written: this.#written,
       answered: this.#answered,
-      isWriting: this.#isWriting,
     }
   }
 
@@ -117,8 +118,7 @@ class Planner {
           const at = ends.get(place)?.[row]
           if (at === undefined || !cell) throw this.#refused(column)
           const values = indexes.map((index) => {
-            this.#indexes.add(index)
-            this.#isWriting = true
+            this.#written.add(index)
             if (cell.kind === 'null') return ', NULL'
             if (cell.kind === 'default') return ', DEFAULT'
             if (cell.kind !== 'placeholder' || cell.index < 0) throw this.#refused(column)
@@ -135,8 +135,7 @@ class Planner {
     const indexes = indexesOf(column)
     const { text } = this
     const added = indexes.flatMap((index) => {
-      this.#indexes.add(index)
-      this.#isWriting = true
+      this.#written.add(index)
       // TypeORM writes it itself where the index is a conflict path of an upsert.
       const isThere = this.statement.assignments.some(
         (other) => other.column?.name === index.metadata.databaseName && other.value.kind === 'itself',
@@ -169,7 +168,6 @@ class Planner {
     const index = indexesOf(source.column).find(({ isOfValue }) => isOfValue)
     // What is not answered is refused by its use.
     if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
-    this.#indexes.add(index)
     this.#answered.add(comparison.columnStart)
     this.#edits.push({ start: nameStart, end: columnEnd, text: this.#nameOf(index) })
     const mayBeList = operator !== '=' && operator !== '==' && operator !== '<>' && operator !== '!='
@@ -177,8 +175,24 @@ class Planner {
       if (this.statement.repeated.has(parameter)) this.#checkRepeated(comparison, parameter, index)
       if (this.#parameters.replaced.has(parameter)) continue
       this.#parameters.replaced.set(parameter, index)
-      this.#searched.push({ parameter, index, mayBeList })
+      this.#searched.push({ parameter, index, mayBeList, keyedBy: this.#keyedBy(comparison, index) })
     }
+  }
+
+  /** The statement must say under which key a value is searched. */
+  #keyedBy({ source, beside, placeholders }: Comparison, index: BlindIndex): Searched['keyedBy'] {
+    const all = index.keyedBy.map(({ column }) => {
+      const said = beside.find((each) => each.source.column.name === column.name)
+      const isRepeated = placeholders.some((each) => this.statement.repeated.has(each))
+      if (said && !isRepeated) return [column.name, said] as const
+      throw new CannotBeSearched(() =>
+        index.column.error(
+          SearchRefusedError,
+          `the blind index of the column has a key for each ${column.property}: a search must say in its WHERE what ${column.property} equals${isRepeated ? ', and compare with a parameter of its own' : ` of the row (${source.row})`}.`,
+        ),
+      )
+    })
+    return new Map(all)
   }
 
   /** A name that may stand for columns of two tables. */

@@ -1,9 +1,13 @@
-import { IndexWrongError, InvalidValueError, KmsEncryptionError, SearchIncompleteError } from '../../errors'
+import { IndexWrongError, InvalidValueError, SearchRefusedError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { ComparisonToken, INDEXED, KeptCiphertext, NOT_INDEXED, PendingCiphertext } from '../write/tokens'
+import { type Condition } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
 import { type Completeness } from './completeness'
-import { type Check, type SearchPlan } from './search-plan'
+import { indexOfRow, textOf } from './index-of-row'
+import { type KeyedIndex } from './keyed-index'
+import { PendingIndex } from './pending-index'
+import { type Check, type Searched, type SearchPlan } from './search-plan'
 
 type Query = (sql: string, parameters?: unknown[]) => Promise<unknown>
 type Row = Record<string, unknown>
@@ -16,25 +20,61 @@ export interface Answered {
   readonly searched: ReadonlyMap<number, unknown>
 }
 
-/** Sees to it that a statement can be sent: its index keys are there, and what it searches is complete. */
+/** What a statement searches for, under the keys that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
+function searchedIn({ searched }: SearchPlan, sql: string, given: unknown): SearchedUnder[] {
+  const parameters = Array.isArray(given) ? (given as readonly unknown[]) : []
+  return searched.map((each) => {
+    const row = (name: string): unknown => {
+      const said = each.keyedBy.get(name)
+      return said && onlyValue(each.index, name, valuesOf(said, sql, parameters))
+    }
+    return { ...each, keyed: each.index.of(row) }
+  })
+}
+
+interface SearchedUnder extends Searched {
+  readonly keyed: KeyedIndex
+}
+
+function valuesOf(
+  { placeholders, integers }: Pick<Condition, 'placeholders' | 'integers'>,
+  sql: string,
+  parameters: readonly unknown[],
+): unknown[] {
+  return [...placeholders.flatMap((each) => parameters[each]), ...integers.map((span) => sql.slice(...span))]
+}
+
+function onlyValue({ column, keyedBy }: BlindIndex, name: string, [first, ...others]: unknown[]): unknown {
+  const keyed = keyedBy.find((each) => each.column.name === name)?.column
+  if (others.every((each) => each === first || keyed?.textOf(each) === keyed?.textOf(first))) return first
+  throw column.error(
+    SearchRefusedError,
+    `the blind index of the column has a key for each ${keyed?.property ?? name}, and the search allows several of them: search one after the other.`,
+  )
+}
+
+/**
+ * Sees to it that a statement can be sent: its index keys are there, and what it searches is complete. Keys that depend
+ * on the row that is written come with its data key.
+ */
 export function prepareSearch(
-  { indexes, searched }: SearchPlan,
+  plan: SearchPlan,
+  sql: string,
+  parameters: unknown,
   completeness: Completeness,
   query: Query,
 ): Promise<unknown> | undefined {
-  const keys = [...indexes].map((index) => index.prepare()).filter((each) => each !== undefined)
+  const searched = searchedIn(plan, sql, parameters)
+  const written = [...plan.written].flatMap(({ constant }) => constant ?? [])
+  const keys = [...new Set([...searched.map(({ keyed }) => keyed), ...written])]
+    .map((index) => index.prepare())
+    .filter((each) => each !== undefined)
   const answering = [...new Set(searched.map(({ index }) => index))].filter(
     (index) => !completeness.has(index),
   )
   if (keys.length === 0 && answering.length === 0) return undefined
   return Promise.all(keys).then(async () => {
-    for (const index of answering) {
-      if (await completeness.check(index, query)) continue
-      throw index.column.error(
-        SearchIncompleteError,
-        'rows of the table have a value and no index yet, so that a search would miss them. Write their values again; until then, declare the index with filling: true. See docs/search.md.',
-      )
-    }
+    for (const index of answering) await completeness.check(index, query)
   })
 }
 
@@ -51,29 +91,32 @@ export function answer(plan: SearchPlan, sql: string, given: unknown): Answered 
   const parameters = Array.isArray(given) ? (given as readonly unknown[]) : []
   const replaced = [...parameters]
   const searched = new Map<number, unknown>()
-  for (const { parameter, index, mayBeList } of plan.searched) {
-    replaced[parameter] = searchedIndex(parameters[parameter], index, mayBeList)
+  for (const { parameter, index, keyed, mayBeList } of searchedIn(plan, sql, given)) {
+    replaced[parameter] = searchedIndex(parameters[parameter], index, keyed, mayBeList)
     searched.set(parameter, replaced[parameter])
   }
   const written = plan.parameters.added.map(({ from, index }) => writtenIndex(parameters[from], index))
   return { sql: plan.rewrite(sql), parameters: plan.parameters.place(replaced, written), searched }
 }
 
-function searchedIndex(value: unknown, index: BlindIndex, mayBeList: boolean): unknown {
+function searchedIndex(value: unknown, index: BlindIndex, keyed: KeyedIndex, mayBeList: boolean): unknown {
+  const again = (each: unknown): unknown => searchedIndex(each, index, keyed, false)
   if (value === null || value === undefined) return value
-  if (mayBeList && Array.isArray(value)) return value.map((each) => searchedIndex(each, index, false))
+  if (mayBeList && Array.isArray(value)) return value.map(again)
   if (value instanceof ComparisonToken) {
-    if (mayBeList && value.list) return value.list.map((each) => searchedIndex(each, index, false))
+    if (mayBeList && value.list) return value.list.map(again)
     if (!isOf(value.column, index)) throw value.refusal()
-    return value.indexed((plaintext) => index.valueOf(plaintext))
+    return value.indexed((plaintext) => keyed.valueOf(plaintext))
   }
-  return index.valueOf(index.column.serialise(value))
+  return keyed.indexOf(value)
 }
 
 function writtenIndex(value: unknown, index: BlindIndex): unknown {
   if (value === null || value === undefined) return null
   if (value instanceof PendingCiphertext && !(value instanceof KeptCiphertext) && isOf(value.column, index))
-    return value.indexed((plaintext) => index.valueOf(plaintext))
+    return value.indexed((plaintext) =>
+      index.constant ? index.constant.valueOf(plaintext) : new PendingIndex(index, plaintext),
+    )
   throw index.column.error(
     InvalidValueError,
     'a ciphertext cannot be stored in a column with a blind index: the index is made of the value. Store the value itself, or both columns with dataSource.query() and encryption.encryptAll().',
@@ -89,12 +132,12 @@ export function namedParameters(
   { searched }: SearchPlan,
   parameters: readonly unknown[],
 ): unknown[] | undefined {
-  if (searched.some(({ index }) => !index.isReady)) return undefined
+  if (searched.some(({ index }) => index.constant?.isReady !== true)) return undefined
   const named = [...parameters]
   for (const { parameter, index } of searched) {
     const text = JSON.stringify(parameters[parameter] ?? null)
     if (text.includes(NOT_INDEXED)) return undefined
-    named[parameter] = text.startsWith(`"${INDEXED}`) ? parameters[parameter] : index.nameOf(text)
+    named[parameter] = text.startsWith(`"${INDEXED}`) ? parameters[parameter] : index.constant?.nameOf(text)
   }
   return named
 }
@@ -105,39 +148,19 @@ export async function checkRows(
   { searched }: Answered,
   rows: readonly Row[],
 ): Promise<void> {
-  for (const check of checks) {
-    const expected = new Set(check.parameters.flatMap((each) => [searched.get(each)].flat()).map(textOf))
+  for (const { index, column, name, parameters, rowName } of checks) {
+    const expected = new Set(parameters.flatMap((each) => [searched.get(each)].flat()).map(textOf))
     for (const row of rows) {
-      const plaintext = await plaintextOf(check, row)
-      if (plaintext === undefined) continue
-      if (plaintext !== null && expected.has(textOf(check.index.valueOf(plaintext)))) continue
-      throw check.column.error(
+      const found = await indexOfRow(index, column, row[name], (other) => {
+        const place = rowName(other)
+        return place === undefined ? undefined : row[place]
+      })
+      if (found === undefined) continue
+      if (found !== null && expected.has(textOf(found))) continue
+      throw column.error(
         IndexWrongError,
-        'a row was found by its blind index, and has another value: the index was altered, or is that of another row. No row is returned; find out who writes to the table.',
+        'a row was found by its blind index, and has another value: the index was altered, or is that of another row. No row is returned; find out who writes to the table. typeorm-kms verify names the rows.',
       )
     }
   }
-}
-
-function textOf(index: unknown): string {
-  return Buffer.isBuffer(index) ? index.toString('hex') : String(index)
-}
-
-/** `undefined` for what does not open: hydration says why. */
-async function plaintextOf({ column, name, rowName }: Check, row: Row): Promise<Buffer | null | undefined> {
-  const value = row[name]
-  if (value === null || value === undefined) return null
-  const stored = column.storedIfDelivered(value)
-  if (stored === undefined) return undefined
-  try {
-    const { scopes } = column.recipes.constant ?? column.recipes.of((other) => valueIn(row, rowName(other)))
-    return await column.opener.open(stored, scopes)
-  } catch (error) {
-    if (error instanceof KmsEncryptionError) return undefined
-    throw error
-  }
-}
-
-function valueIn(row: Row, name: string | undefined): unknown {
-  return name === undefined ? undefined : row[name]
 }

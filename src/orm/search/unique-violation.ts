@@ -16,12 +16,16 @@ export async function nameViolations<T>(plan: SearchPlan, sent: Promise<T>): Pro
  * Names entity and property in the error of a unique index over a blind index. It stays TypeORM's own error, with the
  * code of the driver, since applications ask for that.
  */
-function nameViolation({ indexes, isWriting }: SearchPlan, error: unknown): void {
-  if (!isWriting || !(error instanceof QueryFailedError)) return
-  const { message } = error
-  const violated = [...indexes].find((index) => index.declared.isUnique && isNamedIn(message, index))
+function nameViolation({ written }: SearchPlan, error: unknown): void {
+  if (!(error instanceof QueryFailedError)) return
+  const violated = violatedIndex(written, error.message)
   if (!violated) return
   error.message = `${violated.column.name}: another row has the same value, and it is declared unique. The row was not written.`
+}
+
+/** The unique index that a statement violated, if it is one of these. */
+export function violatedIndex(indexes: Iterable<BlindIndex>, message: string): BlindIndex | undefined {
+  return [...indexes].find((index) => index.declared.isUnique && isNamedIn(message, index))
 }
 
 /** By the name of the database's index, and in SQLite by the column. */

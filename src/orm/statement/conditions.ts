@@ -9,7 +9,8 @@ export function conditionsOf(result: Query | undefined, index: TableIndex): Cond
   return scope && others.length === 0 ? conditionsIn(scope.facts, index) : []
 }
 
-function conditionsIn(facts: readonly Fact<NameUse>[], index: TableIndex): Condition[] {
+/** What holds for each row for which all these facts do. */
+export function conditionsIn(facts: readonly Fact<NameUse>[], index: TableIndex): Condition[] {
   return facts.flatMap((fact) => {
     if ('any' in fact) return common(fact.any.map((each) => conditionsIn(each, index)))
     const [source, ...others] = sourcesOf(fact.use, index)

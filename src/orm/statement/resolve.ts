@@ -1,4 +1,4 @@
-import { conditionsOf } from './conditions'
+import { conditionsIn, conditionsOf } from './conditions'
 import { type TableIndex } from './names'
 import {
   aliasText,
@@ -282,6 +282,9 @@ class Resolver {
         nameStart: use.nameStart,
         isDirect: this.#isDirect(use, source),
         isBent,
+        beside: conditionsIn(use.scope.facts, this.index).filter(
+          (each) => each.source.row === source.row && each.source.table === source.table,
+        ),
       }))
     })
   }

@@ -208,6 +208,8 @@ export interface Comparison {
   readonly isDirect: boolean
   /** It is under NOT, or else part of something larger than AND and OR. */
   readonly isBent: boolean
+  /** What the WHERE around it says of the same row of the table: see `conditions`. */
+  readonly beside: readonly Condition[]
 }
 
 /** What is done with an encrypted column at a place. */

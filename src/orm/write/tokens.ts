@@ -87,9 +87,9 @@ export class ComparisonToken extends Token {
    * its index stands there; that the cache is not asked before the index can be made, `guardCachedResults` sees to.
    */
   override toJSON(): string {
-    const index = this.column.searchedBy
-    if (!index) return super.toJSON()
-    if (this.fault || !index.isReady) return NOT_INDEXED
+    if (!this.column.searchedBy) return super.toJSON()
+    const index = this.column.searchedBy.constant
+    if (this.fault || !index?.isReady) return NOT_INDEXED
     return `${INDEXED}${this.indexed((plaintext) => index.valueOf(plaintext)).toString('hex')}`
   }
 

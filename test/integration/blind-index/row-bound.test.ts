@@ -10,13 +10,6 @@ class Bound {
   @KmsEncrypted({ search: true, boundTo: { row: ['id'] } }) email!: string
 }
 
-@Entity()
-class Keyed {
-  @PrimaryColumn() id!: number
-  @Column({ type: 'integer' }) tenant!: number
-  @KmsEncrypted({ search: true, keyPer: ['tenant'] }) email!: string
-}
-
 describeDatabases('Values that are bound to their row are searched', (db) => {
   let app: TestApplication
 
@@ -43,11 +36,5 @@ describeDatabases('Values that are bound to their row are searched', (db) => {
       await app.encryption.indexOf(Bound, 'email', 'c@x'),
     ])
     expect(await failure(rows.findBy({ email: 'c@x' }))).toMatchObject({ code: 'INDEX_WRONG' })
-  })
-
-  test('an index per tenant is refused in this release', async () => {
-    const error = await failure(app.restart({}, { entities: [Keyed] }))
-    expect(error).toMatchObject({ code: 'INVALID_OPTION', entity: 'Keyed', property: 'email' })
-    expect(error.message).toContain('keyPer')
   })
 })

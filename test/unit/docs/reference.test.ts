@@ -34,6 +34,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   PreviousSettings: 'README.md',
   StoredDataKeysOptions: 'docs/stored-data-keys.md',
   MigrationOptions: 'docs/migrations.md',
+  EncryptOptions: 'docs/migrations.md',
   RotateOptions: 'docs/migrations.md',
   ColumnStatusOptions: 'docs/migrations.md',
   ForgetOptions: 'docs/operations.md',

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { INDEX_LENGTH } from '../../cipher/blind-index'
+import { type ColumnRow } from '../../dialects/rows/column-rows'
+import { isSame } from '../../dialects/rows/is-same'
+import { type BoundColumn } from '../../orm/bound-column'
+import { type RowRecipe } from '../../orm/recipe'
+import { type BlindIndex, type IndexValue } from '../../orm/search/blind-index'
+
+/** What the row ought to have in the columns of its blind indexes. */
+export async function rowIndexes(
+  { indexes }: BoundColumn,
+  { scope }: RowRecipe,
+  plaintext: Buffer,
+): Promise<IndexValue[]> {
+  const made: IndexValue[] = []
+  for (const index of indexes) {
+    const keyed = index.under(scope.context)
+    await keyed.prepare()
+    made.push(keyed.valueOf(index.canonical(plaintext)))
+  }
+  return made
+}
+
+/**
+ * Indexes that no value has. The row of a forgotten value gets such: they are equal to no others, so that they tell
+ * nothing, and NULL would say that the index was never filled.
+ */
+export function indexesOfNothing({ indexes }: BoundColumn): IndexValue[] {
+  return indexes.map((index) => index.stored(randomBytes(INDEX_LENGTH)))
+}
+
+/** The first index that the row has not got, or has another one of. */
+export function wrongIndex(
+  { indexes }: BoundColumn,
+  { beside = [] }: ColumnRow,
+  expected: readonly IndexValue[],
+): { index: BlindIndex; isMissing: boolean } | undefined {
+  for (const [at, index] of indexes.entries()) {
+    const now = beside[at] ?? undefined
+    if (isSame(expected[at] ?? '', now)) continue
+    return { index, isMissing: now === undefined }
+  }
+  return undefined
+}

@@ -1,0 +1,59 @@
+import { blindIndexValue, type IndexPlace } from '../../cipher/blind-index'
+import { type IndexKeys } from '../../cipher/blind-index/index-keys'
+import { type Plaintext } from '../../column/types'
+import { type BlindIndex, type IndexValue } from './blind-index'
+
+/** A blind index under one key: that of the column, or of the rows with one value of `keyPer`. */
+export class KeyedIndex {
+  /** The key of the statement that was prepared last; it goes on with it. */
+  #key: Buffer | undefined
+  #keys: IndexKeys | undefined
+
+  constructor(
+    private readonly index: BlindIndex,
+    private readonly keysOf: () => IndexKeys,
+    private readonly place: IndexPlace,
+  ) {}
+
+  /** Sees to it that values can be hashed; `undefined` if they can be. Throws what KMS says of the index key. */
+  prepare(): Promise<unknown> | undefined {
+    if (this.isReady) return undefined
+    return this.#source.open(this.place).then(
+      (opened) => (this.#key = opened),
+      (error: unknown) => {
+        throw this.index.column.placed(error)
+      },
+    )
+  }
+
+  /** True if values can be hashed at once. */
+  get isReady(): boolean {
+    const key = this.#source.now(this.place)
+    if (key) this.#key = key
+    return key !== undefined
+  }
+
+  /** The index of a serialised value. */
+  valueOf(plaintext: Plaintext): IndexValue {
+    return this.index.stored(blindIndexValue(this.#readyKey(), this.index.indexed(plaintext)))
+  }
+
+  /** The index of what is searched: a value of the column, or what `from` gives. */
+  indexOf(value: unknown): IndexValue {
+    return this.index.stored(blindIndexValue(this.#readyKey(), this.index.searched(value)))
+  }
+
+  /** What was searched, named by a keyed hash: for keys of caches, which must tell searches apart and no value. */
+  nameOf(text: string): string {
+    return `search:${blindIndexValue(this.#readyKey(), `typeorm-kms-encrypted search ${text}`).toString('hex')}`
+  }
+
+  get #source(): IndexKeys {
+    return (this.#keys ??= this.keysOf())
+  }
+
+  #readyKey(): Buffer {
+    if (!this.#key) throw new TypeError('The index key is not there yet')
+    return this.#key
+  }
+}
