@@ -3,6 +3,7 @@ import { storedFromDriver } from '../column/driver-value'
 import { dialectOf } from '../dialects'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
+import { type IndexCount, indexCounts } from './indexes/index-counts'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
 import { dataSourceOf } from './target'
 import { type ValueStart, valueStarts } from './value-starts'
@@ -15,6 +16,8 @@ export interface ColumnContents {
   history: readonly ValueStart[] | undefined
   /** The database hides rows from this role, so that nothing here is true of the whole table. */
   hidesRows: boolean
+  /** How far its blind indexes are filled. */
+  indexes: readonly IndexCount[]
 }
 
 /**
@@ -38,6 +41,7 @@ export async function columnContents(queryRunner: QueryRunner, column: BoundColu
           ? undefined
           : without(await valueStarts(queryRunner, layout, versions), current),
       hidesRows: await dialect.hidesRows(queryRunner, layout),
+      indexes: await indexCounts(queryRunner, column, layout),
     }
   })
 }

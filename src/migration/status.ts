@@ -2,7 +2,7 @@ import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm
 import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnContents, columnContents } from './column-contents'
-import { type IndexCount, indexCounts } from './indexes/index-counts'
+import { type IndexCount } from './indexes/index-counts'
 import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
 import { type NamedDataKey, namedDataKeys } from './data-keys/named-data-keys'
 import { dataKeyIdOf, modeOf, type ValueStart } from './value-starts'
@@ -109,7 +109,7 @@ async function readStatus(
 /** What a column holds, by what was looked at; `dataKeys`: those that its values name. */
 export function statusOf(
   column: BoundColumn,
-  { layout, current, history, hidesRows }: ColumnContents,
+  { layout, current, history, hidesRows, indexes }: ColumnContents,
   keys: readonly string[],
   dataKeys: ReadonlyMap<string, NamedDataKey>,
 ): ColumnStatus {
@@ -127,7 +127,7 @@ export function statusOf(
     ...countsOf(current, column, known),
     hidesRows,
     history: history && countsOf(history, column, known),
-    indexes: await indexCounts(queryRunner, column, layout),
+    indexes,
   }
 }
 
