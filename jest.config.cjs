@@ -50,6 +50,8 @@ const integration = (typeormMajor, moduleNameMapper = {}) =>
 
 /** The unit tests start no server and no program of this project, and take seconds. The integration tests run once per TypeORM major; the databases are a matrix inside each file. */
 module.exports = {
+  // Against tests that never end: no machine that is merely busy is to fail one.
+  testTimeout: 300_000,
   // One more than there are cores: half of a test's time is spent waiting for a database or another process.
   maxWorkers: Math.min(availableParallelism() + 1, 8),
   coverageProvider: 'v8',

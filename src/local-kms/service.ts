@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 
 import { LocalKmsCalls } from './calls'
 import { KmsException } from './exception'
@@ -108,17 +107,23 @@ export class Service {
   }
 }
 
-async function wait(
+function wait(
   latency: number,
   signal: AbortSignal | undefined,
   ended: (outcome: string) => void,
 ): Promise<void> {
-  try {
-    await delay(latency, undefined, signal === undefined ? {} : { signal })
-  } catch (error) {
-    ended('aborted')
-    throw error
-  }
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer)
+      ended('aborted')
+      reject(signal?.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    }, latency)
+    signal?.addEventListener('abort', abort, { once: true })
+  })
 }
 
 /** The Region that a request is signed for: `Credential=ID/DATE/REGION/kms/aws4_request`. */

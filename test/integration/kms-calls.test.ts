@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { pass, startClock, stopClock } from '../support/clock'
 import { describeDatabases } from '../support/databases'
 import { startApplication, type TestApplication } from '../support/encryption'
 
@@ -41,6 +42,7 @@ describeDatabases('KMS is used sparingly', (db) => {
   beforeEach(async () => {
     await app.dataSource.getRepository(User).clear()
   })
+  afterEach(startClock)
   afterAll(() => app.stop())
 
   const calls = (): Record<string, number> => {
@@ -93,11 +95,12 @@ describeDatabases('KMS is used sparingly', (db) => {
   })
 
   it('a data key older than maxAge is not used again', async () => {
+    stopClock()
     const { dataSource } = await app.restart({ cache: { maxAge: 100 } })
     const users = dataSource.getRepository(User)
     app.kms.calls.reset()
     const [first] = await users.save(newUsers(2))
-    await new Promise((resolve) => setTimeout(resolve, 150))
+    await pass(150, 10)
     await users.insert(newUsers(1))
     await users.findOneByOrFail({ id: first!.id })
     expect(calls()).toEqual({ GenerateDataKey: 2, Decrypt: 1 })

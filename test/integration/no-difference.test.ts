@@ -147,7 +147,7 @@ describeDatabases('A DataSource that is configured', (db) => {
     } finally {
       await app.stop()
     }
-  }, 120_000)
+  })
 })
 
 /** JSON that leaves circles out, as loggers make it. */

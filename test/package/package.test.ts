@@ -15,8 +15,6 @@ import { installConsumer } from './consumer'
 import { node, root, tool } from './run'
 import { packDependencies, packProject, type Tarball } from './tarball'
 
-jest.setTimeout(120_000)
-
 const folder = mkdtempSync(join(tmpdir(), 'kms-encrypted-package-'))
 let project: Tarball
 let dependencies: Tarball[]

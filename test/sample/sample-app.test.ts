@@ -11,8 +11,6 @@ import { describeDatabases } from '../support/databases'
 import { freePort } from '../support/servers/process'
 import { environmentOf, runSample } from './run-sample'
 
-jest.setTimeout(120_000)
-
 /** An Ed25519 key in PEM: its frame, and the base64 with which every such key begins. */
 const PRIVATE_KEY = /PRIVATE KEY-|MC4CAQAwBQYDK2VwBCIEI/
 

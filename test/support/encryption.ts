@@ -10,6 +10,9 @@ import { kmsEncryption, type KmsEncryption, type KmsEncryptionOptions } from 'ty
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { type TestDatabase } from './databases'
 
+/** Milliseconds: no machine is so busy that KMS takes as long. */
+const PATIENT = 120_000
+
 /** The alias under which `testKms()` makes its first key. */
 export const KEY = 'alias/test'
 
@@ -69,7 +72,13 @@ export async function startApplication(
   const options = typeof given === 'function' ? await given(test) : given
   const started: { encryption: KmsEncryption; dataSource: DataSource }[] = []
   const connect = async (schema: Partial<DataSourceOptions>, changed: Partial<KmsEncryptionOptions> = {}) => {
-    const encryption = kmsEncryption({ keyId: KEY, client: test.client, ...options, ...changed })
+    const encryption = kmsEncryption({
+      keyId: KEY,
+      client: test.client,
+      timeout: PATIENT,
+      ...options,
+      ...changed,
+    })
     const merged = { ...database.options, entities, ...dataSourceOptions, ...schema } as DataSourceOptions
     const dataSource = await new DataSource(encryption.configure(merged)).initialize()
     started.push({ encryption, dataSource })

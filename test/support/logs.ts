@@ -50,7 +50,7 @@ async function settle(database: TestDatabase, name: LogName, files: () => string
   await database.rawQuery(
     name === 'binary log' ? `DROP TABLE IF EXISTS ${fence}` : `SELECT '${fence}' AS fence`,
   )
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + 100_000
   for (;;) {
     if (files().some((file) => readFrom(file, start.get(file) ?? 0).includes(fence))) return
     if (Date.now() > deadline) throw new Error(`The ${name} of ${database.name} does not record statements`)

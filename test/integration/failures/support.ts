@@ -40,22 +40,24 @@ export function accounts(count: number): { email: string; privateKey: string }[]
 /** One read or write of an application under load. */
 interface Attempt {
   kind: 'read' | 'write'
-  /** Of `performance.now()`. */
-  started: number
-  ended: number
+  /** Milliseconds. */
+  took: number
   /** `ok`, or the code of the error. */
   outcome: string
 }
 
 /** An application under load: some workers that insert accounts and read others, until they are told to stop. */
 export class Load {
+  /** In the order in which they ended. */
   readonly attempts: Attempt[] = []
   #stopped = false
   readonly #workers: Promise<void>[]
+  /** How often each worker ended an attempt. */
+  readonly #ended: number[] = []
   readonly #ids: number[] = []
 
   constructor(dataSource: DataSource, workers = 6) {
-    this.#workers = Array.from({ length: workers }, () => this.#work(dataSource))
+    this.#workers = Array.from({ length: workers }, (_, worker) => this.#work(dataSource, worker))
   }
 
   /** Ends the load and fails if anybody was given a wrong value. */
@@ -64,40 +66,44 @@ export class Load {
     await Promise.all(this.#workers)
   }
 
-  /** Waits until reads and writes that began after `since` had this outcome. */
-  async until(outcome: string, since = 0): Promise<void> {
-    const deadline = performance.now() + 10_000
-    while (!this.outcomes('read', since)[outcome] || !this.outcomes('write', since)[outcome]) {
-      if (performance.now() > deadline) throw new Error(`nothing was ${outcome} within 10 s`)
-      await delay(10)
-    }
+  /** Waits until all attempts that began before now have ended. From this number of attempts on they began later. */
+  async turn(): Promise<number> {
+    const before = [...this.#ended]
+    while (!this.#ended.every((ended, worker) => ended >= (before[worker] ?? 0) + 2)) await delay(1)
+    return this.attempts.length
   }
 
-  /** How often each outcome was seen in attempts that began in a span of `performance.now()`. */
+  /** Waits until reads and writes had this outcome, among the attempts from this number on. */
+  async until(outcome: string, from = 0): Promise<void> {
+    while (!this.outcomes('read', from)[outcome] || !this.outcomes('write', from)[outcome]) await delay(1)
+  }
+
+  /** How often each outcome was seen, among the attempts from one number to another. */
   outcomes(kind: Attempt['kind'], from = 0, to = Infinity): Record<string, number> {
     const counts: Record<string, number> = {}
-    for (const { kind: ofKind, started, ended, outcome } of this.attempts) {
-      if (ofKind === kind && started >= from && ended <= to) counts[outcome] = (counts[outcome] ?? 0) + 1
+    for (const { kind: ofKind, outcome } of this.attempts.slice(from, to)) {
+      if (ofKind === kind) counts[outcome] = (counts[outcome] ?? 0) + 1
     }
     return counts
   }
 
   /** The longest attempt, in milliseconds. */
   get longest(): number {
-    return Math.max(...this.attempts.map(({ started, ended }) => ended - started))
+    return Math.max(...this.attempts.map(({ took }) => took))
   }
 
-  async #work(dataSource: DataSource): Promise<void> {
+  async #work(dataSource: DataSource, worker: number): Promise<void> {
     const repository = dataSource.getRepository(Account)
+    this.#ended[worker] = 0
     while (!this.#stopped) {
-      await this.#attempt('write', async () => {
+      await this.#attempt('write', worker, async () => {
         const [account] = accounts(1)
         const { id } = await repository.save(account!)
         this.#ids.push(id)
       })
       const id = this.#ids[Math.floor(Math.random() * this.#ids.length)]
       if (id !== undefined) {
-        await this.#attempt('read', async () => {
+        await this.#attempt('read', worker, async () => {
           const { privateKey } = await repository.findOneByOrFail({ id })
           if (privateKey !== 'key of 0') throw new Error(`a wrong value was read: ${privateKey}`)
         })
@@ -106,16 +112,11 @@ export class Load {
     }
   }
 
-  async #attempt(kind: Attempt['kind'], work: () => Promise<void>): Promise<void> {
-    const started = performance.now()
-    const outcome = await work().then(
-      () => 'ok',
-      (error: unknown) => {
-        if (typeof (error as KmsEncryptionError).code !== 'string') throw error
-        return (error as KmsEncryptionError).code
-      },
-    )
-    this.attempts.push({ kind, started, ended: performance.now(), outcome })
+  async #attempt(kind: Attempt['kind'], worker: number, work: () => Promise<void>): Promise<void> {
+    const { took, error } = await timed(work())
+    if (error !== undefined && typeof (error as KmsEncryptionError).code !== 'string') throw error as Error
+    this.attempts.push({ kind, took, outcome: error ? (error as KmsEncryptionError).code : 'ok' })
+    this.#ended[worker] = (this.#ended[worker] ?? 0) + 1
   }
 }
 

@@ -15,5 +15,5 @@ const client = new KMSClient({
   credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
   maxAttempts: 1,
 })
-const encryption = kmsEncryption({ keyId: 'alias/test', client })
+const encryption = kmsEncryption({ keyId: 'alias/test', client, timeout: 120_000 })
 export default new DataSource(encryption.configure({ ...options, entities: BAD_INPUT_ENTITIES }))

@@ -187,7 +187,7 @@ describeDatabases('a migration that cannot go on', (db) => {
     )
     expect(error).toMatchObject({ code: 'TABLE_LOCKED', entity: 'Vault', property: 'secret' })
     expect(error.message).toMatch(/\d of 3 rows were encrypted and stay so; run the same again to go on\./)
-    expect(performance.now() - start).toBeLessThan(4_000)
+    expect(performance.now() - start).toBeLessThan(30_000)
     await db().rawQuery('ROLLBACK')
     await encryptColumns(app().dataSource, Vault, ['secret'])
     const rows = await app()

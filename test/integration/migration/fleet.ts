@@ -65,7 +65,12 @@ export class Fleet {
 
   /** Starts an instance, which takes its share of the load from now on. */
   async deploy(version: Version, options: Partial<DataSourceOptions> = {}): Promise<DataSource> {
-    const encryption = kmsEncryption({ keyId: KEY, client: this.#client, ...version.options })
+    const encryption = kmsEncryption({
+      keyId: KEY,
+      client: this.#client,
+      timeout: 120_000,
+      ...version.options,
+    })
     const merged = { ...this.#database.options, ...options, entities: [version.entity] } as DataSourceOptions
     const dataSource = await new DataSource(encryption.configure(merged)).initialize()
     this.#instances.push({ version, encryption, dataSource, busy: 0 })

@@ -103,7 +103,7 @@ describeDatabases('rows in the order of any primary key', (db) => {
         throw new Error(`with a key of type ${type.type}`, { cause: error })
       }
     }
-  }, 120_000)
+  })
 
   it('are met as a plain scan meets them, with keys, values, batches and shards as they come', async () => {
     const types = fc.constantFrom(...KEY_TYPES[db().name])
@@ -130,7 +130,7 @@ describeDatabases('rows in the order of any primary key', (db) => {
       }),
       { numRuns: RUNS },
     )
-  }, 300_000)
+  })
 
   it('are refused before the first row where the key is not unique, or NULL', async () => {
     if (db().name === 'sqlite') {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
@@ -24,19 +23,25 @@ describeDatabases('a row that the application writes while it is being encrypted
         Buffer.from(`original ${id}`),
       ])
     }
-    // Each value needs a data key of its own, and KMS answers late: the rows are read at once, and
-    // written more than a second later.
-    app.kms.misbehave({ latency: 150 })
-    const { dataSource } = await app.restart({ cache: { maxValues: 1 } })
-    const running = encryptColumns(dataSource, Account, ['secret'], { batchSize: ROWS })
+    // KMS answers only when the application has written: between the reading of the rows and their writing.
+    const client = app.kms.client()
+    const { dataSource } = await app.restart({ client })
     const write = async (): Promise<void> => {
-      await sleep(600)
       await db().rawQuery('UPDATE account SET secret = ? WHERE id = 7', [Buffer.from('plaintext meanwhile')])
       await db().rawQuery('DELETE FROM account WHERE id = 9')
       await db().rawQuery('UPDATE account SET secret = ? WHERE id = 8', [Buffer.from('another plaintext')])
     }
-    await Promise.all([running, write()])
-    app.kms.misbehave({})
+    let written: Promise<void> | undefined
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        await (written ??= write())
+        return next(args)
+      },
+      { step: 'initialize' },
+    )
+    await encryptColumns(dataSource, Account, ['secret'], { batchSize: ROWS })
+    expect(written).toBeDefined()
+    client.destroy()
     const rows = await app.dataSource.getRepository(Account).find({ order: { id: 'ASC' } })
     expect(rows).toHaveLength(ROWS - 1)
     for (const { id, secret } of rows) {

@@ -72,7 +72,7 @@ describeDatabases('a large table', (db) => {
       )
     }
     before = await digest()
-  }, 300_000)
+  })
   afterAll(() => app.stop())
 
   it('is encrypted, moved to another key and decrypted, and is what it was', async () => {
@@ -143,7 +143,7 @@ describeDatabases(
           values,
         )
       }
-    }, 300_000)
+    })
     afterAll(() => app.stop())
 
     it('is encrypted, moved to another key and decrypted, and is what it was', async () => {

@@ -81,7 +81,7 @@ describe.each(modes)('with data keys %s', (_mode, options, wanted, numRuns) => {
           }
         }
       },
-      30_000 + wanted * 100,
+      300_000 + wanted * 100,
     )
 
     /** Returns the number of operations. */

@@ -98,12 +98,10 @@ describeDatabases('a table without encrypted columns', (db) => {
   ]
 
   it.each(reads)('makes no call to KMS and waits for none: %s', async (_, read) => {
-    app.kms.misbehave({ latency: 20_000 })
-    const before = performance.now()
+    app.kms.misbehave({ outage: 'hang' })
     const [calls, found] = await kmsCalls({ ...app, dataSource }, () => read(dataSource))
     expect(found).toHaveLength(60)
     expect(calls).toBe(0)
-    expect(performance.now() - before).toBeLessThan(5_000)
   })
 
   it('keeps nobody waiting who reads an encrypted one', async () => {

@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const { options, endpoint, lease, heldUpAt } = JSON.parse(process.env['CHILD_TASK'] ?? '') as HeldUpTask
   const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
   const client = new KMSClient({ endpoint, region: 'us-east-1', credentials })
-  const encryption = kmsEncryption({ keyId: 'alias/test', client, dataKeys: { lease } })
+  const encryption = kmsEncryption({ keyId: 'alias/test', client, dataKeys: { lease }, timeout: 120_000 })
   const logger = new Stop()
   const configured = encryption.configure({ ...options, entities: [Letter], logger, logging: true })
   const dataSource = await new DataSource(configured).initialize()

@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { pass, startClock, stopClock } from '../../support/clock'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 
@@ -24,6 +24,7 @@ describeDatabases('Stored data keys', (db) => {
   beforeEach(async () => {
     app = await startApplication(db(), [Note, Other], { dataKeys: 'stored' })
   })
+  afterEach(startClock)
   afterEach(() => app.stop())
 
   const raw = async (table = 'note', column = 'text'): Promise<Buffer[]> =>
@@ -70,10 +71,11 @@ describeDatabases('Stored data keys', (db) => {
   })
 
   test('are made anew after their age; old ones go on opening', async () => {
+    stopClock()
     const { dataSource } = await app.restart({ dataKeys: { maxAge: 100 } })
     const notes = dataSource.getRepository(Note)
     await notes.save({ text: 'one' })
-    await sleep(120)
+    await pass(120, 10)
     await notes.save({ text: 'two' })
     expect(new Set((await raw()).map((value) => value.toString('hex', 3, 19))).size).toBe(2)
     const fresh = (await app.restart()).dataSource.getRepository(Note)

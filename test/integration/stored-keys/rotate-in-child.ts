@@ -3,6 +3,7 @@ import { KMSClient } from '@aws-sdk/client-kms'
 import { DataSource, type DataSourceOptions } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
 import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { dieWithin } from '../migration/sudden-death'
 import { Letter } from './letter'
 
 export interface RotateTask {
@@ -10,19 +11,25 @@ export interface RotateTask {
   endpoint: string
   dataKeys: 'inline' | 'stored'
   maxRate: number
+  /** Milliseconds from the first batch. */
+  killAfter: number | undefined
 }
 
 async function main(): Promise<void> {
-  const { options, endpoint, dataKeys, maxRate } = JSON.parse(process.env['CHILD_TASK'] ?? '') as RotateTask
+  const { options, endpoint, dataKeys, maxRate, killAfter } = JSON.parse(
+    process.env['CHILD_TASK'] ?? '',
+  ) as RotateTask
   const credentials = { accessKeyId: 'x', secretAccessKey: 'x' }
   const client = new KMSClient({ endpoint, region: 'us-east-1', credentials })
-  const encryption = kmsEncryption({ keyId: 'alias/test', client, dataKeys })
+  const encryption = kmsEncryption({ keyId: 'alias/test', client, dataKeys, timeout: 120_000 })
   const configured = encryption.configure({ ...options, entities: [Letter] })
   const dataSource = await new DataSource(configured).initialize()
   await rotateColumns(dataSource, Letter, ['text'], {
     batchSize: 25,
     maxRate,
-    onProgress: () => process.stdout.write('.'),
+    onProgress: (progress) => {
+      if (killAfter !== undefined) dieWithin(killAfter, progress)
+    },
   })
   await dataSource.destroy()
   encryption.close()

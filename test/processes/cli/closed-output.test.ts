@@ -3,8 +3,6 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { LOADER } from '../../support/loader'
 
-jest.setTimeout(60_000)
-
 it('goes on where nobody reads what it prints', async () => {
   const root = join(__dirname, '..', '..', '..')
   const child = spawn(process.execPath, [...LOADER, 'src/cli/main.ts', '--help'], {

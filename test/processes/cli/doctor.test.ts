@@ -29,8 +29,6 @@ const encryption = kmsEncryption({ keyId: 'alias/my-app' })
 export default new DataSource(${options})
 `
 
-jest.setTimeout(60_000)
-
 describe('The doctor, looking at an application', () => {
   let folder: string
 

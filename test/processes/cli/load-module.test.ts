@@ -5,8 +5,6 @@ import { dirname, join, relative } from 'node:path'
 import { transformFileSync } from '@swc/core'
 import { isEsModule } from '../../../src/cli/load-module'
 
-jest.setTimeout(120_000)
-
 const root = join(__dirname, '..', '..', '..')
 const USER = `
 import 'reflect-metadata'

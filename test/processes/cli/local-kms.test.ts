@@ -76,7 +76,7 @@ describe('typeorm-kms local-kms', () => {
     second.child.kill('SIGTERM')
     expect(await second.exit).toEqual([0, null])
     second.client.destroy()
-  }, 30_000)
+  })
 
   test('says that a port is taken', async () => {
     const server = await new LocalKms().listen()

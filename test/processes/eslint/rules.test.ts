@@ -3,8 +3,6 @@ import { Linter } from 'eslint'
 import { parser } from 'typescript-eslint'
 import { recommended } from '../../../src/eslint'
 
-jest.setTimeout(120_000)
-
 const root = join(__dirname, '../../..')
 const linter = new Linter({ cwd: root })
 

@@ -93,5 +93,5 @@ describeCli('The AWS CLI', () => {
     await aws('enable-key', '--key-id', KeyId)
     await aws('rotate-key-on-demand', '--key-id', KeyId)
     await aws('decrypt', '--ciphertext-blob', `fileb://${sealed}`, ...context)
-  }, 120_000)
+  })
 })

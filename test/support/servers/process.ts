@@ -38,7 +38,7 @@ export function tail(file: string, lines = 25): string {
 }
 
 /** Tries again until `attempt` succeeds; gives up with its last error after `timeout` milliseconds. */
-export async function eventually<T>(attempt: () => Promise<T>, timeout = 30_000): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T>, timeout = 120_000): Promise<T> {
   const deadline = Date.now() + timeout
   for (;;) {
     try {

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type EncryptionContext } from '../../../src/cipher/context'
 import { type DataKey } from '../../../src/cipher/data-keys/data-key'
 import { DataKeyCache, type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
 import { Scope } from '../../../src/cipher/scope'
 import { ClosedError, ThrottledError } from '../../../src/errors'
+import { pass, startClock, stopClock } from '../../support/clock'
 import { arnOf, MemoryKms } from './memory-kms'
 import { envelopeOf } from './parsed'
 
@@ -34,7 +34,15 @@ function setUp(limits: Partial<DataKeyLimits> = {}): { kms: MemoryKms; cache: Da
 
 afterEach(() => {
   for (const cache of caches.splice(0)) cache.close()
+  startClock()
+  jest.restoreAllMocks()
 })
+
+/** So many milliseconds pass in which the process is too busy for its timers. */
+function passBusily(milliseconds: number): void {
+  const now = performance.now.bind(performance)
+  jest.spyOn(performance, 'now').mockImplementation(() => now() + milliseconds)
+}
 
 const load = (cache: DataKeyCache, sealed: Buffer, scope = USERS): Promise<DataKey> =>
   cache.load(envelopeOf(sealed), scope)
@@ -108,19 +116,19 @@ describe('A data key for sealing', () => {
   })
 
   test('is not used for longer than maxAge', async () => {
+    stopClock()
     const { cache } = setUp({ maxAge: 50 })
     const key = await cache.generate(KEY, USERS)
     expect(cache.forSealing(KEY, USERS)).toBe(key)
-    await sleep(60)
+    await pass(60)
     expect(cache.forSealing(KEY, USERS)).toBeUndefined()
   })
 
   test('is not used for longer than maxAge, even if no timer had a chance to run', async () => {
-    const { cache } = setUp({ maxAge: 20 })
+    const { cache } = setUp({ maxAge: 60_000 })
     const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
     expect(cached(cache, sealed)).toBeDefined()
-    const start = performance.now()
-    while (performance.now() - start < 30);
+    passBusily(60_001)
     expect(cache.forSealing(KEY, USERS)).toBeUndefined()
     expect(cached(cache, sealed)).toBeUndefined()
   })
@@ -208,21 +216,21 @@ describe('The memory of the cache', () => {
   })
 
   test('loses a key when it expires, with no one asking for it', async () => {
+    stopClock()
     const { cache } = setUp({ maxAge: 200 })
     const key = await cache.generate(KEY, USERS)
     cached(cache, key.seal('x', USERS.aad))
     expect(isGone(key)).toBe(false)
-    await sleep(450)
+    await pass(450)
     expect(cache.size).toBe(0)
     expect(isGone(key)).toBe(true)
   })
 
   test('loses a key that is replaced by the same one, asked for again after it expired', async () => {
-    const { cache } = setUp({ maxAge: 30 })
+    const { cache } = setUp({ maxAge: 60_000 })
     const before = await cache.generate(KEY, USERS)
     const sealed = before.seal('x', USERS.aad)
-    const start = performance.now()
-    while (performance.now() - start < 35);
+    passBusily(60_001)
     const key = await load(cache, sealed)
     expect(key.open(envelopeOf(sealed), USERS.aad).toString()).toBe('x')
     await turn()
@@ -246,7 +254,6 @@ describe('The memory of the cache', () => {
     const { cache } = setUp()
     await cache.generate(KEY, USERS)
     expect(unref).toHaveBeenCalled()
-    unref.mockRestore()
   })
 })
 

@@ -90,7 +90,7 @@ describe('The values of a page', () => {
     let most = 0
     kms.beforeAnswer = async () => {
       most = Math.max(most, ++underWay)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+      await new Promise((resolve) => setImmediate(resolve))
       underWay--
     }
     await open(cold(), values)

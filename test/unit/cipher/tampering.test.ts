@@ -88,8 +88,6 @@ function* truncations(bytes: Buffer): Generator<Buffer> {
   }
 }
 
-jest.setTimeout(60_000)
-
 const ONE_BIT = [1, 2, 4, 8, 16, 32, 64, 128]
 const plaintexts: [string, string][] = [
   ['an empty value', ''],

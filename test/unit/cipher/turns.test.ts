@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { Cipher } from '../../../src/cipher/cipher'
 import { Scope } from '../../../src/cipher/scope'
 import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
+import { inTime, startClock, stopClock, until } from '../../support/clock'
 import { createKey } from '../kms/keys'
 
 const LIMITS = { maxAge: 60_000, maxValues: 1_000, maxKeys: 100 }
@@ -16,6 +16,8 @@ describe.each([
   ['values', false],
   ['forgeries', true],
 ])('Pages of %s that are a call to KMS each', (_, forged) => {
+  afterEach(startClock)
+
   test.each([
     // Its next call waits until the other read had its turn.
     { pages: 1, concurrency: 1, delayed: 0 },
@@ -47,19 +49,19 @@ describe.each([
       { step: 'initialize' },
     )
     local.misbehave({ latency: 10 })
+    stopClock()
     const cipher = new Cipher(kms, LIMITS)
     const pages = Array.from({ length: count }, (__, page) =>
       cipher.openAll(
         values.slice(page * VALUES, (page + 1) * VALUES).map((stored) => ({ stored, scopes: [note] })),
       ),
     )
-    await delay(25)
+    await until(() => sent.length === concurrency)
     const before = sent.length
-    expect(before).toBeGreaterThan(0)
-    expect((await cipher.decrypt(other, user)).toString()).toBe('a secret')
+    expect((await inTime(cipher.decrypt(other, user))).toString()).toBe('a secret')
     expect(sent.indexOf('user') - before).toBeGreaterThanOrEqual(0)
     expect(sent.indexOf('user') - before).toBeLessThanOrEqual(delayed)
-    const outcomes = (await Promise.all(pages)).flat()
+    const outcomes = (await inTime(Promise.all(pages))).flat()
     expect(outcomes).toHaveLength(count * VALUES)
     expect(outcomes.every((outcome) => Buffer.isBuffer(outcome) === !forged)).toBe(true)
   })

@@ -7,8 +7,6 @@ import {
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { tool } from './support'
 
-jest.setTimeout(20_000)
-
 const kms = new LocalKms({ quiet: true })
 let server: Awaited<ReturnType<LocalKms['listen']>>
 let client: KMSClient

@@ -1,6 +1,7 @@
 import { CreateKeyCommand, GenerateRandomCommand, ListKeysCommand } from '@aws-sdk/client-kms'
 
 import { LocalKms } from '../../../src/local-kms'
+import { inTime, startClock, stopClock, until } from '../../support/clock'
 
 const list = () => new ListKeysCommand({})
 const named = (name: string): unknown => expect.objectContaining({ name })
@@ -16,11 +17,15 @@ describe('An embedded KMS that is told to misbehave', () => {
 
   test('answers after the latency, which may depend on the operation', async () => {
     kms.misbehave({ latency: (operation) => (operation === 'ListKeys' ? 400 : 0) })
-    const start = performance.now()
-    await once.send(new GenerateRandomCommand({ NumberOfBytes: 1 }))
-    expect(performance.now() - start).toBeLessThan(390)
-    await once.send(list())
-    expect(performance.now() - start).toBeGreaterThanOrEqual(399)
+    stopClock()
+    try {
+      await once.send(new GenerateRandomCommand({ NumberOfBytes: 1 }))
+      const start = performance.now()
+      await inTime(once.send(list()))
+      expect(performance.now() - start).toBeGreaterThanOrEqual(400)
+    } finally {
+      startClock()
+    }
   })
 
   test('refuses connections during an outage, and the SDK retries', async () => {
@@ -34,16 +39,28 @@ describe('An embedded KMS that is told to misbehave', () => {
 
   test('never answers while it hangs, until the caller gives up', async () => {
     kms.misbehave({ outage: 'hang' })
-    const abortSignal = AbortSignal.timeout(30)
-    await expect(once.send(list(), { abortSignal })).rejects.toEqual(named('AbortError'))
+    const impatient = new AbortController()
+    const sent = once.send(list(), { abortSignal: impatient.signal })
+    await until(() => kms.calls.length === 1)
+    impatient.abort()
+    await expect(sent).rejects.toEqual(named('AbortError'))
     await expect(once.send(list(), { requestTimeout: 30 })).rejects.toEqual(named('TimeoutError'))
     expect(kms.calls.map(({ outcome }) => outcome)).toEqual(['hung', 'hung'])
   })
 
   test('lets a delayed request be aborted', async () => {
-    kms.misbehave({ latency: 60_000 })
-    const abortSignal = AbortSignal.timeout(30)
-    await expect(once.send(list(), { abortSignal })).rejects.toEqual(named('AbortError'))
+    let isDelayed = false
+    kms.misbehave({
+      latency: () => {
+        isDelayed = true
+        return 600_000
+      },
+    })
+    const impatient = new AbortController()
+    const sent = once.send(list(), { abortSignal: impatient.signal })
+    await until(() => isDelayed)
+    impatient.abort()
+    await expect(sent).rejects.toEqual(named('AbortError'))
     expect(kms.calls.map(({ outcome }) => outcome)).toEqual(['aborted'])
   })
 
@@ -63,10 +80,17 @@ describe('An embedded KMS that is told to misbehave', () => {
     kms.misbehave({ throttle: 1 })
     await expect(once.send(list())).rejects.toEqual(named('ThrottlingException'))
     kms.misbehave({ throttle: 0.5 })
-    const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => once.send(list())))
-    const refused = outcomes.filter(({ status }) => status === 'rejected').length
-    expect(refused).toBeGreaterThan(50)
-    expect(refused).toBeLessThan(150)
+    const random = jest.spyOn(Math, 'random')
+    try {
+      random.mockReturnValue(0.49)
+      await expect(once.send(list())).rejects.toEqual(named('ThrottlingException'))
+      random.mockReturnValue(0.5)
+      await once.send(list())
+      random.mockReturnValueOnce(0.49)
+      await kms.client({ maxAttempts: 2 }).send(list())
+    } finally {
+      random.mockRestore()
+    }
   })
 
   test('fails with the exception chosen per call, counting from 1', async () => {

@@ -70,7 +70,7 @@ describeOther(`The KMS at ${endpoint ?? 'TEST_KMS_ENDPOINT (left out: the variab
     client.destroy()
     process.stdout.write(`${endpoint!} differs in ${report.length} steps.\n${report.join('\n')}\n`)
     expect(report.filter((line) => line.includes('ECONNREFUSED'))).toEqual([])
-  }, 300_000)
+  })
 })
 
 /** Bytes are shown by their number: they may be a data key. */

@@ -9,8 +9,6 @@ import { Member } from './ormconfig'
 
 const it = itWithInstalledTypeorm('typeorm-kms forget')
 
-jest.setTimeout(120_000)
-
 describeDatabases(
   'typeorm-kms forget',
   (db) => {

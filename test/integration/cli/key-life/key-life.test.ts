@@ -14,8 +14,6 @@ const describeIt = applies ? describe : describe.skip
 if (!applies)
   process.stdout.write('The life of a key is left out here: it runs once, with TypeORM 1.x on MariaDB.\n')
 
-jest.setTimeout(120_000)
-
 const DATA_SOURCE = 'test/integration/cli/key-life/ormconfig.ts'
 
 describeIt('The life of a KMS key, with the tool, on MariaDB', () => {

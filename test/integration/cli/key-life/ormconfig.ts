@@ -13,7 +13,7 @@ export class User {
 
 /** The application of the test: its database and its key are in the environment. */
 export function connect(keyId: string, database: DataSourceOptions) {
-  const encryption = kmsEncryption({ keyId })
+  const encryption = kmsEncryption({ keyId, timeout: 120_000 })
   const dataSource = new DataSource(encryption.configure({ ...database, entities: [User] }))
   return { encryption, dataSource }
 }

@@ -14,5 +14,5 @@ const client = new KMSClient({
   region: 'us-east-1',
   credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
 })
-const encryption = kmsEncryption({ keyId: 'alias/test', client })
+const encryption = kmsEncryption({ keyId: 'alias/test', client, timeout: 120_000 })
 export default new DataSource(encryption.configure({ ...options, entities: [entities[entity]] }))

@@ -11,8 +11,6 @@ import { Safe } from './entities'
 
 // What a person reads at night: the tool is run as a process, and its printed lines are looked at.
 
-jest.setTimeout(180_000)
-
 const FILE = 'test/integration/cli/printed/ormconfig.ts'
 
 interface Situation {

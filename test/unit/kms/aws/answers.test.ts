@@ -57,7 +57,7 @@ beforeAll(async () => {
 })
 
 beforeEach(() => {
-  kms = new AwsKms({ client, concurrency: 5, timeout: 2_000, trustedKeys: new TrustedKeys(undefined) })
+  kms = new AwsKms({ client, concurrency: 5, timeout: 60_000, trustedKeys: new TrustedKeys(undefined) })
 })
 
 afterAll(async () => {

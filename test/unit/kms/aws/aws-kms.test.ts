@@ -6,9 +6,12 @@ import { ClosedError, UntrustedKeyError } from '../../../../src/errors'
 import { AwsKms } from '../../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../../src/local-kms'
+import { inTime, startClock, stopClock } from '../../../support/clock'
 import { createKey } from '../keys'
 
 const CONTEXT = { table: 'user' }
+
+afterEach(startClock)
 
 function setUp({ trusted, concurrency = 5 }: { trusted?: string[]; concurrency?: number } = {}): {
   local: LocalKms
@@ -155,7 +158,8 @@ describe('Key material', () => {
     const send = () => new Promise((resolve) => (answer = resolve))
     const client = { send } as unknown as KMSClient
     const kms = new AwsKms({ client, concurrency: 1, timeout: 10, trustedKeys: new TrustedKeys(undefined) })
-    await expect(ask(kms)).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    stopClock()
+    await expect(inTime(ask(kms))).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
     const ended = once(channels.kmsCall)
     answer({ Plaintext, CiphertextBlob: blob, KeyId: keyArn })
     expect(await ended).toMatchObject({ operation, outcome: 'KMS_UNAVAILABLE' })

@@ -17,7 +17,8 @@ import { LocalKms } from '../../../../src/local-kms'
 
 const [OWN, REPLICA] = ['us-east-1', 'eu-west-1'] as const
 const CONTEXT = { table: 'user' }
-const TIMEOUT = 400
+/** So long that only a Region that hangs needs its half. */
+const TIMEOUT = 4_000
 
 interface Stage {
   local: LocalKms
@@ -76,12 +77,12 @@ describe('Calls with clients of several Regions', () => {
     const { local, kms, arn } = await setUp()
     const { encrypted } = await kms.generateDataKey(arn, CONTEXT)
     local.misbehave({ outage: 'hang', regions: OWN })
-    const began = performance.now()
     await kms.decrypt(encrypted, CONTEXT)
-    expect(performance.now() - began).toBeLessThan(TIMEOUT)
-    const second = performance.now()
     await Promise.all(Array.from({ length: 50 }, () => kms.decrypt(encrypted, CONTEXT)))
-    expect(performance.now() - second).toBeLessThan(TIMEOUT / 2)
+    // After the first, one at a time tries again, a second apart.
+    const hung = local.calls.filter(({ outcome }) => outcome === 'hung')
+    expect(hung.length).toBeGreaterThan(0)
+    expect(hung.length).toBeLessThan(10)
     local.misbehave({})
   })
 
