@@ -67,6 +67,13 @@ export default {
       to: { path: '^src/nestjs/|node_modules/@nestjs/' },
     },
     {
+      name: 'formats-of-others-apart',
+      comment: 'Applications that read only their own ciphertexts must not load them, nor they the library.',
+      severity: 'error',
+      from: { path: '^src/formats/' },
+      to: { path: '^src/', pathNot: '^src/(formats|errors|column/foreign-format)' },
+    },
+    {
       name: 'the-lint-rules-stand-alone',
       comment: 'ESLint loads them into an editor: they bring nothing of the library along.',
       severity: 'error',

@@ -1,5 +1,6 @@
 import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
+import { type ForeignFormat } from './foreign-format'
 import { type RowProperties } from './row-properties'
 import { type SearchOption, type Unique } from './search'
 import { type ValueTypeName } from './types'
@@ -95,6 +96,11 @@ export interface KmsEncryptedOptions<
   maxLength?: number
   /** Reads values that are still plaintext, for the time of a migration. What is written is encrypted. */
   acceptPlaintext?: boolean
+  /**
+   * Reads values that other programs encrypted, for the time of a migration: formats of `typeorm-kms-encrypted/formats`,
+   * or functions of your own. `typeorm-kms encrypt` converts the values. What is written is encrypted by the library.
+   */
+  acceptFormats?: readonly ForeignFormat[]
   /**
    * What a write stores, for the time of a roll-out: `'plaintext'` while instances are running that do not decrypt yet.
    * Needs `acceptPlaintext: true`. The plaintext is then in the database and its logs, as that of any other column.

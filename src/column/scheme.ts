@@ -1,6 +1,7 @@
 import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
 import { type KmsEncryptedOptions, type PreviousSettings, type Writes } from './options'
+import { ForeignFormats, refusalOfFormats } from './foreign-format'
 import { checkRowProperties, rowPropertiesOf } from './row-properties'
 import { type DeclaredIndex, declaredIndexes } from './search'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
@@ -53,6 +54,7 @@ const OTHERS = [
   'maxLength',
   'onUndecryptable',
   'writes',
+  'acceptFormats',
   'search',
   'unique',
 ] as const
@@ -63,6 +65,8 @@ export class Scheme {
   readonly type: ValueType
   /** The blind indexes by which rows are found. */
   readonly indexes: readonly DeclaredIndex[]
+  /** What other programs encrypted and the column accepts. */
+  readonly foreign: ForeignFormats | undefined
 
   constructor(
     readonly options: KmsEncryptedOptions,
@@ -71,6 +75,7 @@ export class Scheme {
   ) {
     checkOptions(options, place)
     this.type = chooseType(options, place, designType)
+    this.foreign = options.acceptFormats && new ForeignFormats(options.acceptFormats)
     const isKeyed = rowPropertiesOf(options.keyPer).length > 0
     this.indexes = declaredIndexes(options.search, options.unique, isKeyed, (reason) => {
       throw new InvalidOptionError(reason, place)
@@ -128,6 +133,9 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
   if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
   checkWrites(options, refuse)
+  const { acceptFormats, acceptPlaintext = false } = options
+  const refusal = acceptFormats && refusalOfFormats(acceptFormats, acceptPlaintext)
+  if (refusal !== undefined) refuse(refusal)
   if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength > 0)) {
     refuse('maxLength must be a positive whole number of bytes')
   }

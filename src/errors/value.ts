@@ -20,6 +20,11 @@ export class PlaintextFoundError extends ValueError {
   readonly code = 'PLAINTEXT_FOUND'
 }
 
+/** Another program encrypted the value, and no format of `acceptFormats` opens it. */
+export class ForeignFormatError extends ValueError {
+  readonly code = 'FOREIGN_FORMAT'
+}
+
 /** The column holds bytes that begin like a ciphertext, and are none that can be opened: cut off, or damaged. */
 export class MalformedCiphertextError extends ValueError {
   readonly code = 'CIPHERTEXT_MALFORMED'

@@ -84,6 +84,7 @@ async function sample(queryRunner: QueryRunner, bound: BoundColumn, name: string
   )) as { v: unknown }[]
   return rows
     .map(({ v }) => (Buffer.isBuffer(v) ? v : Buffer.from(String(v))))
+    .flatMap((bytes) => openedForeign(bound, bytes))
     .filter((bytes) => parse(bound.opener.bytesOf(bytes)).kind === 'plaintext')
     .filter((bytes) => parse(bound.opener.bytesOf(bytes.toString())).kind === 'plaintext')
 }
@@ -97,6 +98,17 @@ function isDeclared(bound: BoundColumn, bytes: Buffer): boolean {
     return typeof JSON.parse(bytes.toString()) === 'object'
   } catch (error) {
     if (error instanceof KmsEncryptionError) return false
+    throw error
+  }
+}
+
+/** What another program encrypted is looked at as it will be encrypted; what does not open is not. */
+function openedForeign({ opener, scheme }: BoundColumn, bytes: Buffer): Buffer[] {
+  if (!scheme.foreign) return [bytes]
+  try {
+    return [opener.openForeign(bytes, opener.bytesOf(bytes.toString('latin1'))) ?? bytes]
+  } catch (error) {
+    if (error instanceof KmsEncryptionError) return []
     throw error
   }
 }

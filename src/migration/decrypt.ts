@@ -2,11 +2,12 @@ import { isUtf8 } from 'node:buffer'
 import { parse } from '../cipher/ciphertext'
 import { NotRepresentableError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
+import { type RowRecipe } from '../orm/recipe'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type Converted } from '../dialects/rows/column-rows'
 import { recipeOfRow } from './row-recipe'
-import { KnownKeys, readStored } from './stored-value'
+import { KnownKeys, readStored, type StoredValue } from './stored-value'
 
 /** Ciphertext becomes plaintext, as bytes in a binary column and as text in a text column. */
 export class Decrypt implements Conversion {
@@ -27,13 +28,18 @@ export class Decrypt implements Conversion {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe)
     if (value.kind === 'plaintext') return undefined
-    const { plaintext } = await this.#column.opener.openWithScope(value.bytes, recipe.scopes)
+    const plaintext = await this.#plaintextOf(value, recipe)
     if (this.#isCiphertext(plaintext, value.bytes)) {
       throw new NotRepresentableError(
         'the decrypted value is itself a ciphertext of KMS, and could not be told from an encrypted row. Take it out of the table first.',
       )
     }
     return { value: this.#layout.kind === 'text' ? this.#asText(plaintext) : this.#asBytes(plaintext) }
+  }
+
+  async #plaintextOf({ kind, bytes }: StoredValue, { scopes }: RowRecipe): Promise<Buffer> {
+    if (kind === 'foreign') return bytes
+    return (await this.#column.opener.openWithScope(bytes, scopes)).plaintext
   }
 
   get #layout() {

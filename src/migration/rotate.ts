@@ -74,8 +74,9 @@ export class Rotate implements Conversion {
     const { stored } = row
     const recipe = this.#movedTo(recipeOfRow(this.#column, row))
     const value = await readStored(this.#column, stored, recipe, this.#known)
-    if (value.kind === 'plaintext') {
-      throw new PlaintextFoundError('the row holds plaintext. Encrypt the column first (encryptColumns).')
+    if (value.kind !== 'ciphertext') {
+      const what = value.kind === 'plaintext' ? 'plaintext' : 'what another program encrypted'
+      throw new PlaintextFoundError(`the row holds ${what}. Encrypt the column first (encryptColumns).`)
     }
     const rotated = asStored(this.#column, await this.#rotated(value, recipe))
     return isSame(rotated, stored) ? undefined : { value: rotated }

@@ -7,12 +7,14 @@ import { SelfCheckError, TamperedCiphertextError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe, type Scopes } from '../orm/recipe'
-import { canLookLikeCiphertext, type Stored } from '../orm/read/value-opener'
+import { canLookLikeCiphertext, ofNoFormat, type Stored } from '../orm/read/value-opener'
 import { asBuffer } from '../dialects/rows/is-same'
 
 /** A stored value, told apart. */
 export type StoredValue =
   | { kind: 'plaintext'; bytes: Buffer }
+  /** Encrypted by another program, in a format that the column accepts; `bytes` are the plaintext. */
+  | { kind: 'foreign'; bytes: Buffer }
   | { kind: 'ciphertext'; bytes: Buffer; parsed: Extract<Parsed, { kind: 'ciphertext' | 'bare' }> }
 
 /** Tags of KMS keys that are known to be in use: whatever carries one of them is taken for no plaintext. */
@@ -38,7 +40,8 @@ function tagOf(ciphertext: Buffer): string {
  * ciphertext, and what does not is one, too, if KMS knows its data key, if it carries the tag of a key that is in use,
  * or if a later release may have written it. So no ciphertext is ever encrypted once more.
  *
- * @throws MalformedCiphertextError, NewerCiphertextError, TamperedCiphertextError for a ciphertext that does not open.
+ * @throws MalformedCiphertextError, NewerCiphertextError, TamperedCiphertextError for a ciphertext that does not open;
+ * ForeignFormatError for what another program encrypted and no format opens.
  */
 export async function readStored(
   column: BoundColumn,
@@ -48,7 +51,14 @@ export async function readStored(
 ): Promise<StoredValue> {
   const bytes = column.opener.bytesOf(stored)
   const parsed = parse(bytes)
-  const plaintext = (): StoredValue => ({ kind: 'plaintext', bytes: asBuffer(stored) })
+  const foreign = column.opener.openForeign(stored, bytes)
+  if (foreign) return { kind: 'foreign', bytes: foreign }
+  const plaintext = (): StoredValue => {
+    const { options } = column.scheme
+    // What is of another format than is known must not be encrypted once more.
+    if (options.acceptFormats && options.acceptPlaintext !== true) throw ofNoFormat()
+    return { kind: 'plaintext', bytes: asBuffer(stored) }
+  }
   switch (parsed.kind) {
     case 'plaintext':
       return plaintext()

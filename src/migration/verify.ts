@@ -39,7 +39,8 @@ export class Verify implements Conversion {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
       this.#checkIndexes(row, await rowIndexes(this.#column, recipe, plaintext))
-    } else if (scheme.options.acceptPlaintext) scheme.type.deserialise(asPlaintext(value.bytes))
+    } else if (value.kind === 'foreign' || scheme.options.acceptPlaintext)
+      scheme.type.deserialise(asPlaintext(value.bytes))
     else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
   }
 
@@ -61,8 +62,9 @@ export class Verify implements Conversion {
   async end(rows: ColumnRows, shard: Shard | undefined): Promise<void> {
     this.notCiphertext = await rows.countPlaintext(shard)
     const unseen = this.notCiphertext - this.#notCiphertextSeen
-    // Where plaintext is accepted, the application may have written some meanwhile.
-    if (unseen <= 0 || this.#column.scheme.options.acceptPlaintext) return
+    // Where that is accepted, the application may have written some meanwhile.
+    const { acceptPlaintext, acceptFormats } = this.#column.scheme.options
+    if (unseen <= 0 || acceptPlaintext || acceptFormats) return
     throw this.#column.error(
       RowsLeftOutError,
       `the database counts ${this.notCiphertext} rows that are no ciphertext, and ${this.#notCiphertextSeen} of them were seen. The others were written meanwhile, or left out. Encrypt the column, then run the same again.`,

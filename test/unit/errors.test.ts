@@ -35,6 +35,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   DATA_KEY_MISSING: 'value',
   DATA_KEY_NOT_FOUND: 'service',
   DECLARED_TYPE: 'run',
+  FOREIGN_FORMAT: 'value',
   FORGOTTEN: 'value',
   INDEX_WRONG: 'value',
   VALUE_NOT_UNIQUE: 'value',

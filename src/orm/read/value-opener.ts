@@ -6,8 +6,9 @@ import { type DataKey } from '../../cipher/data-keys/data-key'
 import { type Scope } from '../../cipher/scope'
 import { type Stored } from '../../column/driver-value'
 import { type Scheme } from '../../column/scheme'
+import { asBuffer } from '../../dialects/rows/is-same'
 import { type NamedRow } from '../../diagnostics'
-import { PlaintextFoundError } from '../../errors'
+import { ForeignFormatError, PlaintextFoundError } from '../../errors'
 import { isOfOtherScope } from '../../errors/kinds'
 import { type Scopes } from '../recipe'
 
@@ -68,8 +69,11 @@ export class ValueOpener {
         // Below it fails again, unless another scope opens it.
       }
     }
+    const foreign = this.openForeign(stored, bytes)
+    if (foreign) return foreign
     if (this.isPlaintext(stored, bytes)) return asPlaintext(Buffer.from(stored))
     const parsed = parse(bytes)
+    if (parsed.kind === 'plaintext' && this.#scheme.foreign) throw ofNoFormat()
     if (!this.takesBareBlobs && parsed.kind === 'bare') {
       throw new PlaintextFoundError(
         "the column holds a CiphertextBlob of KMS that another program stored; those are read in mode 'direct' only. Set mode: 'direct', or previous: [{ mode: 'direct' }].",
@@ -117,6 +121,28 @@ export class ValueOpener {
     throw first
   }
 
+  /**
+   * The plaintext of what another program encrypted, in a format that the column accepts; `undefined` for anything else.
+   * Throws `ForeignFormatError` for what seems to be of one, and does not open.
+   */
+  openForeign(stored: Stored, bytes: Buffer): PlaintextBytes | undefined {
+    const { foreign } = this.#scheme
+    if (!foreign) return undefined
+    const isLikeOurs = parse(bytes).kind === 'ciphertext'
+    const opened = foreign.open(asBuffer(stored), isLikeOurs)
+    return opened && asPlaintext(opened)
+  }
+
+  /** True for a value that would be read as it is. */
+  isReadAsItIs(stored: Stored): boolean {
+    const bytes = this.bytesOf(stored)
+    try {
+      return this.openForeign(stored, bytes) === undefined && this.isPlaintext(stored, bytes)
+    } catch {
+      return false
+    }
+  }
+
   /** True for a value that the column accepts as it is, because it cannot be a ciphertext. */
   isPlaintext(stored: Stored, bytes: Buffer): boolean {
     if (!this.#scheme.options.acceptPlaintext) return false
@@ -130,4 +156,11 @@ export class ValueOpener {
 /** 0xC1 occurs in no UTF-8; only bytes, and texts that are base64, can look like a ciphertext and be none. */
 export function canLookLikeCiphertext(scheme: Scheme, stored: Stored, bytes: Buffer): boolean {
   return scheme.type.name === 'buffer' || bytes !== stored
+}
+
+/** Why a value is refused that is neither a ciphertext nor of a format that the column accepts. */
+export function ofNoFormat(): ForeignFormatError {
+  return new ForeignFormatError(
+    'the column holds a value that is neither a ciphertext nor of a format of acceptFormats. Add its format; or, if it is plaintext, acceptPlaintext: true.',
+  )
 }

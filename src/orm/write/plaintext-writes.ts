@@ -43,7 +43,7 @@ export class PlaintextWrites {
   /** A value as the column holds it. Throws for one that would be read as something else. */
   stored(plaintext: Plaintext, opener: ValueOpener): Stored {
     const stored = this.#asStored(plaintext)
-    if (opener.isPlaintext(stored, opener.bytesOf(stored))) return stored
+    if (opener.isReadAsItIs(stored)) return stored
     throw new InvalidValueError(
       "the value looks like a ciphertext, and could not be told from one: it cannot be stored as plaintext. Store it with writes: 'ciphertext'.",
       this.place,
