@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { encryptStringSync, generateKey } from '@47ng/cloak'
-import { Column, DataSource, type DataSourceOptions, Entity, PrimaryColumn, type Repository } from 'typeorm'
+import { Column, DataSource, Entity, PrimaryColumn, type Repository } from 'typeorm'
 import { EncryptionTransformer, JSONEncryptionTransformer } from 'typeorm-encrypted'
 import { KmsEncrypted, isUndecryptable } from 'typeorm-kms-encrypted'
 import { type ForeignFormat, prismaFieldEncryption, typeormEncrypted } from 'typeorm-kms-encrypted/formats'
