@@ -24,7 +24,8 @@ import { boundColumns } from './orm/bound-columns'
 import { dialectOf } from './dialects'
 import { cancelForgetting, forget, forgetDue, type ForgetOptions } from './migration/data-keys/forget'
 import { type ForgetReport } from './migration/data-keys/forget-report'
-import { DataSourceBinding, withBinding } from './orm/data-source-binding'
+import { DataSourceBinding } from './orm/data-source-binding'
+import { withBinding } from './orm/with-binding'
 import {
   type DataKeysOption,
   type KeyTableSettings,

@@ -1,62 +1,34 @@
-import { type DataSource, type DataSourceOptions, type EntityMetadata, type ObjectLiteral } from 'typeorm'
-import { type Cipher, type Recipe } from '../cipher/cipher'
-import { type IndexKeys } from '../cipher/blind-index/index-keys'
-import { type EncryptionContext } from '../cipher/context'
-import { type StoredKeys } from '../cipher/data-keys/stored-keys'
-import { Scope } from '../cipher/scope'
-import { DeclaredColumn } from '../column/declared-column'
-import { type KeyId, type OnUndecryptable, type PreviousSettings, type WritesOption } from '../column/options'
-import { rowPropertiesOf } from '../column/row-properties'
+import { type DataSource } from 'typeorm'
+import { type Cipher } from '../cipher/cipher'
 import { addSchemaIndexes } from '../column/schema-indexes'
-import { type Scheme } from '../column/scheme'
 import { dialectOf } from '../dialects'
-import { InvalidOptionError, KeyIdMissingError } from '../errors'
-import { BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
-import { boundTable } from './bound-table'
 import { guardCachedResults } from './cached-results'
-import { deliveryOf, storedType } from './column-type'
-import { checkDeclarations, refuseBorrowed, refuseDuplicates } from './declarations'
+import { ColumnBinder, type ColumnDefaults } from './column-binder'
+import { checkDeclarations, refuseDuplicates } from './declarations'
+import { keepEncryptedColumns } from './guarded-synchronize'
 import { EmptyingGuard } from './key-table/emptying'
-import { keyTableEntity, KEY_TABLE_ENTITY } from './key-table/entity'
-import { fixNames } from './key-table/fixed-names'
 import { keepKeyTable } from './key-table/kept-table'
 import { KeyTable, keyTables } from './key-table/key-table'
-import { type KeyTableSettings } from './key-table/key-table-options'
-import { guardQueryRunner } from './query-guard'
+import { RegisteredEntity } from './key-table/registered-entity'
+import { handleLazyRejections } from './lazy-relations'
+import { type StoredSealing, type Workings } from './query/door'
+import { guardQueryRunner } from './query/query-guard'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
-import { ReplacedMethods } from './replaced-methods'
-import { constantRecipes, type Recipes } from './recipe'
-import { keyIdFor } from './row/key-id'
-import { moves } from './row/moves'
-import { RowColumns } from './row/row-columns'
-import { RowRecipes, type RowSetting } from './row/row-recipes'
-import { keepEncryptedColumns } from './guarded-synchronize'
-import { handleLazyRejections } from './lazy-relations'
 import { openReturnedRow } from './read/returned-row'
+import { ReplacedMethods } from './replaced-methods'
+import { RowColumns } from './row/row-columns'
+import { RowRecipes } from './row/row-recipes'
+import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
+import { Completeness } from './search/completeness'
 import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
-import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
-import { Completeness } from './search/completeness'
 import { refuseUndeclaredResults } from './undeclared-results'
-import { searchRefusal } from './write/tokens'
-import { PlaintextWrites } from './write/plaintext-writes'
-
-/** What columns take over where they say nothing themselves. */
-export interface ColumnDefaults {
-  keyId: KeyId | undefined
-  mode: Recipe['mode']
-  context: EncryptionContext | undefined
-  onUndecryptable: OnUndecryptable | undefined
-  writes: WritesOption | undefined
-  /** Of blind indexes; `undefined` where the options name no index key. */
-  indexRoot: IndexKeys | undefined
-  dataKeys: KeyTableSettings
-}
+import { refuseConflictPaths, refuseIndexes } from './unique-refusals'
 
 /** The `createQueryRunner` of drivers that are changed: one that someone replaced since is changed as well. */
 const ours = new WeakSet()
@@ -78,8 +50,9 @@ export class DataSourceBinding {
   readonly #withoutBinding: () => void
   readonly #keyTable: KeyTable
   /** Where new values are sealed under stored data keys. */
-  readonly #sealing: { readonly keys: StoredKeys; readonly emptying: EmptyingGuard } | undefined
-  #keyEntity: ReturnType<typeof keyTableEntity> | undefined
+  readonly #sealing: StoredSealing | undefined
+  readonly #keyEntity: RegisteredEntity
+  readonly #columns: ColumnBinder
   readonly #opened = new OpenedResults()
   readonly #raw = new RawQueries()
   readonly #methods = new ReplacedMethods()
@@ -87,12 +60,7 @@ export class DataSourceBinding {
   readonly #lazy = new ReplacedMethods()
   /** Columns that are declared as uuid: their metadata says what the database has instead. */
   readonly #uuids = new WeakSet<ColumnMetadata>()
-  /** Columns that values are bound to. */
-  #rows: RowColumns | undefined
-  #results: ResultOpener | undefined
-  #read: Statements | undefined
-  #statements: StatementGuard | undefined
-  #completeness = new Completeness((name) => name)
+  #workings: Workings | undefined
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
 
@@ -108,27 +76,16 @@ export class DataSourceBinding {
     const { storedKeys: keys } = this.#cipher
     const emptying = new EmptyingGuard(dataSource, this.#keyTable)
     this.#sealing = defaults.dataKeys.seals && keys ? { keys, emptying } : undefined
+    this.#keyEntity = new RegisteredEntity(dataSource, defaults.dataKeys)
+    this.#columns = new ColumnBinder(dataSource, this.#cipher, defaults, this.#opened)
     new ReplacedMethods().replace(dataSource.driver, 'connect', (connect) => async () => {
       this.#change()
       refuseDuplicates(dataSource)
       addSchemaIndexes(dataSource.options.entities)
-      this.#addKeyTable()
+      if (defaults.dataKeys.seals) this.#keyEntity.add()
       await connect()
     })
     this.#change()
-  }
-
-  /** Others may have changed the entities since the DataSource was made, or will have to do with them as a list. */
-  #addKeyTable(): void {
-    const dataSource = this.#dataSource
-    const { entities: given = [], type } = dataSource.options
-    if (!this.#defaults.dataKeys.seals) return
-    this.#keyEntity ??= keyTableEntity(dialectOf(type), this.#defaults.dataKeys)
-    const entities: unknown[] = Array.isArray(given) ? given : Object.values(given)
-    if (entities.includes(this.#keyEntity)) return
-    Object.assign(dataSource, {
-      options: { ...dataSource.options, entities: [...entities, this.#keyEntity] },
-    })
   }
 
   #change(): void {
@@ -155,7 +112,7 @@ export class DataSourceBinding {
 
   /** Asks the database about the columns that values are bound to, as far as their tables are there. */
   async #checkRows(): Promise<void> {
-    const rows = this.#rows
+    const rows = this.#workings?.rows
     if (!rows || rows.areChecked) return
     const queryRunner = this.#dataSource.createQueryRunner()
     try {
@@ -171,7 +128,7 @@ export class DataSourceBinding {
     methods.replace(driver, 'normalizeType', (normalizeType) => (column) => {
       if (column.type === 'uuid') this.#uuids.add(column as unknown as ColumnMetadata)
       bindIndexColumn(column as unknown as ColumnMetadata, this.#dataSource)
-      this.#bind(column as unknown as ColumnMetadata)
+      this.#columns.bind(column as unknown as ColumnMetadata)
       return normalizeType(column)
     })
     methods.replace(driver, 'afterConnect', (afterConnect) => async () => {
@@ -214,28 +171,47 @@ export class DataSourceBinding {
       driver,
       'createQueryRunner',
       (createQueryRunner) => (mode) =>
-        guardQueryRunner(
-          createQueryRunner(mode),
-          () => this.#results,
-          () => this.#statements,
-          (sql) => this.#read?.read(sql),
-          () => this.#rows,
-          this.#sealing,
-          () => this.#completeness,
-        ),
+        guardQueryRunner(createQueryRunner(mode), () => this.#workings, this.#sealing),
     )
     ours.add(runnerOf(driver))
   }
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */
   #finish(): void {
-    this.#finishKeyTable()
+    this.#keyEntity.finish()
     const { entityMetadatas } = this.#dataSource
-    for (const { columns } of entityMetadatas) for (const column of columns) this.#bind(column)
+    for (const { columns } of entityMetadatas) for (const column of columns) this.#columns.bind(column)
     checkDeclarations(this.#dataSource)
+    const rows = this.#bindToRows()
+    this.#lazy.giveBack()
+    if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
+      this.#workings = undefined
+      this.#methods.giveBack()
+      this.#withoutBinding()
+      return
+    }
+    handleLazyRejections(this.#dataSource, this.#lazy)
+    this.#workings = this.#work(rows)
+    const { subscribers, queryResultCache } = this.#dataSource
+    if (queryResultCache && queryResultCache !== this.#cache) {
+      this.#cache = queryResultCache
+      guardCachedResults(
+        queryResultCache,
+        () => this.#workings?.results,
+        () => this.#workings?.guard,
+      )
+    }
+    if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
+      subscribers.push(new KmsEncryptionSubscriber())
+    }
+  }
+
+  /** Finds what the columns need of the others of their table: blind indexes, and what values are bound to. */
+  #bindToRows(): RowColumns {
+    const { indexRoot, dataKeys } = this.#defaults
     const rows = new RowColumns(this.#dataSource, (column) => boundColumn(column) !== undefined, this.#uuids)
-    for (const metadata of entityMetadatas) {
-      bindIndexes(metadata, this.#dataSource, this.#defaults.indexRoot, this.#defaults.dataKeys.seals)
+    for (const metadata of this.#dataSource.entityMetadatas) {
+      bindIndexes(metadata, this.#dataSource, indexRoot, dataKeys.seals)
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
       for (const { recipes, metadata: column } of boundColumns(metadata)) {
@@ -244,231 +220,28 @@ export class DataSourceBinding {
         }
       }
     }
-    this.#rows = rows
-    this.#lazy.giveBack()
-    if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
-      this.#results = this.#statements = this.#read = undefined
-      this.#methods.giveBack()
-      this.#withoutBinding()
-      return
-    }
-    handleLazyRejections(this.#dataSource, this.#lazy)
-    const statements = (this.#read = new Statements(this.#dataSource))
-    refuseUndeclaredResults(this.#dataSource, statements)
-    this.#results = new ResultOpener(statements, this.#opened, this.#raw)
+    return rows
+  }
+
+  #work(rows: RowColumns): Workings {
     const { driver, options } = this.#dataSource
-    this.#statements = new StatementGuard(statements, {
-      placeholder: (position) => dialectOf(options.type).placeholder(position),
-      escape: (name) => driver.escape(name),
-    })
-    this.#completeness = new Completeness((name) => driver.escape(name))
-    const { subscribers, queryResultCache } = this.#dataSource
-    if (queryResultCache && queryResultCache !== this.#cache) {
-      this.#cache = queryResultCache
-      guardCachedResults(
-        queryResultCache,
-        () => this.#results,
-        () => this.#statements,
-      )
-    }
-    if (!subscribers.some((subscriber) => subscriber instanceof KmsEncryptionSubscriber)) {
-      subscribers.push(new KmsEncryptionSubscriber())
-    }
-  }
-
-  /** Where nothing is encrypted there is no key table. */
-  #finishKeyTable(): void {
-    const { entityMetadatas, entityMetadatasMap } = this.#dataSource
-    const metadata = entityMetadatas.find(({ name }) => name === KEY_TABLE_ENTITY)
-    if (!metadata || !this.#keyEntity) return
-    if (entityMetadatas.some(({ columns }) => columns.some(isDeclared))) {
-      fixNames(metadata, this.#keyTable.settings.table)
-      return
-    }
-    entityMetadatas.splice(entityMetadatas.indexOf(metadata), 1)
-    entityMetadatasMap.delete(metadata.target)
-  }
-
-  #bind(metadata: ColumnMetadata): void {
-    const declared = DeclaredColumn.of(metadata.transformer)
-    if (!declared) {
-      refuseBorrowed(metadata)
-      return
-    }
-    const { scheme } = declared
-    const recipes = this.#recipes(metadata, scheme)
-    const dialect = dialectOf(this.#dataSource.options.type)
-    const { type, length } = storedType(dialect, recipes.mode, scheme.options)
-    metadata.type = type
-    if (length !== undefined) metadata.length = String(length)
-    const delivery = deliveryOf(dialect, scheme.options)
-    const bound = new BoundColumn(
-      metadata,
-      scheme,
-      recipes,
-      this.#cipher,
-      this.#opened,
-      scheme.options.onUndecryptable ?? this.#defaults.onUndecryptable,
-      delivery,
-      PlaintextWrites.of(scheme.options, this.#defaults.writes, placeOf(metadata), dialect, delivery),
-    )
-    metadata.transformer = bound
-    watchValues(metadata, bound)
-  }
-
-  #recipes(metadata: ColumnMetadata, { options }: Scheme): Recipes {
-    const place = placeOf(metadata)
-    const keyId = options.keyId ?? this.#defaults.keyId
-    if (keyId === undefined) {
-      throw new KeyIdMissingError(
-        "no KMS key is named. Pass kmsEncryption({ keyId: 'alias/my-app' }), or keyId to the column.",
-        place,
-      )
-    }
-    const mode = options.mode ?? this.#defaults.mode
-    const usesStoredKey = mode === 'envelope' && this.#defaults.dataKeys.seals
-    const tally = this.#cipher.tally(place.entity, place.property)
-    const settings = [this.#setting(metadata, options), ...this.#previous(metadata, options)]
-    if (settings.some(({ row, keyPer }) => row.length + keyPer.length > 0)) {
-      return new RowRecipes({ mode, keyId, usesStoredKey }, settings, tally, place)
-    }
-    const [scope, ...previous] = settings.map(
-      ({ context, binding }) => new Scope(context, binding, tally),
-    ) as [Scope, ...Scope[]]
-    return constantRecipes({ mode, keyId: keyIdFor(keyId, scope, place), scope, usesStoredKey }, previous)
-  }
-
-  /** What values are bound to now. */
-  #setting({ entityMetadata, databaseName }: ColumnMetadata, options: Scheme['options']): RowSetting {
-    const { boundTo = {}, keyPer } = options
-    const table = boundTo.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
+    const statements = new Statements(this.#dataSource)
+    refuseUndeclaredResults(this.#dataSource, statements)
+    const escape = (name: string): string => driver.escape(name)
     return {
-      context: options.context ?? this.#defaults.context ?? { table },
-      binding: { column: boundTo.column ?? databaseName },
-      row: rowPropertiesOf(boundTo.row),
-      keyPer: rowPropertiesOf(keyPer),
+      statements,
+      rows,
+      results: new ResultOpener(statements, this.#opened, this.#raw),
+      guard: new StatementGuard(statements, {
+        placeholder: (position) => dialectOf(options.type).placeholder(position),
+        escape,
+      }),
+      completeness: new Completeness(escape),
     }
   }
-
-  /** What the values of earlier settings are bound to. A table that was renamed changes the default context. */
-  #previous(
-    { entityMetadata, databaseName }: ColumnMetadata,
-    { boundTo: now, context: given, keyPer, previous = [] }: Scheme['options'],
-  ): RowSetting[] {
-    const own = now?.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
-    return previous.map(({ context, boundTo = {}, keyPer: keyedThen }: PreviousSettings) => {
-      const table = boundTo.table ?? own
-      const same = boundTo.table === undefined ? (given ?? this.#defaults.context) : undefined
-      return {
-        context: context ?? same ?? { table },
-        binding: { column: boundTo.column ?? now?.column ?? databaseName },
-        row: rowPropertiesOf(boundTo.row ?? now?.row),
-        keyPer: rowPropertiesOf(keyedThen ?? keyPer),
-      }
-    })
-  }
-}
-
-function placeOf({ entityMetadata, propertyPath }: ColumnMetadata): { entity: string; property: string } {
-  return { entity: entityMetadata.name, property: propertyPath }
-}
-
-function isDeclared({ transformer }: ColumnMetadata): boolean {
-  return transformer instanceof BoundColumn || DeclaredColumn.of(transformer) !== undefined
 }
 
 /** The method as an object, never called. */
 function runnerOf(driver: DataSource['driver']): object {
   return Reflect.get(driver, 'createQueryRunner')
-}
-
-/**
- * TypeORM takes a function for raw SQL and asks no driver or transformer about it. A transformed value is that of a
- * row, which `save` compares with the entity's. Where the entity moves to what its values are not bound to, they count
- * as changed, so that they are encrypted anew in the same statement.
- */
-function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
-  const getEntityValue = metadata.getEntityValue.bind(metadata)
-  const isBound = bound.recipes.constant === undefined
-  let last: ObjectLiteral | undefined
-  metadata.getEntityValue = (entity, transform) => {
-    if (transform) {
-      const isMoved = isBound && last !== undefined && moves(bound, last, entity)
-      return bound.readRow(() => getEntityValue(entity, true) as unknown, isMoved)
-    }
-    const value: unknown = getEntityValue(entity)
-    if (typeof value === 'function') bound.serialise(value)
-    else bound.compareNext(value)
-    if (isBound) {
-      last = entity
-      queueMicrotask(() => {
-        if (last === entity) last = undefined
-      })
-    }
-    return value
-  }
-  const createValueMap = metadata.createValueMap.bind(metadata)
-  metadata.createValueMap = (value: unknown, ...rest) => createValueMap(bound.forStatement(value), ...rest)
-}
-
-/** `upsert` by an encrypted column would never find the row; MySQL does not even look at the conflict paths. */
-function refuseConflictPaths(metadata: EntityMetadata): void {
-  if (boundColumns(metadata).length === 0) return
-  const mapPropertyPathsToColumns = metadata.mapPropertyPathsToColumns.bind(metadata)
-  metadata.mapPropertyPathsToColumns = (paths) => {
-    const columns = mapPropertyPathsToColumns(paths)
-    return columns.map((column) => conflictColumn(column))
-  }
-}
-
-/** An encrypted column whose blind index is unique is a conflict path by that. */
-function conflictColumn(column: ColumnMetadata): ColumnMetadata {
-  const encrypted = boundColumn(column)
-  if (!encrypted) return column
-  const index = encrypted.searchedBy
-  if (index?.declared.isUnique) return index.metadata
-  throw searchRefusal(encrypted)
-}
-
-/** An index or unique constraint over ciphertexts finds and enforces nothing: each ciphertext is different. */
-function refuseIndexes({ name: entity, indices, uniques }: EntityMetadata): void {
-  for (const { columns } of [...indices, ...uniques]) {
-    const encrypted = columns.find((column) => boundColumn(column))
-    if (!encrypted) continue
-    throw new InvalidOptionError(
-      'an index or unique constraint over an encrypted column enforces nothing: equal values have different ciphertexts. Keep a keyed hash (HMAC) of the value in a column of its own and index that.',
-      { entity, property: encrypted.propertyPath },
-    )
-  }
-}
-
-/**
- * Options under which a new DataSource is handed to `bind` before it connects. TypeORM has one documented option
- * that is called with the DataSource when it is constructed: the provider of the query result cache. What the
- * application said about the cache itself stays in force.
- */
-export function withBinding<Options extends DataSourceOptions>(
-  options: Options,
-  bind: (dataSource: DataSource, withoutBinding: () => void) => void,
-): Options {
-  const { cache } = options
-  const provider = (dataSource: DataSource): unknown => {
-    bind(dataSource, () => {
-      // The options that configure() gave may make other DataSources: they stay.
-      const { cache: ours, ...others } = dataSource.options
-      if (typeof ours !== 'object' || ours.provider !== provider) return
-      Object.assign(dataSource, { options: cache === undefined ? others : { ...others, cache } })
-    })
-    if (typeof cache === 'object' && cache.provider) return cache.provider(dataSource)
-    return cache ? builtInCache(dataSource, cache) : undefined
-  }
-  return { ...options, cache: { ...(typeof cache === 'object' ? cache : {}), provider } }
-}
-
-/** The cache that TypeORM makes for these options; it makes them where its options are set. */
-function builtInCache(dataSource: DataSource, cache: NonNullable<DataSourceOptions['cache']>): unknown {
-  const configured = dataSource.options.cache
-  dataSource.setOptions({ cache })
-  Object.assign(dataSource.options, { cache: configured })
-  return dataSource.queryResultCache
 }

@@ -1,7 +1,7 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm'
 import { type Dialect } from '../../dialects'
 import { attempt, type Connection } from '../../dialects/sqlite/connection'
-import { unguardedQuery } from '../unguarded-query'
+import { unguardedQuery } from '../query/unguarded-query'
 
 type Sql = readonly [sql: string, parameters: unknown[]]
 

@@ -1,8 +1,5 @@
 import { type Mark, type StoredKeys } from '../../cipher/data-keys/stored-keys'
-
-/** Ends a transaction, or a part of one, whoever wrote it. */
-const END =
-  /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(COMMIT|END|RELEASE|ROLLBACK(?:\s+\w+)?\s+TO|ROLLBACK|ABORT)\b/i
+import { type EndOfTransaction } from '../query/end-of-transaction'
 
 /**
  * Watches over the stored data keys that the statements of one query runner seal values under: that they last as long
@@ -18,9 +15,12 @@ export class KeyWatch {
   }
 
   /** Sends a statement, with values of suite 4 if there is a mark from before they were sealed. */
-  async send<T>(sql: string, mark: Mark | undefined, send: () => Promise<T>): Promise<T> {
-    const [, end] = END.exec(sql) ?? []
-    if (end !== undefined) return this.#end(end.toUpperCase(), send)
+  async send<T>(
+    end: EndOfTransaction | undefined,
+    mark: Mark | undefined,
+    send: () => Promise<T>,
+  ): Promise<T> {
+    if (end) return this.#end(end, send)
     if (mark) this.#sealed ??= mark
     try {
       const answer = await send()
@@ -33,10 +33,8 @@ export class KeyWatch {
     }
   }
 
-  async #end<T>(end: string, send: () => Promise<T>): Promise<T> {
+  async #end<T>({ isCommit, isWhole }: EndOfTransaction, send: () => Promise<T>): Promise<T> {
     const { current } = this.#keys
-    const isCommit = /^(COMMIT|END|RELEASE)$/.test(end)
-    const isWhole = !/^(RELEASE|.*TO)$/.test(end)
     const mark = this.#sealed
     if (isCommit) {
       await current.verifyTentative()

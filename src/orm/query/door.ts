@@ -1,0 +1,65 @@
+import { type QueryRunner } from 'typeorm'
+import { type StoredKeys } from '../../cipher/data-keys/stored-keys'
+import { type EmptyingGuard } from '../key-table/emptying'
+import { KeyWatch } from '../key-table/key-watch'
+import { type ResultOpener } from '../read/result-opener'
+import { type Connection } from '../row/located-update'
+import { type RowColumns } from '../row/row-columns'
+import { type Completeness } from '../search/completeness'
+import { type StatementGuard } from '../statement-guard'
+import { type Statements } from '../statement/statements'
+import { SealedAhead } from '../write/sealed-ahead'
+import { Order } from './order'
+import { type Query } from './unguarded-query'
+
+/** What is made of a DataSource's metadata; nothing of it where no column is encrypted. */
+export interface Workings {
+  readonly results: ResultOpener
+  readonly statements: Statements
+  readonly guard: StatementGuard
+  readonly rows: RowColumns
+  readonly completeness: Completeness
+}
+
+/** Where new values are sealed under stored data keys. */
+export interface StoredSealing {
+  readonly keys: StoredKeys
+  readonly emptying: EmptyingGuard
+}
+
+/** What the statements of one query runner share on their way to the database. */
+export class Door {
+  readonly queryRunner: QueryRunner
+  /** Sends a statement as it is. */
+  readonly query: Query
+  readonly order = new Order()
+  readonly ahead: SealedAhead
+  readonly sealing: StoredSealing | undefined
+  readonly watch: KeyWatch | undefined
+  /** True while TypeORM empties the whole database. */
+  isClearing = false
+  readonly #workings: () => Workings | undefined
+
+  constructor(
+    queryRunner: QueryRunner,
+    query: Query,
+    workings: () => Workings | undefined,
+    sealing: StoredSealing | undefined,
+  ) {
+    this.queryRunner = queryRunner
+    this.query = query
+    this.ahead = SealedAhead.of(queryRunner)
+    this.sealing = sealing
+    this.watch = sealing && new KeyWatch(sealing.keys)
+    this.#workings = workings
+  }
+
+  get workings(): Workings | undefined {
+    return this.#workings()
+  }
+
+  /** For statements of the library's own, in the same transaction. */
+  connection(rows: RowColumns): Connection {
+    return rows.connection(this.queryRunner, this.query)
+  }
+}

@@ -1,0 +1,22 @@
+/** What a statement that ends a transaction, or a part of one, does. */
+export interface EndOfTransaction {
+  /** True if what was done is kept. */
+  readonly isCommit: boolean
+  /** False for a savepoint. */
+  readonly isWhole: boolean
+}
+
+/** Whoever wrote it, the application included. */
+const END =
+  /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:(COMMIT|END)|(RELEASE)|(ROLLBACK(?:\s+\w+)?\s+TO)|ROLLBACK|ABORT)\b/i
+
+/** `undefined` for any other statement. */
+export function endOfTransaction(sql: string): EndOfTransaction | undefined {
+  const found = END.exec(sql)
+  if (!found) return undefined
+  const [, commit, release, rollbackTo] = found
+  return {
+    isCommit: (commit ?? release) !== undefined,
+    isWhole: (release ?? rollbackTo) === undefined,
+  }
+}

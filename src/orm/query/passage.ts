@@ -1,0 +1,136 @@
+import { type Mark } from '../../cipher/data-keys/stored-keys'
+import { LocatedUpdate } from '../row/located-update'
+import { answer, type Answered, checkRows, prepareSearch, withoutSearched } from '../search/sending'
+import { type SearchPlan } from '../search/search-plan'
+import { nameViolations } from '../search/unique-violation'
+import { type SentStatement } from '../write/parameter-rows'
+import { hasPending, sealAll } from '../write/parameters'
+import { type Door, type Workings } from './door'
+import { endOfTransaction } from './end-of-transaction'
+
+/**
+ * The way of one statement through the door: it is examined before anything is awaited, prepared, sealed in its turn,
+ * kept from emptying the key table, sent, and its rows are opened. Each step does nothing where it has nothing to do,
+ * which is most of the time: this runs for every statement.
+ */
+export class Passage {
+  readonly #door: Door
+  readonly #sql: string
+  readonly #parameters: unknown
+  /** True for TypeORM's own builders, which ask for a `QueryResult`. What the application sends itself is not read. */
+  readonly #structured: boolean
+  readonly #workings: Workings | undefined
+  #search: SearchPlan | undefined
+  #isPending = false
+  /** The statement as if the application had written it with the indexes. */
+  #answered: Answered | undefined
+  #update: LocatedUpdate | undefined
+
+  constructor(door: Door, sql: string, parameters: unknown, structured: boolean) {
+    this.#door = door
+    this.#sql = sql
+    this.#parameters = parameters
+    this.#structured = structured
+    this.#workings = door.workings
+  }
+
+  /** Throws for a statement that must not be sent. */
+  async pass(): Promise<unknown> {
+    const { order, ahead, sealing, watch } = this.#door
+    const isOpened = this.#examine()
+    const mark: Mark | undefined = this.#isPending ? sealing?.keys.mark() : undefined
+    const end = watch || !ahead.isEmpty ? endOfTransaction(this.#sql) : undefined
+    if (end) ahead.clear()
+    const prepared = this.#prepare()
+    let values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
+    if (values instanceof Promise || order.isWaiting) values = await order.next(values)
+    const isEmptying = this.#mayEmpty() && (await this.#refuseEmptying())
+    const send = (): Promise<unknown> => {
+      const text = this.#update?.sql ?? this.#answered?.sql ?? this.#sql
+      const query = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
+      const sent = watch ? watch.send(end, mark, query) : query()
+      return this.#search ? nameViolations(this.#search, sent) : sent
+    }
+    const answering = send()
+    ahead.workLater()
+    let result = await answering
+    while (this.#update?.hasMissed(result) === true) {
+      values = await order.next(this.#update.seal(ahead))
+      result = await send()
+    }
+    if (isEmptying) sealing?.keys.clear()
+    const opening = isOpened ? this.#open(result) : undefined
+    if (opening) await opening
+    return result
+  }
+
+  /** Before anything is awaited. True if TypeORM may make entities of the result. */
+  #examine(): boolean {
+    const workings = this.#structured ? this.#workings : undefined
+    const isOpened = workings?.results.isForEntities() === true
+    this.#search = workings?.guard.check(this.#sql, this.#parameters)
+    this.#isPending = hasPending(
+      this.#search ? withoutSearched(this.#search, this.#parameters) : this.#parameters,
+    )
+    return isOpened
+  }
+
+  /** What must be known before values are sealed: blind indexes, and tables that were made since `initialize()`. */
+  #prepare(): Promise<unknown> | undefined {
+    if (!this.#structured || !this.#workings) return undefined
+    const { rows, completeness, statements } = this.#workings
+    const { query } = this.#door
+    const search =
+      this.#search &&
+      prepareSearch(this.#search, this.#sql, this.#parameters, completeness, (text) => query(text))
+    if (rows.areChecked || !rows.isUncheckedIn(statements.read(this.#sql))) return search
+    return rows.check({ query }).then(() => search)
+  }
+
+  /** The parameters as they are sent: ciphertexts and indexes for what is to be stored, indexes for what is searched. */
+  #seal(): unknown {
+    const { ahead } = this.#door
+    const bound = this.#structured && this.#workings?.rows.areUsed ? this.#workings.rows : undefined
+    if (bound) this.#workings?.guard.checkRows(this.#sql, (table) => bound.uniqueKeys(table))
+    this.#answered = this.#search && answer(this.#search, this.#sql, this.#parameters)
+    const parameters = this.#answered?.parameters ?? this.#parameters
+    if (!this.#isPending) return parameters
+    const sql = this.#answered?.sql ?? this.#sql
+    const sent = (): SentStatement => ({
+      statement: this.#workings?.statements.read(sql),
+      sql,
+      parameters: parameters as unknown[],
+    })
+    this.#update = bound && LocatedUpdate.of(sent(), this.#door.connection(bound))
+    return this.#update ? this.#update.seal(ahead) : sealAll(parameters as unknown[], sent, ahead)
+  }
+
+  #mayEmpty(): boolean {
+    const { sealing, isClearing } = this.#door
+    return sealing?.emptying.concerns(this.#sql) === true && !isClearing
+  }
+
+  async #refuseEmptying(): Promise<boolean> {
+    const { sealing, queryRunner, query } = this.#door
+    return (await sealing?.emptying.check(this.#sql, queryRunner, query)) === true
+  }
+
+  /** Compares what was found with what was searched, and opens the values before TypeORM makes entities of the rows. */
+  #open(result: unknown): Promise<unknown> | undefined {
+    if (!this.#workings) return undefined
+    const { results, rows } = this.#workings
+    const found = rowsOf(result)
+    const open = (): Promise<unknown> | undefined =>
+      results.open(this.#sql, found, () => this.#door.connection(rows))
+    return this.#search && this.#answered
+      ? checkRows(this.#search.checks, this.#answered, found).then(open)
+      : open()
+  }
+}
+
+/** The rows of a `QueryResult`: `records` where the driver fills it, else `raw`, which for PostgreSQL may be a pair. */
+function rowsOf(result: unknown): Record<string, unknown>[] {
+  const { records, raw } = result as { records?: unknown; raw?: unknown }
+  const rows: unknown = Array.isArray(records) && records.length > 0 ? records : raw
+  return Array.isArray(rows) ? (rows as Record<string, unknown>[]) : []
+}

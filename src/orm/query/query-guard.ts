@@ -1,0 +1,73 @@
+import { type QueryRunner } from 'typeorm'
+import { answer, prepareSearch } from '../search/sending'
+import { hasPending } from '../write/parameters'
+import { Door, type StoredSealing, type Workings } from './door'
+import { Passage } from './passage'
+import { guarded, type Query } from './unguarded-query'
+
+/**
+ * Makes a query runner encrypt the values of its statements and decrypt the rows of its results. Every statement
+ * of TypeORM goes through `QueryRunner.query`, with listeners on or off, and it can wait there for KMS: a
+ * statement is not sent before all its values are ciphertext.
+ *
+ * Only this one instance is changed. Raw queries of the application pass as they are.
+ */
+export function guardQueryRunner(
+  queryRunner: QueryRunner,
+  workings: () => Workings | undefined,
+  sealing: StoredSealing | undefined,
+): QueryRunner {
+  if (guarded.has(queryRunner)) return queryRunner
+  // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
+  // which is how its own query builders call.
+  const query = queryRunner.query.bind(queryRunner) as Query
+  guarded.set(queryRunner, query)
+  const door = new Door(queryRunner, query, workings, sealing)
+  return Object.assign(queryRunner, {
+    query: (sql: string, parameters?: unknown, structured = false) =>
+      new Passage(door, sql, parameters, structured).pass(),
+    stream: guardedStream(door),
+    clearDatabase: guardedClear(door),
+    release: guardedRelease(door),
+  })
+}
+
+/** A stream's rows are raw. */
+function guardedStream(door: Door): QueryRunner['stream'] {
+  const { queryRunner, query } = door
+  const stream = queryRunner.stream.bind(queryRunner)
+  return async (sql, parameters, ...rest) => {
+    const { workings } = door
+    const plan = workings?.guard.check(sql, parameters)
+    if (!plan || !workings) {
+      hasPending(parameters)
+      return stream(sql, parameters, ...rest)
+    }
+    await prepareSearch(plan, sql, parameters, workings.completeness, (text) => query(text))
+    const answered = answer(plan, sql, parameters ?? [])
+    hasPending(answered.parameters)
+    return stream(answered.sql, [...answered.parameters], ...rest)
+  }
+}
+
+/** All tables go, the values with the keys. */
+function guardedClear(door: Door): QueryRunner['clearDatabase'] {
+  const clearDatabase = door.queryRunner.clearDatabase.bind(door.queryRunner)
+  return async (...database) => {
+    door.isClearing = true
+    try {
+      await clearDatabase(...database)
+    } finally {
+      door.isClearing = false
+      door.sealing?.keys.clear()
+    }
+  }
+}
+
+function guardedRelease({ queryRunner, ahead }: Door): QueryRunner['release'] {
+  const release = queryRunner.release.bind(queryRunner)
+  return () => {
+    ahead.clear()
+    return release()
+  }
+}

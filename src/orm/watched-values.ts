@@ -1,0 +1,33 @@
+import { type ObjectLiteral } from 'typeorm'
+import { type BoundColumn } from './bound-column'
+import { moves } from './row/moves'
+import { type ColumnMetadata } from './typeorm-types'
+
+/**
+ * TypeORM takes a function for raw SQL and asks no driver or transformer about it. A transformed value is that of a
+ * row, which `save` compares with the entity's. Where the entity moves to what its values are not bound to, they count
+ * as changed, so that they are encrypted anew in the same statement.
+ */
+export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
+  const getEntityValue = metadata.getEntityValue.bind(metadata)
+  const isBound = bound.recipes.constant === undefined
+  let last: ObjectLiteral | undefined
+  metadata.getEntityValue = (entity, transform) => {
+    if (transform) {
+      const isMoved = isBound && last !== undefined && moves(bound, last, entity)
+      return bound.readRow(() => getEntityValue(entity, true) as unknown, isMoved)
+    }
+    const value: unknown = getEntityValue(entity)
+    if (typeof value === 'function') bound.serialise(value)
+    else bound.compareNext(value)
+    if (isBound) {
+      last = entity
+      queueMicrotask(() => {
+        if (last === entity) last = undefined
+      })
+    }
+    return value
+  }
+  const createValueMap = metadata.createValueMap.bind(metadata)
+  metadata.createValueMap = (value: unknown, ...rest) => createValueMap(bound.forStatement(value), ...rest)
+}
