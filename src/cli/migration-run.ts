@@ -124,12 +124,17 @@ async function stoppable<T>(
 }
 
 function printResult(result: MigrationResult, done: string, dryRun: boolean, terminal: Terminal): void {
-  const { entity, property, rows, changed, contended, elapsed } = result
+  const { entity, property, rows, changed, contended, forgotten, elapsed } = result
   const rate = Math.round(rows / Math.max(elapsed / 1_000, 0.001))
   const what = done === 'verified' ? '' : `${amount(changed)} ${dryRun ? 'would be ' : ''}${done}, `
   terminal.print(
     `${entity}.${property}: ${what}${amount(rows)} rows seen in ${duration(elapsed / 1_000)} (${amount(rate)} rows/s)`,
   )
+  if (forgotten > 0) {
+    terminal.print(
+      `  ${amount(forgotten)} ${forgotten === 1 ? 'is' : 'are'} forgotten: the data key was destroyed, and nothing opens ${forgotten === 1 ? 'it' : 'them'}`,
+    )
+  }
   if (contended > 0) {
     terminal.print(
       `  ${amount(contended)} rows were written by others again and again and are left; run the same again`,

@@ -26,12 +26,13 @@ export async function rotateColumn(
   const rows = new KeyTableRows(dataSourceOf(executor))
   const hasTable = column.recipes.usesStoredKey || (await rows.table.exists())
   const dataKeys = hasTable ? await rotatedDataKeys(rows, executor, column, options) : 0
-  const total = hasTable && options.newDataKeys !== true ? await asTheyShouldBe(rows, executor, column) : 0
-  if (total > 0) {
+  const done = hasTable && options.newDataKeys !== true ? await asTheyShouldBe(rows, executor, column) : NONE
+  if (done.rows > 0) {
     const { entityMetadata, propertyPath } = column.metadata
     const { entity, property } = { entity: entityMetadata.name, property: propertyPath }
-    const none = { changed: 0, contended: 0, skipped: 0, forgotten: 0, failures: [], notes: [] }
-    return { entity, property, total, rows: total, ...none, dataKeys, elapsed: performance.now() - start }
+    const none = { changed: 0, contended: 0, skipped: 0, failures: [], notes: [] }
+    const elapsed = performance.now() - start
+    return { entity, property, total: done.rows, ...done, ...none, dataKeys, elapsed }
   }
   const result = await new Pass(column, new Rotate(column, options), options).run(executor)
   return { ...result, dataKeys }
@@ -59,22 +60,36 @@ async function rotatedDataKeys(
   return 0
 }
 
+interface Done {
+  rows: number
+  /** Those whose data keys were destroyed. */
+  forgotten: number
+}
+
+const NONE: Done = { rows: 0, forgotten: 0 }
+
 /**
- * The number of values, if all of them name stored data keys under the current context of their column, in its storage;
- * 0 if one does not, or nobody can tell without opening them.
+ * Counts the values, if all of them name stored data keys under the current context of their column, in its storage;
+ * none if one does not, or nobody can tell without opening them.
  */
-async function asTheyShouldBe(rows: KeyTableRows, executor: Executor, column: BoundColumn): Promise<number> {
+async function asTheyShouldBe(rows: KeyTableRows, executor: Executor, column: BoundColumn): Promise<Done> {
   const { recipes, scheme } = column
   // Of values under other settings, only opening them tells.
-  if (!recipes.usesStoredKey || recipes.contexts.length > 1) return 0
+  if (!recipes.usesStoredKey || recipes.contexts.length > 1) return NONE
   const values = (await startsOf(executor, column)).filter(({ kind }) => kind !== 'null')
   const isText = scheme.options.storage === 'text'
-  const ids = values.map((start) => (start.text === isText ? dataKeyIdOf(start) : undefined))
-  const named = ids.filter((id) => id !== undefined)
-  if (named.length < ids.length) return 0
-  const known = ownDataKeys(await rows.find(named), contextsOf([column]))
-  const isKnown = (id: Buffer): boolean => known.some(({ row }) => row.id.equals(id))
-  return named.every(isKnown) ? values.reduce((sum, { rows: count }) => sum + count, 0) : 0
+  const named = values.flatMap((start) => (start.text === isText ? (dataKeyIdOf(start) ?? []) : []))
+  if (named.length < values.length) return NONE
+  const own = ownDataKeys(await rows.find(named), contextsOf([column]))
+  const known = new Map(own.map(({ row }) => [row.id.toString('hex'), row]))
+  const done: Done = { rows: 0, forgotten: 0 }
+  for (const [at, { rows: count }] of values.entries()) {
+    const row = known.get(named[at]?.toString('hex') ?? '')
+    if (!row) return NONE
+    done.rows += count
+    if (row.destroyedAt) done.forgotten += count
+  }
+  return done
 }
 
 async function startsOf(executor: Executor, column: BoundColumn): Promise<ValueStart[]> {

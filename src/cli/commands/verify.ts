@@ -22,8 +22,26 @@ export const verify: Command = {
     const failed = results.reduce((sum, result) => sum + result.failed, 0)
     if (failed > 0)
       throw new CommandFailed(`${amount(failed)} ${failed === 1 ? 'value' : 'values'} cannot be read`)
-    terminal.print('Every value opens.')
+    terminal.print(conclusion(results))
   },
+}
+
+/** What is proven where nothing failed. Forgotten values are no failures, and do not open all the same. */
+export function conclusion(
+  results: readonly Pick<VerifyResult, 'rows' | 'forgotten' | 'notCiphertext'>[],
+): string {
+  const sum = (what: 'rows' | 'forgotten' | 'notCiphertext'): number =>
+    results.reduce((total, result) => total + result[what], 0)
+  const [values, forgotten, plaintext] = [sum('rows'), sum('forgotten'), sum('notCiphertext')]
+  if (values === 0) return 'There are no values.'
+  if (forgotten >= values) return 'No value opens: all are forgotten.'
+  const except =
+    forgotten === 0 ? '' : `, except ${amount(forgotten)} that ${forgotten === 1 ? 'is' : 'are'} forgotten`
+  const unencrypted =
+    plaintext === 0
+      ? ''
+      : ` ${amount(plaintext)} ${plaintext === 1 ? 'is' : 'are'} not encrypted yet: typeorm-kms encrypt.`
+  return `Every value opens${except}.${unencrypted}`
 }
 
 function listed(args: Arguments): number {

@@ -153,7 +153,7 @@ async function contentFindings(
   const keys = await knownKeys(column)
   const found = await lookAt(queryRunner, column, keys)
   if (found.hidesRows) return [finding('database', 'problem', `${column.name}: ${rowsHidden(column)}`)]
-  const { plaintext, unknown, bare, ciphertext, missing } = found
+  const { plaintext, unknown, bare, ciphertext, missing, forgotten } = found
   const findings: Finding[] = []
   if (plaintext > 0) findings.push(...(await plaintextFindings(queryRunner, column, plaintext, file)))
   if (unknown > 0) {
@@ -175,6 +175,10 @@ async function contentFindings(
         'restore the key table from a backup that is as new as the values. Destroyed rows stay destroyed: see docs/stored-data-keys.md.',
       ),
     )
+  }
+  if (forgotten > 0) {
+    const message = `${column.name}: ${count(forgotten, 'value')} forgotten: the data key was destroyed, and nothing opens ${forgotten === 1 ? 'it' : 'them'}.`
+    findings.push(finding('database', 'note', message))
   }
   const history = historyRemark(found)
   if (history !== undefined) findings.push(finding('database', 'warning', history))

@@ -27,8 +27,9 @@ describeDatabases(
       rmSync(folder, { recursive: true })
     })
 
-    const tool = (...args: string[]) =>
-      typeormKms(['forget', '-d', 'test/integration/cli/forget/ormconfig.ts', ...args], {
+    const tool = (...args: string[]) => command('forget', ...args)
+    const command = (name: string, ...args: string[]) =>
+      typeormKms([name, '-d', 'test/integration/cli/forget/ormconfig.ts', ...args], {
         AWS_ENDPOINT_URL_KMS: server.url,
         AWS_REGION: app.kms.region,
         AWS_ACCESS_KEY_ID: 'local',
@@ -63,6 +64,15 @@ describeDatabases(
         pairs: { club: 'chess' },
         columns: [{ entity: 'Member', property: 'phone', rows: 1 }],
       })
+    })
+
+    it('leaves nothing of which verify says that it opens', async () => {
+      const [verified, rotated] = await Promise.all([command('verify'), command('rotate')])
+      const forgotten = '1 is forgotten: the data key was destroyed, and nothing opens it'
+      expect(verified.stdout).toContain(forgotten)
+      expect(verified.stdout).toContain('No value opens: all are forgotten.')
+      expect(verified.stdout).not.toContain('Every value')
+      expect(rotated).toMatchObject({ status: 0, stdout: expect.stringContaining(forgotten) as string })
     })
   },
   { databases: ['mariadb'] },
