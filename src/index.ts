@@ -31,5 +31,6 @@ export {
   type KmsEncryptionOptions,
   type RowAndDataSource,
 } from './kms-encryption'
+export { Indexed, type Indexable } from './orm/search/indexed'
 export { type DataKeysOption, type StoredDataKeysOptions } from './orm/key-table/key-table-options'
 export { isUndecryptable, type Undecryptable, undecryptable } from './orm/undecryptable'

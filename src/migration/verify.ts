@@ -39,9 +39,10 @@ export class Verify implements Conversion {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
       this.#checkIndexes(row, await rowIndexes(this.#column, recipe, plaintext))
-    } else if (value.kind === 'foreign' || scheme.options.acceptPlaintext)
+    } else if (value.kind === 'foreign' || scheme.options.acceptPlaintext) {
       scheme.type.deserialise(asPlaintext(value.bytes))
-    else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
+      this.#checkIndexes(row, await rowIndexes(this.#column, recipe, value.bytes))
+    } else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
   }
 
   get indexes(): readonly BlindIndex[] {

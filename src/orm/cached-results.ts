@@ -3,6 +3,7 @@ import { type ResultOpener } from './read/result-opener'
 import { type SearchPlan } from './search/search-plan'
 import { namedParameters } from './search/sending'
 import { type StatementGuard } from './statement-guard'
+import { NOT_INDEXED } from './write/tokens'
 
 type Cache = NonNullable<DataSource['queryResultCache']>
 
@@ -25,6 +26,7 @@ export function guardCachedResults(
     // Before anything is awaited.
     const isForEntities = results()?.isForEntities()
     const statement = statementOf(options.query ?? '')
+    if (options.query?.includes(NOT_INDEXED) === true) return undefined
     const plan = statements()?.checkCached(statement)
     const key = plan ? namedKey(plan, options.query ?? '') : options.query
     // The cache is asked again when the index key is there.
@@ -36,6 +38,7 @@ export function guardCachedResults(
   }
   const storeInCache = cache.storeInCache.bind(cache)
   cache.storeInCache = async (options, saved, queryRunner) => {
+    if (options.query?.includes(NOT_INDEXED) === true) return
     const plan = statements()?.checkCached(statementOf(options.query ?? ''))
     if (!plan) return storeInCache(options, saved, queryRunner)
     const key = namedKey(plan, options.query ?? '')

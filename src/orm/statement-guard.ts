@@ -2,6 +2,7 @@ import { parse } from '../cipher/ciphertext'
 import { type BoundColumn } from './bound-column'
 import { rowRefusal, type UniqueKeys } from './row/row-checks'
 import { CannotBeSearched, type SearchLanguage, searchPlan, type SearchPlan } from './search/search-plan'
+import { namedIndexes } from './search/indexed'
 import { boundColumnsOf, isIndexColumn } from './statement/entity-catalogue'
 import {
   indexRefusal,
@@ -34,6 +35,7 @@ interface Stored {
 }
 
 const NOTHING: Verdict = { stored: [] }
+const NONE: ReadonlyMap<number, string> = new Map()
 
 /**
  * Refuses by default: an encrypted column stands where its ciphertext does not matter, or the statement is not
@@ -41,7 +43,7 @@ const NOTHING: Verdict = { stored: [] }
  */
 export class StatementGuard {
   readonly #statements: Statements
-  readonly #verdicts = new WeakMap<Readings, Verdict>()
+  readonly #verdicts = new WeakMap<Readings, Map<string, Verdict>>()
 
   readonly #language: SearchLanguage
 
@@ -54,11 +56,21 @@ export class StatementGuard {
   check(sql: string, parameters: unknown): SearchPlan | undefined {
     const readings = this.#statements.readings(sql)
     if (!readings) return undefined
-    let verdict = this.#verdicts.get(readings)
-    if (!verdict) this.#verdicts.set(readings, (verdict = this.#judge(sql, readings)))
+    const verdict = this.#verdictOf(sql, readings, parameters)
     if (verdict.refusal) throw verdict.refusal()
     for (const each of verdict.stored) checkStored(each, parameters)
     return verdict.search
+  }
+
+  /** Of one text there are several where its parameters ask for named indexes. */
+  #verdictOf(sql: string, readings: Readings, parameters: unknown): Verdict {
+    let verdicts = this.#verdicts.get(readings)
+    if (!verdicts) this.#verdicts.set(readings, (verdicts = new Map<string, Verdict>()))
+    const names = readings[0].comparisons.length > 0 ? namedIndexes(parameters) : NONE
+    const key = names.size === 0 ? '' : JSON.stringify([...names])
+    let verdict = verdicts.get(key)
+    if (!verdict) verdicts.set(key, (verdict = this.#judge(sql, readings, names)))
+    return verdict
   }
 
   /** How a query is sent that is looked for in the query result cache. Throws if it must not be sent. */
@@ -74,13 +86,13 @@ export class StatementGuard {
     }
   }
 
-  #judge(sql: string, readings: Readings): Verdict {
+  #judge(sql: string, readings: Readings, names: ReadonlyMap<number, string>): Verdict {
     const [{ unreadable }] = readings
     if (unreadable !== undefined) {
       const column = declaration(this.#statements.namedIn(sql))
       return column ? { refusal: unreadableRefusal(column, unreadable), stored: [] } : NOTHING
     }
-    const search = this.#planOf(sql, readings)
+    const search = this.#planOf(sql, readings, names)
     if (search && 'refusal' in search) return { refusal: search.refusal, stored: [] }
     const refusal = readings
       .map((each) => refusalIn(each, search?.answered))
@@ -89,9 +101,13 @@ export class StatementGuard {
   }
 
   /** The plan of all readings, which must be one. */
-  #planOf(sql: string, readings: Readings): SearchPlan | { refusal: Refusal } | undefined {
+  #planOf(
+    sql: string,
+    readings: Readings,
+    names: ReadonlyMap<number, string>,
+  ): SearchPlan | { refusal: Refusal } | undefined {
     try {
-      const [first, ...others] = readings.map((each) => searchPlan(sql, each, this.#language))
+      const [first, ...others] = readings.map((each) => searchPlan(sql, each, this.#language, names))
       if (others.every((other) => other?.rewrite(sql) === first?.rewrite(sql))) return first
     } catch (error) {
       if (error instanceof CannotBeSearched) return { refusal: error.refusal }

@@ -1,4 +1,6 @@
+import { DEFAULT_INDEX } from '../../column/search'
 import { type Dialect } from '../../dialects'
+import { SearchRefusedError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type Refusal } from '../statement/refusal'
 import { boundColumnsOf } from '../statement/entity-catalogue'
@@ -9,7 +11,6 @@ import {
   type Condition,
   type Statement,
 } from '../statement/statement'
-import { SearchRefusedError } from '../../errors'
 import { searchRefusal } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Edit, edited } from './edits'
@@ -68,8 +69,9 @@ export function searchPlan(
   text: string,
   statement: Statement,
   language: SearchLanguage,
+  names: ReadonlyMap<number, string> = new Map(),
 ): SearchPlan | undefined {
-  const planner = new Planner(text, statement, language)
+  const planner = new Planner(text, statement, language, names)
   return planner.plan()
 }
 
@@ -84,6 +86,8 @@ class Planner {
     private readonly text: string,
     private readonly statement: Statement,
     private readonly language: SearchLanguage,
+    /** Indexes by which parameters are to be searched, by the numbers of those; others by the value itself. */
+    private readonly names: ReadonlyMap<number, string>,
   ) {
     const { placeholder } = language
     const areNumbered = placeholder(1) !== placeholder(2)
@@ -165,7 +169,7 @@ class Planner {
 
   #compare(comparison: Comparison): void {
     const { source, nameStart, columnEnd, placeholders, operator } = comparison
-    const index = indexesOf(source.column).find(({ isOfValue }) => isOfValue)
+    const index = this.#indexFor(comparison)
     // What is not answered is refused by its use.
     if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
     this.#answered.add(comparison.columnStart)
@@ -177,6 +181,22 @@ class Planner {
       this.#parameters.replaced.set(parameter, index)
       this.#searched.push({ parameter, index, mayBeList, keyedBy: this.#keyedBy(comparison, index) })
     }
+  }
+
+  /** The index that the parameters ask for: all the same one. */
+  #indexFor({ source, placeholders }: Pick<Comparison, 'source' | 'placeholders'>): BlindIndex | undefined {
+    const [name = DEFAULT_INDEX, ...others] = new Set(
+      placeholders.map((each) => this.names.get(each) ?? DEFAULT_INDEX),
+    )
+    if (others.length > 0) return undefined
+    const indexes = indexesOf(source.column)
+    const index = indexes.find(({ declared }) => declared.name === name)
+    const bound = boundColumnsOf(source.column)[0]
+    if (index || name === DEFAULT_INDEX || !bound) return index
+    const known = indexes.map(({ declared }) => declared.name).join(', ')
+    throw new CannotBeSearched(() =>
+      bound.error(SearchRefusedError, `the column has no blind index '${name}'. It has ${known || 'none'}.`),
+    )
   }
 
   /** The statement must say under which key a value is searched. */
@@ -218,12 +238,14 @@ class Planner {
   #checks(): Check[] {
     const { conditions, results } = this.statement
     return conditions.flatMap(({ source, placeholders, integers }) => {
-      const index = indexesOf(source.column).find(({ isOfValue }) => isOfValue)
+      const [first] = placeholders
+      const index = first === undefined ? undefined : this.#parameters.replaced.get(first)
       const column = boundColumnsOf(source.column)[0]
       if (
         integers.length > 0 ||
         !index ||
         !column ||
+        !indexesOf(source.column).includes(index) ||
         !placeholders.every((each) => this.#parameters.replaced.get(each) === index)
       )
         return []

@@ -5,6 +5,7 @@ import { type Condition } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
 import { type Completeness } from './completeness'
 import { indexOfRow, textOf } from './index-of-row'
+import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
 import { PendingIndex } from './pending-index'
 import { type Check, type Searched, type SearchPlan } from './search-plan'
@@ -103,6 +104,8 @@ function searchedIndex(value: unknown, index: BlindIndex, keyed: KeyedIndex, may
   const again = (each: unknown): unknown => searchedIndex(each, index, keyed, false)
   if (value === null || value === undefined) return value
   if (mayBeList && Array.isArray(value)) return value.map(again)
+  const named = IndexedValue.of(value)
+  if (named) return keyed.indexOf(named.value)
   if (value instanceof ComparisonToken) {
     if (mayBeList && value.list) return value.list.map(again)
     if (!isOf(value.column, index)) throw value.refusal()

@@ -3,6 +3,7 @@ import { type Plaintext } from '../../column/types'
 import { InvalidValueError, KmsEncryptionError, ValueTooLargeError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
+import { IndexedValue } from '../search/indexed'
 import { areSettled } from './settled'
 import { ComparisonToken } from './tokens'
 
@@ -92,6 +93,7 @@ export class Comparison {
   /** Equal values give the same object. */
   to(value: unknown): unknown {
     if (value === null || value === undefined || value instanceof ComparisonToken) return value
+    if (value instanceof IndexedValue) return value
     if (value instanceof FindOperator) {
       // TypeORM 0.3 leaves this to the transformer where the criteria of `update`, `delete` and builders are read.
       value.transformValue(this.#column)

@@ -1,5 +1,6 @@
 import { type RowRecipe, type RowValues } from '../recipe'
 import { rowOfParameter, type SentStatement } from './parameter-rows'
+import { IndexedValue } from '../search/indexed'
 import { type SealedAhead } from './sealed-ahead'
 import { ComparisonToken, PendingCiphertext, PendingPlaintext } from './tokens'
 
@@ -8,7 +9,7 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
   if (!Array.isArray(parameters)) return false
   let pending = false
   for (const value of parameters as unknown[]) {
-    if (value instanceof ComparisonToken) throw value.refusal()
+    if (value instanceof ComparisonToken || value instanceof IndexedValue) throw value.refusal()
     if (value instanceof PendingCiphertext) pending = true
     else if (Array.isArray(value)) hasPending(value)
   }

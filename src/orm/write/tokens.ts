@@ -167,7 +167,7 @@ function notAnswered(column: EncryptedColumn): KmsEncryptionError {
   if (!own) {
     return column.error(
       SearchRefusedError,
-      'the column is searched by its named indexes only. Add true to the list of search to find rows by the value itself.',
+      `the column is searched by its named indexes only: Indexed('${column.scheme.indexes[0]?.name ?? ''}', …). Add true to the list of search to find rows by the value itself.`,
     )
   }
   if (own.isFilling) {
