@@ -4,6 +4,8 @@ import { type EncryptionContext } from '../../cipher/context'
 import { InvalidOptionError, KeyTableUnavailableError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { encryptedColumns } from '../encrypted-columns'
+import { EmptyIndexes } from '../indexes/empty-indexes'
+import { Pass } from '../pass'
 import { contextsOf, hasPairs, type OwnDataKey, ownDataKeys } from './column-contexts'
 import { countForgotten, type ForgottenColumn } from './forget-count'
 import { described, type ForgetReport, type ForgetState, remainsOf } from './forget-report'
@@ -65,11 +67,12 @@ export class Forgetting {
     return this.report('restored', restored, await this.count(restored))
   }
 
-  /** Waits for the lease, counts again, and destroys. */
+  /** Waits for the lease, counts again, and destroys. Indexes go first: where that is ended, it can be repeated. */
   async destroy(own: readonly OwnDataKey[]): Promise<ForgetReport> {
     // Whoever saw a row alive just before may seal under it for as long.
     await sleep(this.#rows.table.settings.lease)
     const columns = await this.count(own)
+    await this.#emptyIndexes(own)
     const emptyContext = this.#emptyContext
     const gone = this.#changed(own, await this.#rows.destroy(rowsOf(own), new Date(), { emptyContext }))
     this.#forgetInMemory()
@@ -80,6 +83,13 @@ export class Forgetting {
       )
     }
     return this.report('destroyed', gone, columns, await this.#madeMeanwhile(own))
+  }
+
+  async #emptyIndexes(own: readonly OwnDataKey[]): Promise<void> {
+    const ids = own.flatMap(({ row }) => (row.purpose === 'value' ? [row.id] : []))
+    const indexed = this.#columns.filter(({ indexes }) => indexes.length > 0)
+    for (const column of ids.length === 0 ? [] : indexed)
+      await new Pass(column, new EmptyIndexes(column, ids), {}).run(this.#dataSource)
   }
 
   report(

@@ -57,20 +57,17 @@ export class Completeness {
       `${this.escape(index.metadata.databaseName)} AS _i`,
       ...bound.map((name, at) => `${this.escape(name)} AS _b${at}`),
     ])) as Row[]
-    let isWrong = false
     for (const row of rows) {
       const expected = await indexOfRow(index, column, row['_v'], (name) => row[`_b${bound.indexOf(name)}`])
       if (typeof expected !== 'string' && !Buffer.isBuffer(expected)) continue
-      if (textOf(expected) === textOf(row['_i'])) return
-      isWrong = true
+      if (textOf(expected) !== textOf(row['_i'])) throw otherIndex(column, index)
     }
-    if (isWrong) throw wrongThroughout(column, index)
   }
 }
 
-function wrongThroughout(column: BoundColumn, { metadata }: BlindIndex): Error {
+function otherIndex(column: BoundColumn, { metadata }: BlindIndex): Error {
   return column.error(
     IndexWrongError,
-    `the rows of the table have other indexes (${metadata.databaseName}) than their values have now, so that a search would find nothing. Was the index key changed, or normalize or from, or was the table or the column renamed? Put it back (for names: boundTo), or give the index another name and fill that.`,
+    `rows of the table have another index (${metadata.databaseName}) than their value has now, so that a search would miss them. Was the index key changed or lost, or normalize or from, or was the table or the column renamed? Put it back (for names: boundTo), or give the index another name and fill that. If only some rows are wrong, typeorm-kms verify names them, and typeorm-kms encrypt --rebuild-indexes mends them.`,
   )
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import {
   Column,
   Entity,
@@ -199,7 +200,14 @@ describe.each<[string, (test: Parameters<typeof withIndexKey>[0]) => Promise<obj
 
     if (name === 'stored data keys') {
       test('gone with the tenant', async () => {
+        const indexes = () =>
+          db().rawQuery('SELECT id, email_index FROM patient WHERE email_index IS NOT NULL ORDER BY id')
+        const before = await indexes()
         await app.encryption.forget({ tenant: '2' })
+        const after = await indexes()
+        expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id))
+        const changed = after.filter((row, at) => inspect(row) !== inspect(before[at])).map(({ id }) => id)
+        expect(changed).toEqual([2])
         const { dataSource } = await app.restart()
         // A new key of the tenant finds nothing of before.
         expect(await dataSource.getRepository(Patient).countBy({ tenant: 2, email: 'a@x' })).toBe(0)
