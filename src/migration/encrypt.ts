@@ -25,6 +25,7 @@ export interface EncryptSettings {
 /** Plaintext becomes ciphertext; ciphertext stays as it is. Blind indexes are filled where a row has none. */
 export class Encrypt implements Conversion {
   readonly done = 'encrypted'
+  readonly leavesForgotten = true
   readonly #column: BoundColumn
   readonly #known = new KnownKeys()
   /** Bytes of the longest plaintext. */
@@ -66,7 +67,17 @@ export class Encrypt implements Conversion {
     return this.#column.indexes
   }
 
+  /** The row of a forgotten value gets indexes all the same: without, it would count as not filled yet for ever. */
   async convert(row: ColumnRow): Promise<Converted | undefined> {
+    try {
+      return await this.#convert(row)
+    } catch (error) {
+      if (!(error instanceof ForgottenError) || isFilled(row)) throw error
+      return { value: row.stored, beside: indexesOfNothing(this.#column) }
+    }
+  }
+
+  async #convert(row: ColumnRow): Promise<Converted | undefined> {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe, this.#known)
     if (value.kind === 'ciphertext') return this.#indexed(row, value.bytes, recipe)
@@ -77,17 +88,10 @@ export class Encrypt implements Conversion {
 
   /** A value that is encrypted already may have no index yet, and stays as it is. */
   async #indexed(row: ColumnRow, ciphertext: Buffer, recipe: RowRecipe): Promise<Converted | undefined> {
-    const { stored: value, beside = [] } = row
-    const isFilled = beside.every((index) => index !== null)
-    if (isFilled && !this.#rebuildsIndexes) return undefined
-    try {
-      const { plaintext } = await this.#column.opener.openWithScope(ciphertext, recipe.scopes)
-      const made = await rowIndexes(this.#column, recipe, plaintext)
-      return wrongIndex(this.#column, row, made) ? { value, beside: made } : undefined
-    } catch (error) {
-      if (!(error instanceof ForgottenError)) throw error
-      return isFilled ? undefined : { value, beside: indexesOfNothing(this.#column) }
-    }
+    if (isFilled(row) && !this.#rebuildsIndexes) return undefined
+    const { plaintext } = await this.#column.opener.openWithScope(ciphertext, recipe.scopes)
+    const beside = await rowIndexes(this.#column, recipe, plaintext)
+    return wrongIndex(this.#column, row, beside) ? { value: row.stored, beside } : undefined
   }
 
   async #sample(length: number, recipe: RowRecipe): Promise<Buffer> {
@@ -97,6 +101,10 @@ export class Encrypt implements Conversion {
       throw this.#column.placed(error)
     }
   }
+}
+
+function isFilled({ beside = [] }: ColumnRow): boolean {
+  return beside.every((index) => index !== null)
 }
 
 /** What the application stores meanwhile would stay plaintext, and instances that do not decrypt are running still. */

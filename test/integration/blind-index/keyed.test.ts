@@ -208,6 +208,13 @@ describe.each<[string, (test: Parameters<typeof withIndexKey>[0]) => Promise<obj
         expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id))
         const changed = after.filter((row, at) => inspect(row) !== inspect(before[at])).map(({ id }) => id)
         expect(changed).toEqual([2])
+        // Of what is forgotten no index is made, and it does not count as left out.
+        await db().rawQuery('UPDATE patient SET email_index = NULL WHERE id = 2')
+        expect(await encryptColumns(app.dataSource, Patient, ['email'])).toMatchObject([{ changed: 1 }])
+        expect(
+          await encryptColumns(app.dataSource, Patient, ['email'], { rebuildIndexes: true }),
+        ).toMatchObject([{ changed: 0, forgotten: 1 }])
+        expect((await columnStatus(app.dataSource, Patient, 'email')).indexes).toMatchObject([{ missing: 0 }])
         const { dataSource } = await app.restart()
         // A new key of the tenant finds nothing of before.
         expect(await dataSource.getRepository(Patient).countBy({ tenant: 2, email: 'a@x' })).toBe(0)
