@@ -70,16 +70,16 @@ class IndexedOperator extends FindOperator<never> {
   }
 
   toSqlString(): string {
-    throw this.#refusal()
+    throw refusalOf(this)
   }
 
   toPostgres(): string {
-    throw this.#refusal()
+    throw refusalOf(this)
   }
+}
 
-  #refusal(): KmsEncryptionError {
-    return (IndexedValue.of(this) ?? new IndexedValue('…', true)).refusal()
-  }
+function refusalOf(operator: IndexedOperator): KmsEncryptionError {
+  return (IndexedValue.of(operator) ?? new IndexedValue('…', true)).refusal()
 }
 
 /**

@@ -168,7 +168,7 @@ class Planner {
   }
 
   #compare(comparison: Comparison): void {
-    const { source, nameStart, columnEnd, placeholders, operator } = comparison
+    const { nameStart, columnEnd, placeholders, operator } = comparison
     const index = this.#indexFor(comparison)
     // What is not answered is refused by its use.
     if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
