@@ -23,7 +23,8 @@ export class IndexedValue {
   static of(parameter: unknown): IndexedValue | undefined {
     if (parameter instanceof IndexedValue) return parameter
     if (!(parameter instanceof IndexedOperator)) return undefined
-    return parameter.value instanceof IndexedValue ? parameter.value : undefined
+    const value: unknown = parameter.value
+    return value instanceof IndexedValue ? value : undefined
   }
 
   get value(): unknown {
