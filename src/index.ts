@@ -11,6 +11,7 @@ export {
   type WritesOption,
 } from './column/options'
 export { type KmsEncryptedDecorator, type PropertyAt, type PropertyPath } from './column/property-type'
+export { redacted, type RedactOption } from './column/redaction'
 export { type SearchIndexOptions, type SearchOption } from './column/search'
 export { type ValueTypeName } from './column/types'
 export {

@@ -12,7 +12,8 @@ import { Cipher, type Mode } from './cipher/cipher'
 import { IndexRoot } from './cipher/blind-index/index-root'
 import { checkContext, type EncryptionContext } from './cipher/context'
 import { type KeyId, type OnUndecryptable, type WritesOption } from './column/options'
-import { isKeyId, isWrites } from './column/scheme'
+import { type RedactOption } from './column/redaction'
+import { isKeyId, isRedactOption, isWrites, REDACT } from './column/scheme'
 import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { InvalidOptionError, KeyIdMissingError, type KmsEncryptionError } from './errors'
 import { DEFAULT_INDEX } from './column/search'
@@ -77,6 +78,11 @@ export interface KmsEncryptionOptions {
    * itself (unreachable, throttled, no credentials) is thrown in either case.
    */
   onUndecryptable?: OnUndecryptable
+  /**
+   * Hides encrypted values where their entities are printed: `true` from `util.inspect` and `console.log`,
+   * `{ json: true }` from `JSON.stringify` as well. Default `false`. Columns may differ.
+   */
+  redact?: RedactOption
   /**
    * What writes store in columns with `acceptPlaintext: true` that say nothing of it themselves: `'ciphertext'`
    * (default); `'plaintext'` while instances are running that do not decrypt yet; or a function that is asked at each
@@ -184,7 +190,7 @@ export class KmsEncryption {
     if (this.#dataKeys.schema !== undefined && namespace === undefined)
       throw new InvalidOptionError(`dataKeys.schema: ${options.type} has no schemas. Leave it out.`)
     return withBinding(options, (dataSource, withoutBinding) => {
-      const { keyId, mode = 'envelope', context, onUndecryptable, writes } = this.#options
+      const { keyId, mode = 'envelope', context, onUndecryptable, writes, redact } = this.#options
       new DataSourceBinding(
         dataSource,
         this.#cipher,
@@ -194,6 +200,7 @@ export class KmsEncryption {
           context,
           onUndecryptable,
           writes,
+          redact,
           dataKeys: this.#dataKeys,
           indexRoot: this.#indexRoot,
         },
@@ -537,6 +544,7 @@ function checkOptions(options: KmsEncryptionOptions): void {
     'timeout',
     'onUndecryptable',
     'writes',
+    'redact',
     'dataKeys',
     'indexKey',
     'trustedKeys',
@@ -558,7 +566,8 @@ function checkOptions(options: KmsEncryptionOptions): void {
     refuse("mode must be 'envelope' or 'direct'")
   if (onUndecryptable !== undefined && !['throw', 'marker'].includes(onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
-  const { writes } = options
+  const { writes, redact } = options
+  if (redact !== undefined && !isRedactOption(redact)) refuse(REDACT)
   if (writes !== undefined && !isWrites(writes) && typeof writes !== 'function')
     refuse("writes must be 'ciphertext', 'plaintext', or a function that gives one of them")
   if (context !== undefined) checkContext(context)

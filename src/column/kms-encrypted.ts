@@ -2,6 +2,7 @@ import { Column, type EntitySchemaColumnOptions, getMetadataArgsStorage } from '
 import { InvalidOptionError } from '../errors'
 import { type KmsEncryptedOptions } from './options'
 import { type KmsEncryptedDecorator } from './property-type'
+import { redact } from './redaction'
 import { Scheme } from './scheme'
 import { declaredColumn } from './declared-column'
 import { declareIndexColumns } from './index-column'
@@ -33,6 +34,8 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
     const place = { entity: target.constructor.name, property: String(property) }
     const scheme = new Scheme(options, place, designTypeOf(target, property))
     Column(declaredColumn(scheme))(target, property)
+    if (options.redact !== undefined)
+      redact(target, String(property), `${place.entity}.${place.property}`, options.redact)
     putFirst(target.constructor, String(property))
     for (const name of declareIndexColumns(scheme, target, String(property)))
       putFirst(target.constructor, name)

@@ -1,6 +1,7 @@
 import { type EncryptionContext } from '../cipher/context'
 import { type Mode } from '../cipher/cipher'
 import { type ForeignFormat } from './foreign-format'
+import { type RedactOption } from './redaction'
 import { type RowProperties } from './row-properties'
 import { type SearchOption, type Unique } from './search'
 import { type ValueTypeName } from './types'
@@ -101,6 +102,11 @@ export interface KmsEncryptedOptions<
    * or functions of your own. `typeorm-kms encrypt` converts the values. What is written is encrypted by the library.
    */
   acceptFormats?: readonly ForeignFormat[]
+  /**
+   * Hides the value where its entity is printed: `true` from `util.inspect` and `console.log`, `{ json: true }` from
+   * `JSON.stringify` as well. The property keeps its value. Default: that of `kmsEncryption()`, else `false`.
+   */
+  redact?: RedactOption
   /**
    * What a write stores, for the time of a roll-out: `'plaintext'` while instances are running that do not decrypt yet.
    * Needs `acceptPlaintext: true`. The plaintext is then in the database and its logs, as that of any other column.

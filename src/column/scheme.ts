@@ -2,6 +2,7 @@ import { checkContext } from '../cipher/context'
 import { InvalidOptionError, UnknownValueTypeError } from '../errors'
 import { type KmsEncryptedOptions, type PreviousSettings, type Writes } from './options'
 import { ForeignFormats, refusalOfFormats } from './foreign-format'
+import { type RedactOption } from './redaction'
 import { checkRowProperties, rowPropertiesOf } from './row-properties'
 import { type DeclaredIndex, declaredIndexes } from './search'
 import { valueTypeOf, type ValueType, valueTypes } from './types'
@@ -55,6 +56,7 @@ const OTHERS = [
   'onUndecryptable',
   'writes',
   'acceptFormats',
+  'redact',
   'search',
   'unique',
 ] as const
@@ -133,6 +135,7 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
   if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
   checkWrites(options, refuse)
+  if (options.redact !== undefined && !isRedactOption(options.redact)) refuse(REDACT)
   const { acceptFormats, acceptPlaintext = false } = options
   const refusal = acceptFormats && refusalOfFormats(acceptFormats, acceptPlaintext)
   if (refusal !== undefined) refuse(refusal)
@@ -148,6 +151,15 @@ function checkWrites({ writes, acceptPlaintext }: KmsEncryptedOptions, refuse: R
   if (!isWrites(writes)) refuse("writes must be 'ciphertext' or 'plaintext'")
   if (writes === 'plaintext' && acceptPlaintext !== true)
     refuse("writes: 'plaintext' needs acceptPlaintext: true, or what was written could not be read")
+}
+
+/** What `redact` takes. */
+export const REDACT = 'redact must be true, false, or { json: true }'
+
+export function isRedactOption(value: unknown): value is RedactOption {
+  if (typeof value === 'boolean') return true
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).every(([name, each]) => name === 'json' && typeof each === 'boolean')
 }
 
 /** True for an answer to what a write stores. */

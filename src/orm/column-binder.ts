@@ -5,6 +5,7 @@ import { type EncryptionContext } from '../cipher/context'
 import { Scope } from '../cipher/scope'
 import { DeclaredColumn } from '../column/declared-column'
 import { type KeyId, type OnUndecryptable, type PreviousSettings, type WritesOption } from '../column/options'
+import { type RedactOption } from '../column/redaction'
 import { rowPropertiesOf } from '../column/row-properties'
 import { type Scheme } from '../column/scheme'
 import { dialectOf } from '../dialects'
@@ -29,6 +30,7 @@ export interface ColumnDefaults {
   context: EncryptionContext | undefined
   onUndecryptable: OnUndecryptable | undefined
   writes: WritesOption | undefined
+  redact: RedactOption | undefined
   /** Of blind indexes; `undefined` where the options name no index key. */
   indexRoot: IndexKeys | undefined
   dataKeys: KeyTableSettings

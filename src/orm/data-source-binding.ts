@@ -17,6 +17,7 @@ import { guardQueryRunner } from './query/query-guard'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
+import { redactColumns } from './redacted-columns'
 import { openReturnedRow } from './read/returned-row'
 import { ReplacedMethods } from './replaced-methods'
 import { RowColumns } from './row/row-columns'
@@ -214,6 +215,7 @@ export class DataSourceBinding {
       bindIndexes(metadata, this.#dataSource, indexRoot, dataKeys.seals)
       refuseConflictPaths(metadata)
       refuseIndexes(metadata)
+      redactColumns(metadata, this.#defaults.redact)
       for (const { recipes, metadata: column } of boundColumns(metadata)) {
         if (recipes instanceof RowRecipes) {
           recipes.resolve((property, option) => rows.of(column, property, option))
