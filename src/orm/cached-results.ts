@@ -24,7 +24,8 @@ export function guardCachedResults(
   const getFromCache = cache.getFromCache.bind(cache)
   cache.getFromCache = async (options, queryRunner) => {
     // Before anything is awaited.
-    const isForEntities = results()?.isForEntities()
+    const opener = results()
+    const isForEntities = opener !== undefined && opener.takeUse() !== 'raw'
     const statement = statementOf(options.query ?? '')
     if (options.query?.includes(NOT_INDEXED) === true) return undefined
     const plan = statements()?.checkCached(statement)

@@ -14,6 +14,7 @@ import { RegisteredEntity } from './key-table/registered-entity'
 import { handleLazyRejections } from './lazy-relations'
 import { type StoredSealing, type Workings } from './query/door'
 import { guardQueryRunner } from './query/query-guard'
+import { watchIds } from './read/compared-rows'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
@@ -98,7 +99,11 @@ export class DataSourceBinding {
       this.#change()
       return createQueryRunner(mode)
     })
-    this.#raw.watch(this.#dataSource, this.#methods)
+    this.#raw.watch(
+      this.#dataSource,
+      this.#methods,
+      (subscriber) => subscriber instanceof KmsEncryptionSubscriber,
+    )
     this.#methods.replace(this.#dataSource, 'initialize', (initialize) => async () => {
       const dataSource = await initialize()
       try {
@@ -214,6 +219,7 @@ export class DataSourceBinding {
     for (const metadata of this.#dataSource.entityMetadatas) {
       bindIndexes(metadata, this.#dataSource, indexRoot, dataKeys.seals)
       refuseConflictPaths(metadata)
+      if (boundColumns(metadata).length > 0) watchIds(metadata)
       refuseIndexes(metadata)
       redactColumns(metadata, this.#defaults.redact)
       for (const { recipes, metadata: column } of boundColumns(metadata)) {

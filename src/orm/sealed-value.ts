@@ -25,6 +25,8 @@ export class SealedValue {
     readonly stored: Buffer | string,
     /** Why it could not be decrypted; `undefined` if that was not tried. */
     readonly failure: KmsEncryptionError | undefined,
+    /** True where it is there to be compared, and stays as it is. */
+    readonly isCompared = false,
   ) {
     SealedValue.exists = true
     const target = new EncryptedValue()
@@ -44,7 +46,9 @@ export class SealedValue {
       this.failure ??
       this.column.error(
         NotDecryptedError,
-        'the value was not decrypted, because the query ran without listeners and its data key was not at hand. Leave out callListeners(false), or read it with encryption.decrypt().',
+        this.isCompared
+          ? 'the row was loaded to be compared only, by a process that may not decrypt its values.'
+          : 'the value was not decrypted, because the query ran without listeners and its data key was not at hand. Leave out callListeners(false), or read it with encryption.decrypt().',
       )
     )
   }

@@ -1,4 +1,5 @@
 import { type Mark } from '../../cipher/data-keys/stored-keys'
+import { type QueryUse } from '../read/raw-queries'
 import { LocatedUpdate } from '../row/located-update'
 import { answer, type Answered, checkRows, prepareSearch, withoutSearched } from '../search/sending'
 import { type SearchPlan } from '../search/search-plan'
@@ -37,7 +38,7 @@ export class Passage {
   /** Throws for a statement that must not be sent. */
   async pass(): Promise<unknown> {
     const { order, ahead, sealing, watch } = this.#door
-    const isOpened = this.#examine()
+    const use = this.#examine()
     const mark: Mark | undefined = this.#isPending ? sealing?.keys.mark() : undefined
     const end = watch || !ahead.isEmpty ? endOfTransaction(this.#sql) : undefined
     if (end) ahead.clear()
@@ -59,20 +60,20 @@ export class Passage {
       result = await send()
     }
     if (isEmptying) sealing?.keys.clear()
-    const opening = isOpened ? this.#open(result) : undefined
+    const opening = use === 'raw' ? undefined : this.#open(result, use)
     if (opening) await opening
     return result
   }
 
-  /** Before anything is awaited. True if TypeORM may make entities of the result. */
-  #examine(): boolean {
+  /** Before anything is awaited. What the result is for. */
+  #examine(): QueryUse {
     const workings = this.#structured ? this.#workings : undefined
-    const isOpened = workings?.results.isForEntities() === true
+    const use = workings?.results.takeUse() ?? 'raw'
     this.#search = workings?.guard.check(this.#sql, this.#parameters)
     this.#isPending = hasPending(
       this.#search ? withoutSearched(this.#search, this.#parameters) : this.#parameters,
     )
-    return isOpened
+    return use
   }
 
   /** What must be known before values are sealed: blind indexes, and tables that were made since `initialize()`. */
@@ -116,12 +117,12 @@ export class Passage {
   }
 
   /** Compares what was found with what was searched, and opens the values before TypeORM makes entities of the rows. */
-  #open(result: unknown): Promise<unknown> | undefined {
+  #open(result: unknown, use: QueryUse): Promise<unknown> | undefined {
     if (!this.#workings) return undefined
     const { results, rows } = this.#workings
     const found = rowsOf(result)
     const open = (): Promise<unknown> | undefined =>
-      results.open(this.#sql, found, () => this.#door.connection(rows))
+      results.open(this.#sql, found, () => this.#door.connection(rows), use)
     return this.#search && this.#answered
       ? checkRows(this.#search.checks, this.#answered, found).then(open)
       : open()

@@ -18,7 +18,7 @@ export function openSealed(
   if (!event) return undefined
   const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
     const value = SealedValue.of(column.metadata.getEntityValue(entity))
-    return value ? [open(entity, column, value, Page.of(event.queryRunner))] : []
+    return value && !value.isCompared ? [open(entity, column, value, Page.of(event.queryRunner))] : []
   })
   if (sealed.length === 0) return undefined
   const all = Promise.all(sealed)

@@ -4,7 +4,7 @@ import { type Scheme } from '../../column/scheme'
 import { KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
-import { keyOf, type Opened, type OpenedResults } from './opened-results'
+import { keyOf, type Opened, type OpenedResults, UNOPENED } from './opened-results'
 import { type Stored } from './value-opener'
 
 /**
@@ -29,6 +29,7 @@ export class Hydration {
     // Before what others opened is looked at.
     if (isDenied()) return this.#failed(stored, denial())
     const opened = this.#results.isEmpty ? undefined : this.#results.find(cell, keyOf(value, stored), scheme)
+    if (opened === UNOPENED) return new SealedValue(this.#column, stored, undefined, true).placeholder
     return opened ? this.#handOut(stored, opened) : this.#openNow(stored)
   }
 

@@ -7,13 +7,16 @@ import { type Stored } from './value-opener'
 /** The plaintext of a stored value, or why there is none. */
 export type Opened = PlaintextBytes | KmsEncryptionError
 
+/** In place of a value that is not opened: it is compared, and counts as different. */
+export const UNOPENED = Symbol('unopened')
+
 /** A stored value that was opened before its hydration. */
 export interface OpenedValue {
   /** The declaration that opened it: what one takes, another may refuse (`previous`, `acceptPlaintext`). */
   readonly scheme: Scheme
   /** Of its row; `undefined` if the row does not tell. */
   readonly recipe: RowRecipe | undefined
-  readonly opened: Opened
+  readonly opened: Opened | typeof UNOPENED
 }
 
 /** Milliseconds for which values wait at most. TypeORM may load relation ids between a query and its hydration. */
@@ -72,7 +75,7 @@ export class OpenedResults {
   }
 
   /** What became of a value. Of equal texts in several results one that opened is as good as another. */
-  find(cell: string, key: ValueKey, scheme: Scheme): Opened | undefined {
+  find(cell: string, key: ValueKey, scheme: Scheme): OpenedValue['opened'] | undefined {
     let failure: Opened | undefined
     for (const result of this.#waiting.keys()) {
       const found = result.get(cell, key)

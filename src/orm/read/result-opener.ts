@@ -1,14 +1,24 @@
 import { isDenied } from '../../access'
 import { type DataKey } from '../../cipher/data-keys/data-key'
 import { channels, type NamedRow } from '../../diagnostics'
-import { KmsEncryptionError } from '../../errors'
+import { AccessDeniedError, KmsEncryptionError, NotTriedError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowRecipe } from '../recipe'
 import { type Connection } from '../row/located-update'
 import { type Statements } from '../statement/statements'
-import { isAlike, keyOf, OpenedResult, type OpenedResults, type ValueKey } from './opened-results'
+import { ComparedRows } from './compared-rows'
+import {
+  isAlike,
+  keyOf,
+  type Opened,
+  OpenedResult,
+  type OpenedResults,
+  type OpenedValue,
+  UNOPENED,
+  type ValueKey,
+} from './opened-results'
 import { type Opening, openTogether } from './opening'
-import { type RawQueries } from './raw-queries'
+import { type QueryUse, type RawQueries } from './raw-queries'
 import { type EncryptedResult, encryptedResults } from './result-columns'
 import { fetchMissing, type FetchedValue, missingColumns } from './row-fetch'
 import { type Stored } from './value-opener'
@@ -22,7 +32,7 @@ interface Carried {
   readonly column: BoundColumn
   readonly key: ValueKey
   readonly recipe: RowRecipe | undefined
-  readonly opening: Pick<Opening, 'opened'>
+  readonly opening: { readonly opened: Opened | typeof UNOPENED | undefined }
 }
 
 /**
@@ -41,9 +51,9 @@ export class ResultOpener {
     this.#raw = raw
   }
 
-  /** True if entities may be made of the result of the query that is being sent. See `RawQueries.take()`. */
-  isForEntities(): boolean {
-    return !this.#raw.take()
+  /** What the query that is being sent is for. See `RawQueries.take()`. */
+  takeUse(): QueryUse {
+    return this.#raw.take()
   }
 
   /** Opens a result of the database. Its rows are those that TypeORM will hydrate. */
@@ -51,23 +61,34 @@ export class ResultOpener {
     sql: string,
     rows: readonly Row[],
     connection: () => Connection | undefined,
+    use: QueryUse = 'entities',
   ): Promise<unknown> | undefined {
-    const columns = this.#columns(sql, rows)
-    if (!columns) return undefined
+    const compared = use instanceof ComparedRows ? use : undefined
+    const all = this.#columns(sql, rows, compared !== undefined)
+    if (!all) return undefined
+    const columns = compared ? all.filter(({ column }) => compared.needs(column)) : all
+    if (compared)
+      this.#leave(
+        all.filter((each) => !columns.includes(each)),
+        rows,
+      )
     const asks = columns.some((column) => missingColumns(column).length > 0) ? connection() : undefined
-    if (asks) return fetchMissing(columns, rows, asks).then((fetched) => this.#open(columns, rows, fetched))
-    return this.#open(columns, rows)
+    if (asks)
+      return fetchMissing(columns, rows, asks).then((fetched) => this.#open(columns, rows, compared, fetched))
+    return this.#open(columns, rows, compared)
   }
 
   #open(
     columns: readonly EncryptedResult[],
     rows: readonly Row[],
+    compared: ComparedRows | undefined,
     fetched?: FetchedValue,
   ): Promise<unknown> | undefined {
     const carried = columns.flatMap((column) => carry(column, rows, fetched))
     const opening = openTogether(carried.filter(isOpening).map(({ opening }) => opening))
-    if (opening) return opening.then(() => this.#keep(carried))
-    this.#keep(carried)
+    const keep = (): unknown => this.#keep(compared ? carried.map(asCompared(carried)) : carried)
+    if (opening) return opening.then(keep)
+    keep()
     return undefined
   }
 
@@ -84,13 +105,27 @@ export class ResultOpener {
   }
 
   /** Those of a result whose values hydration could not open. */
-  #columns(sql: string, rows: readonly Row[]): readonly EncryptedResult[] | undefined {
+  #columns(sql: string, rows: readonly Row[], isCompared = false): readonly EncryptedResult[] | undefined {
     const readings = rows.length > 0 && !isDenied() ? this.#statements.readings(sql) : undefined
     if (!readings) return undefined
     const columns = encryptedResults(readings)
     // Who watches wants to know the row, which hydration does not.
-    const mustOpen = channels.value.hasSubscribers || columns.some((column) => cannotBeLeft(column, rows))
+    const mustOpen =
+      isCompared || channels.value.hasSubscribers || columns.some((column) => cannotBeLeft(column, rows))
     return mustOpen && columns.length > 0 ? columns : undefined
+  }
+
+  /** Has values of compared rows hydrated as they are. */
+  #leave(columns: readonly EncryptedResult[], rows: readonly Row[]): void {
+    const values = columns.flatMap(({ column, name }) =>
+      rows.flatMap((row) => {
+        const stored = column.storedIfDelivered(row[name])
+        if (stored === undefined) return []
+        const opening = { opened: UNOPENED } as const
+        return [{ row, name, column, key: keyOf(row[name], stored), recipe: undefined, opening }]
+      }),
+    )
+    if (values.length > 0) this.#keep(values)
   }
 
   /**
@@ -102,9 +137,15 @@ export class ResultOpener {
     for (const { row, name, column, key, recipe, opening } of values) {
       const { opened } = opening
       if (opened === undefined) continue
-      const value = { scheme: column.scheme, recipe, opened }
+      const value: OpenedValue = { scheme: column.scheme, recipe, opened }
       const same = typeof key === 'string' ? result.get(column.cell, key) : undefined
-      if ((same && !isAlike(same.recipe, recipe)) || this.#results.isAmbiguous(column.cell, key, recipe)) {
+      // What is not opened for one query may be for another, which has an equal text.
+      const isOwn = opened === UNOPENED && typeof key === 'string'
+      if (
+        isOwn ||
+        (same && !isAlike(same.recipe, recipe)) ||
+        this.#results.isAmbiguous(column.cell, key, recipe)
+      ) {
         if (!canMark || typeof key !== 'string') return false
         const marked = Object(key) as object
         row[name] = marked
@@ -113,6 +154,16 @@ export class ResultOpener {
     }
     this.#results.add(result)
     return true
+  }
+}
+
+/** A value that the process may not open counts as different. Of a page that ends with it others were not tried. */
+function asCompared(all: readonly Carried[]): (each: Carried) => Carried {
+  const isDenied = all.some(({ opening: { opened } }) => opened instanceof AccessDeniedError)
+  return (each) => {
+    const { opened } = each.opening
+    const isLeft = isDenied && (opened instanceof AccessDeniedError || opened instanceof NotTriedError)
+    return isLeft ? { ...each, recipe: undefined, opening: { opened: UNOPENED } } : each
   }
 }
 

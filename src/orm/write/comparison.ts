@@ -42,6 +42,7 @@ export class Comparison {
    */
   readRow(read: () => unknown, isMoved: boolean): unknown {
     if (isMoved) return new ComparisonToken(this.#column, '')
+    this.#row = undefined
     const value = this.#read(read)
     // TypeORM 0.3 asks no transformer where the row has NULL: there the marker stands for it.
     const row = { value: value === null && this.#marker !== undefined ? this.#marker : value }

@@ -1,0 +1,90 @@
+import { type DataSource, type EntityMetadata, type FindManyOptions, type ObjectLiteral } from 'typeorm'
+import { type BoundColumn } from '../bound-column'
+import { SealedValue } from '../sealed-value'
+
+/*
+ * `save` and `remove` load rows to compare them with entities. TypeORM finds them by the maps of ids that it made of the
+ * entities: so it is known which rows these are, and what the entities set.
+ */
+
+/** Entities by the map of their id, as TypeORM made it. */
+const entitiesOf = new WeakMap<object, ObjectLiteral>()
+
+/** Has the maps of ids remembered. Only this one instance is changed. */
+export function watchIds(metadata: EntityMetadata): void {
+  const getEntityIdMap = metadata.getEntityIdMap.bind(metadata)
+  metadata.getEntityIdMap = (entity) => {
+    const id = getEntityIdMap(entity)
+    if (id && entity) entitiesOf.set(id, entity)
+    return id
+  }
+}
+
+/** True for the find options that TypeORM loads such rows with. */
+export function isComparing({ loadEagerRelations, loadRelationIds, withDeleted }: FindManyOptions): boolean {
+  return (
+    loadEagerRelations === false &&
+    withDeleted === true &&
+    typeof loadRelationIds === 'object' &&
+    loadRelationIds.disableMixedMap === true
+  )
+}
+
+/** Rows that are loaded to be compared with entities. */
+export class ComparedRows {
+  private constructor(
+    readonly entities: readonly ObjectLiteral[],
+    readonly isSeen: boolean,
+  ) {}
+
+  /** `undefined` if these are not ids of entities alone. `isSeen`: the application may look at the rows. */
+  static of(ids: unknown, isSeen: boolean): ComparedRows | undefined {
+    if (!Array.isArray(ids)) return undefined
+    const entities: ObjectLiteral[] = []
+    for (const id of ids as unknown[]) {
+      const entity = typeof id === 'object' && id !== null ? entitiesOf.get(id) : undefined
+      if (!entity) return undefined
+      entities.push(entity)
+    }
+    return new ComparedRows(entities, isSeen)
+  }
+
+  /** True if values are to be opened: an entity has one to compare. A marker equals whatever the row has. */
+  needs({ metadata }: BoundColumn): boolean {
+    if (this.isSeen) return true
+    return this.entities.some((entity) => {
+      const value: unknown = metadata.getEntityValue(entity)
+      return value !== undefined && value !== null && !SealedValue.of(value)
+    })
+  }
+}
+
+/** What gives the application the loaded rows. */
+const EVENTS = /^(?:afterLoad|(?:before|after)(?:Update|Remove|SoftRemove|Recover))$/
+
+const seen = new WeakMap<readonly EntityMetadata[], boolean>()
+
+/** True if the application may look at rows that are loaded to be compared. `isOurs` knows our own subscribers. */
+export function areRowsSeen(
+  { subscribers, entityMetadatas }: DataSource,
+  isOurs: (subscriber: object) => boolean,
+): boolean {
+  if (subscribers.some((each) => !isOurs(each) && handlesRows(each))) return true
+  let have = seen.get(entityMetadatas)
+  if (have === undefined) {
+    have = entityMetadatas.some(({ listeners }) => listeners.some(({ type }) => type === 'after-load'))
+    seen.set(entityMetadatas, have)
+  }
+  return have
+}
+
+function handlesRows(subscriber: object): boolean {
+  for (
+    let each: unknown = subscriber;
+    typeof each === 'object' && each !== null && each !== Object.prototype;
+  ) {
+    if (Object.getOwnPropertyNames(each).some((name) => EVENTS.test(name))) return true
+    each = Object.getPrototypeOf(each) as unknown
+  }
+  return false
+}
