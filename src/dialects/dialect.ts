@@ -120,6 +120,8 @@ export interface Dialect extends BytesSql {
     table: TableName,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, RowColumn>>
+  /** How far the keys of rows lie apart that one INSERT makes. */
+  keyStep(queryRunner: Queries): Promise<number>
   /**
    * The columns of each unique key of the table, the primary key included, where a statement does not say by which one
    * it finds the row that it updates instead of inserting. None where every statement does.

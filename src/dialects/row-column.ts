@@ -9,7 +9,16 @@ export interface RowColumn {
   readonly isNullable: boolean
   /** What of the database changes it, for people; `undefined` if the catalogue tells of nothing. */
   readonly changedBy: string | undefined
+  /** How the database fills it where an INSERT does not; `undefined` if it does not. */
+  readonly made?: MadeKey | undefined
 }
+
+/** How a key that the database makes is to be had. */
+export type MadeKey =
+  /** By asking for it: an SQL expression that makes another one each time. `isAlways`: an INSERT must insist on it. */
+  | { readonly kind: 'asked'; readonly expression: string; readonly isAlways: boolean }
+  /** By inserting the row. `isUndone`: the table has transactions. */
+  | { readonly kind: 'inserted'; readonly isUndone: boolean }
 
 /** An integer of so many bits. */
 export function integer(bits: number, isUnsigned = false): RowValueForm {

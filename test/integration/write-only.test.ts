@@ -117,7 +117,7 @@ describeDatabases('A process that may not decrypt', (db) => {
     await tickets().insert(ticket(3))
     await tickets().update({ id: 1 }, values('updated'))
     await tickets().createQueryBuilder().update().set({ text: 'built' }).where({ id: 2 }).execute()
-    await tickets().upsert({ ...ticket(3), ...values('upserted') }, ['id'])
+    await tickets().upsert(Object.assign(ticket(3), values('upserted')), ['id'])
     const cascaded = Object.assign(ticket(4), {
       notes: [Object.assign(new Note(), { id: 1, body: 'cascaded' })],
     })

@@ -3,7 +3,7 @@ import { bytesSql } from './bytes'
 import { allVersions } from './history'
 import { readKeys } from './keys'
 import { type Format, mysqlLanguage } from './lexical-rules'
-import { rowColumns, uniqueKeys } from './row-columns'
+import { keyStep, rowColumns, uniqueKeys } from './row-columns'
 import { MysqlRows } from './rows'
 import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
@@ -36,6 +36,7 @@ export const mysql: Dialect = {
   lengthSql: (bytes) => `LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,
+  keyStep,
   rowColumns,
   locksRows: true,
   uniqueKeys,

@@ -41,6 +41,7 @@ export async function rowColumns(
   const cascading = await cascadingColumns(queryRunner, table)
   const triggers = await triggersBefore(queryRunner, table)
   const columns = new Map<string, RowColumn>()
+  const isUndone = bound.some(({ extra }) => MADE.test(extra)) && (await hasTransactions(queryRunner, table))
   for (const each of bound) {
     const changed = cascading.has(each.name.toLowerCase())
       ? 'a foreign key with ON UPDATE CASCADE, SET NULL or SET DEFAULT'
@@ -51,9 +52,29 @@ export async function rowColumns(
       form: await formOf(queryRunner, each),
       isNullable: each.nullable === 'YES',
       changedBy: changed ?? (trigger === undefined ? undefined : `the trigger ${trigger}`),
+      made: MADE.test(each.extra) ? { kind: 'inserted', isUndone } : undefined,
     })
   }
   return columns
+}
+
+const MADE = /auto_increment/i
+
+/** False for tables of MyISAM, Aria and the like. */
+async function hasTransactions(queryRunner: Queries, table: TableName): Promise<boolean> {
+  const { where, parameters } = inCatalogue(table, ['t.table_schema', 't.table_name'])
+  const [row] = (await queryRunner.query(
+    `SELECT e.transactions AS transactions FROM information_schema.tables t
+       JOIN information_schema.engines e ON e.engine = t.engine WHERE ${where}`,
+    parameters,
+  )) as { transactions: string | null }[]
+  return row?.transactions === 'YES'
+}
+
+/** How far the keys of rows that are inserted together lie apart. */
+export async function keyStep(queryRunner: Queries): Promise<number> {
+  const [row] = (await queryRunner.query('SELECT @@auto_increment_increment AS step')) as { step: unknown }[]
+  return Number(row?.step)
 }
 
 function changedBy(extra: string): string | undefined {

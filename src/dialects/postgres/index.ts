@@ -38,6 +38,7 @@ export const postgres: Dialect = {
   readKeys,
   rowColumns,
   locksRows: true,
+  keyStep: () => Promise.resolve(1),
   uniqueKeys: () => Promise.resolve([]),
   openRows: PostgresRows.over.bind(PostgresRows),
   limitLockWait,

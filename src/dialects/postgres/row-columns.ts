@@ -11,6 +11,9 @@ interface Found {
   deterministic: boolean | null
   collation: string | null
   generated: string
+  identity: string
+  fallback: string | null
+  sequence: string | null
   relation: string
 }
 
@@ -31,9 +34,11 @@ export async function rowColumns(
   const found = (await queryRunner.query(
     `SELECT a.attnum AS number, a.attname::text AS name, t.typname::text AS type, a.atttypmod AS modifier,
        a.attnotnull AS notnull, c.collisdeterministic AS deterministic, c.collname::text AS collation,
-       a.attgenerated::text AS generated, k.relkind::text AS relation
+       a.attgenerated::text AS generated, k.relkind::text AS relation, a.attidentity::text AS identity,
+       pg_get_expr(d.adbin, d.adrelid) AS fallback, pg_get_serial_sequence($1, a.attname::text) AS sequence
      FROM pg_attribute a JOIN pg_class k ON k.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
        LEFT JOIN pg_collation c ON c.oid = a.attcollation
+       LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND a.attname::text = ANY($2)`,
     [table.sql, names],
   )) as Found[]
@@ -64,10 +69,20 @@ export async function rowColumns(
           // What a view selects is nullable for the catalogue, whatever it is.
           isNullable: !each.notnull && !['v', 'm'].includes(each.relation),
           changedBy: changed ?? (trigger === undefined ? undefined : `the trigger ${trigger}`),
+          made: madeBy(each),
         },
       ]
     }),
   )
+}
+
+function madeBy({ generated, identity, fallback, sequence }: Found): RowColumn['made'] {
+  if (generated) return undefined
+  if (identity && sequence !== null) {
+    const expression = `nextval('${sequence.replaceAll("'", "''")}'::regclass)`
+    return { kind: 'asked', expression, isAlways: identity === 'a' }
+  }
+  return fallback === null ? undefined : { kind: 'asked', expression: fallback, isAlways: false }
 }
 
 function formOf({ type, modifier, deterministic, collation }: Found): RowColumn['form'] {

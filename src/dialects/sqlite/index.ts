@@ -51,6 +51,7 @@ export const sqlite: Dialect = {
   readKeys,
   rowColumns,
   locksRows: false,
+  keyStep: () => Promise.resolve(1),
   uniqueKeys: () => Promise.resolve([]),
   openRows: SqliteRows.over.bind(SqliteRows),
   limitLockWait: (queryRunner, timeout) =>

@@ -1,5 +1,6 @@
 import { type Mark } from '../../cipher/data-keys/stored-keys'
 import { type QueryUse } from '../read/raw-queries'
+import { type GeneratedKeys, generatedKeys } from '../row/generated-keys'
 import { LocatedUpdate } from '../row/located-update'
 import { answer, type Answered, checkRows, prepareSearch, withoutSearched } from '../search/sending'
 import { type SearchPlan } from '../search/search-plan'
@@ -26,6 +27,7 @@ export class Passage {
   /** The statement as if the application had written it with the indexes. */
   #answered: Answered | undefined
   #update: LocatedUpdate | undefined
+  #made: GeneratedKeys | undefined
 
   constructor(door: Door, sql: string, parameters: unknown, structured: boolean) {
     this.#door = door
@@ -47,8 +49,10 @@ export class Passage {
     if (values instanceof Promise || order.isWaiting) values = await order.next(values)
     const isEmptying = this.#mayEmpty() && (await this.#refuseEmptying())
     const send = (): Promise<unknown> => {
-      const text = this.#update?.sql ?? this.#answered?.sql ?? this.#sql
-      const query = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
+      const text = this.#update?.sql ?? this.#made?.sql ?? this.#answered?.sql ?? this.#sql
+      const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
+      const query = (): Promise<unknown> =>
+        this.#made ? this.#made.send(this.#door.queryRunner, plainly, ahead) : plainly()
       const sent = watch ? watch.send(end, mark, query) : query()
       return this.#search ? nameViolations(this.#search, sent) : sent
     }
@@ -102,6 +106,10 @@ export class Passage {
       sql,
       parameters: parameters as unknown[],
     })
+    if (bound?.areMade) {
+      this.#made = generatedKeys(sent(), this.#door.connection(bound))
+      if (this.#made) return this.#made.seal(ahead)
+    }
     this.#update = bound && LocatedUpdate.of(sent(), this.#door.connection(bound))
     return this.#update ? this.#update.seal(ahead) : sealAll(parameters as unknown[], sent, ahead)
   }

@@ -1,4 +1,5 @@
 import { type EntityMetadata } from 'typeorm'
+import { type MadeKey } from '../../dialects/row-column'
 import { checkPairValue } from '../../cipher/pairs'
 import { rowValueText, type RowValueForm } from '../../column/row-value'
 import { InvalidOptionError, InvalidValueError, RowUnknownError } from '../../errors'
@@ -11,6 +12,8 @@ import { type ColumnMetadata } from '../typeorm-types'
 export class BindableColumn {
   /** Set by `RowColumns`. */
   form: RowValueForm | undefined
+  /** How its value is to be had where an INSERT does not give it. Set by `RowColumns`. */
+  made: MadeKey | undefined
 
   constructor(
     /** Path of the property as it was given. */

@@ -10,10 +10,10 @@ import { type BindableColumn } from './bindable-column'
 
 /** What is needed to send statements. */
 export interface Connection {
-  readonly dialect: Pick<Dialect, 'placeholder' | 'locksRows'>
+  readonly dialect: Pick<Dialect, 'placeholder' | 'locksRows' | 'keyStep'>
   readonly escape: (name: string) => string
   readonly isInTransaction: boolean
-  readonly query: (sql: string, parameters: unknown[]) => Promise<unknown>
+  readonly query: (sql: string, parameters?: unknown[], structured?: boolean) => Promise<unknown>
 }
 
 /** How often rows are looked at that others change in between. */

@@ -33,6 +33,7 @@ export class RowColumns {
   readonly #unchecked = new Map<string, Used[]>()
   /** By the path of the table. */
   readonly #uniqueKeys = new Map<string, readonly (readonly string[])[]>()
+  #areMade = false
   /** Columns that are declared as uuid. Where the database has no such type they are texts for it. */
   readonly #uuids: WeakSet<ColumnMetadata>
 
@@ -80,6 +81,11 @@ export class RowColumns {
   /** True if values are bound to a column of any table. */
   get areUsed(): boolean {
     return this.#known.size > 0
+  }
+
+  /** True if values are bound to keys that the database makes. */
+  get areMade(): boolean {
+    return this.#areMade
   }
 
   /** How to send statements of ours over a query runner. `query` is its own, unguarded. */
@@ -136,10 +142,15 @@ export class RowColumns {
         `(${facts.type}) ${form} Values can be bound to integers, uuids, booleans of PostgreSQL, bytes of variable length and exactly compared texts.`,
       )
     }
+    const { made } = facts
     if (this.#isMadeByDatabase(column.metadata)) {
-      refuse(
-        "gets its values from the database, after a value would have to be encrypted. Have the application make the ids, which costs nothing: @PrimaryColumn('uuid') with id = randomUUID().",
-      )
+      if (made?.kind === 'inserted' && !made.isUndone) {
+        refuse(
+          "gets its values from the database with the INSERT, and the table has no transactions, in which the value could be stored afterwards. Convert it (ENGINE=InnoDB), or have the application make the ids: @PrimaryColumn('uuid') with id = randomUUID().",
+        )
+      }
+      column.made = made
+      this.#areMade ||= made !== undefined
     }
     column.form = form
   }

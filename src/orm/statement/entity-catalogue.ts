@@ -57,7 +57,20 @@ function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {
     isPrimary: metadata.isPrimary || known?.isPrimary === true,
     bound: declarations,
     isSearched: declarations.some(({ scheme }) => scheme.indexes.length > 0),
+    isLocated:
+      isLocated(metadata) ||
+      declarations.some(({ recipes }) => recipes.dependsOn.some(isGenerated)) ||
+      known?.isLocated === true,
     isIndex: IndexColumn.of(metadata.transformer) !== undefined || known?.isIndex === true,
   }
   byName.set(name, at)
+}
+
+/** A key that the database makes, and that encrypted values of its row may be bound to. */
+function isLocated({ isGenerated: isMade, entityMetadata }: ColumnMetadata): boolean {
+  return isMade && entityMetadata.columns.some((each) => boundColumn(each)?.recipes.constant === undefined)
+}
+
+function isGenerated({ metadata }: { metadata: ColumnMetadata }): boolean {
+  return metadata.isGenerated
 }

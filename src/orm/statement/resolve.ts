@@ -64,13 +64,21 @@ class Resolver {
         sources,
       })),
       inserts: reader.inserts.map((insert): Insert => {
-        const { table, columns, runs, isFromQuery, hasColumnList, conflict } = insert
+        const { table, columns, runs, isFromQuery, hasColumnList, conflict, mayBeIgnored } = insert
         const inserted = columns.map((use) => ({
           name: use.path.at(-1)?.text ?? '',
           column: this.#target(use),
           end: use.end,
         }))
-        return { table: table.table, columns: inserted, runs, isFromQuery, hasColumnList, conflict }
+        return {
+          table: table.table,
+          columns: inserted,
+          runs,
+          isFromQuery,
+          hasColumnList,
+          conflict,
+          mayBeIgnored,
+        }
       }),
       assignments: reader.assignments.map(({ use, value, start, end }): Assignment => {
         const isStorable = use.into?.isStorable ?? true

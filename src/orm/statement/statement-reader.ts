@@ -23,6 +23,8 @@ export interface ReadInsert {
   isFromQuery: boolean
   /** What is done with a row that is there already; `undefined` if there is no UPDATE for it. */
   conflict: Conflict | undefined
+  /** A row that is there already may be left as it is. */
+  mayBeIgnored: boolean
 }
 
 /** An assignment, before it is known what its column is. */
@@ -100,13 +102,22 @@ export class StatementReader extends QueryReader {
     return query
   }
 
-  #conflictWord(): void {
-    if (this.takeWord('OR')) this.expectWord('ROLLBACK', 'ABORT', 'REPLACE', 'FAIL', 'IGNORE')
+  /** True if a row that is there already is left as it is. */
+  #conflictWord(): boolean {
+    if (!this.takeWord('OR')) return false
+    const isIgnore = this.word() === 'IGNORE'
+    this.expectWord('ROLLBACK', 'ABORT', 'REPLACE', 'FAIL', 'IGNORE')
+    return isIgnore
   }
 
   #insert(scope: Scope): void {
-    this.#conflictWord()
-    while (this.takeWord('LOW_PRIORITY', 'DELAYED', 'HIGH_PRIORITY', 'IGNORE')) continue
+    let mayBeIgnored = this.#conflictWord()
+    for (
+      let word = this.word();
+      this.takeWord('LOW_PRIORITY', 'DELAYED', 'HIGH_PRIORITY', 'IGNORE');
+      word = this.word()
+    )
+      mayBeIgnored ||= word === 'IGNORE'
     this.takeWord('INTO')
     const table = this.#target(scope)
     const hasColumnList = this.symbol() === '(' && !this.startsQuery()
@@ -118,6 +129,7 @@ export class StatementReader extends QueryReader {
       runs: [],
       isFromQuery: false,
       conflict: undefined,
+      mayBeIgnored,
     }
     this.inserts.push(insert)
     if (this.takeWord('OVERRIDING')) {
@@ -170,14 +182,14 @@ export class StatementReader extends QueryReader {
   }
 
   #rows(scope: Scope, { runs, columns, table }: ReadInsert): void {
-    const searched = columns.flatMap((use, place) => {
+    const watched = columns.flatMap((use, place) => {
       const name = use.path.at(-1)
       const column = name && table.table && this.index.column(table.table, name)
-      return column?.isSearched === true ? [place] : []
+      return column?.isSearched === true || column?.isLocated === true ? [place] : []
     })
     do {
       this.takeWord('ROW')
-      const ends = new Map(searched.map((place) => [place, []]))
+      const ends = new Map(watched.map((place) => [place, []]))
       const cells = this.#row(scope, columns, ends)
       const last = runs.at(-1)
       const extended = last && extend(last, cells)
@@ -272,7 +284,10 @@ export class StatementReader extends QueryReader {
       if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
     }
     this.expectWord('DO')
-    if (this.takeWord('NOTHING')) return
+    if (this.takeWord('NOTHING')) {
+      insert.mayBeIgnored = true
+      return
+    }
     insert.conflict = { columns }
     this.expectWord('UPDATE')
     this.expectWord('SET')

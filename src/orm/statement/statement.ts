@@ -31,6 +31,8 @@ export interface CatalogueColumn {
   readonly isPrimary: boolean
   /** A blind index is written beside it: then the places where a value goes into it are kept. */
   readonly isSearched?: boolean
+  /** Values of the row are bound to keys that the database makes: those places are kept, too. */
+  readonly isLocated?: boolean
 }
 
 export type StatementKind = 'select' | 'insert' | 'update' | 'delete' | 'other'
@@ -109,6 +111,8 @@ export interface Insert {
   readonly isFromQuery: boolean
   /** ON CONFLICT … DO UPDATE, or ON DUPLICATE KEY UPDATE, if it has one. */
   readonly conflict: Conflict | undefined
+  /** IGNORE, or DO NOTHING: it may be that a row is not inserted. */
+  readonly mayBeIgnored: boolean
 }
 
 /** Which rows an UPDATE changes. */
@@ -152,7 +156,7 @@ export interface RowRun {
   readonly cells: readonly AssignedValue[]
   /** How far the number of each placeholder goes on from row to row: row `k` has `index + k * stride`. */
   readonly stride: number
-  /** Where the cells of each row end in the text, by the place of their column: of columns that are searched. */
+  /** Where the cells of each row end in the text, by the place of their column: of columns that are searched or located. */
   readonly ends: ReadonlyMap<number, readonly number[]>
 }
 

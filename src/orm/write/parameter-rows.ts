@@ -18,7 +18,8 @@ export function rowOfParameter(
   if (cells.length === 0) return () => undefined
   return (name) => {
     const [, assigned] = cells.find(([column]) => column === name) ?? []
-    if (assigned) return valueOf(assigned, sql, parameters)
+    if (assigned && !isLeftToDatabase(assigned)) return valueOf(assigned, sql, parameters)
+    if (assigned) return found?.(name)
     const value = statement?.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
     return value ?? found?.(name)
   }
@@ -29,6 +30,10 @@ export interface SentStatement {
   readonly statement: Statement | undefined
   readonly sql: string
   readonly parameters: readonly unknown[]
+}
+
+function isLeftToDatabase({ kind }: AssignedValue): boolean {
+  return kind === 'default' || kind === 'null'
 }
 
 function valueOf(value: AssignedValue, sql: string, parameters: readonly unknown[]): unknown {

@@ -1,4 +1,4 @@
-import { type RowRecipe, type RowValues } from '../recipe'
+import { type RowRecipe } from '../recipe'
 import { rowOfParameter, type SentStatement } from './parameter-rows'
 import { IndexedValue } from '../search/indexed'
 import { type SealedAhead } from './sealed-ahead'
@@ -21,7 +21,7 @@ export function sealAll(
   parameters: readonly unknown[],
   sent: () => SentStatement,
   ahead: SealedAhead,
-  found?: RowValues,
+  found?: (column: string, parameter: number) => unknown,
 ): unknown[] | Promise<unknown[]> {
   const recipes: (RowRecipe | undefined)[] = []
   const waiting: Promise<unknown>[] = []
@@ -30,7 +30,9 @@ export function sealAll(
     const value = parameters[index]
     if (!(value instanceof PendingCiphertext) || value instanceof PendingPlaintext) continue
     const { column } = value
-    const recipe = column.recipes.constant ?? column.recipes.of(rowOfParameter(sent(), index, found))
+    const recipe =
+      column.recipes.constant ??
+      column.recipes.of(rowOfParameter(sent(), index, found && ((name) => found(name, index))))
     recipes[index] = recipe
     const preparation = recipe === prepared ? undefined : column.prepare(recipe)
     if (preparation) waiting.push(preparation)
