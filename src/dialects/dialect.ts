@@ -61,6 +61,9 @@ export interface DatabaseColumn {
   length: string
 }
 
+/** Row level security; or a view or foreign table, which shows what it selects of the tables behind it. */
+export type HiddenBy = 'policy' | 'view'
+
 /**
  * All that differs from database to database, as one object a database: a new one is a folder beside the others and
  * a line in `index.ts`. Nothing else in this library asks which database it works on.
@@ -156,8 +159,8 @@ export interface Dialect extends BytesSql {
     layout: TableLayout,
     column: string,
   ): Promise<ReadonlyMap<string, string>>
-  /** True if the database leaves rows of the table out for this role (row level security). */
-  hidesRows(queryRunner: QueryRunner, layout: TableLayout): Promise<boolean>
+  /** What may leave rows out of what this role sees of the table; `undefined` if nothing does. */
+  hiddenBy(queryRunner: QueryRunner, layout: TableLayout): Promise<HiddenBy | undefined>
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */
   allVersions(queryRunner: QueryRunner, layout: TableLayout): Promise<string | undefined>
 

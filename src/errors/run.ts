@@ -40,7 +40,7 @@ export class RowsLeftOutError extends RunError {
   readonly code = 'ROWS_LEFT_OUT'
 }
 
-/** Row level security hides rows of the table from this role, so that nothing can be said about all of them. */
+/** Row level security, or a view, hides rows of the table from this role: nothing can be said about all of them. */
 export class RowsHiddenError extends RunError {
   readonly code = 'ROWS_HIDDEN'
 }

@@ -1,6 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { storedFromDriver } from '../column/driver-value'
 import { dialectOf } from '../dialects'
+import { type HiddenBy } from '../dialects/dialect'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type IndexCount, indexCounts } from './indexes/index-counts'
@@ -14,8 +15,8 @@ export interface ColumnContents {
   current: readonly ValueStart[]
   /** Earlier versions of the rows, where the database keeps them. */
   history: readonly ValueStart[] | undefined
-  /** The database hides rows from this role, so that nothing here is true of the whole table. */
-  hidesRows: boolean
+  /** What may hide rows from this role, so that nothing here is true of the whole table. */
+  hiddenBy: HiddenBy | undefined
   /** How far its blind indexes are filled. */
   indexes: readonly IndexCount[]
 }
@@ -40,7 +41,7 @@ export async function columnContents(queryRunner: QueryRunner, column: BoundColu
         versions === undefined
           ? undefined
           : without(await valueStarts(queryRunner, layout, versions), current),
-      hidesRows: await dialect.hidesRows(queryRunner, layout),
+      hiddenBy: await dialect.hiddenBy(queryRunner, layout),
       indexes: await indexCounts(queryRunner, column, layout),
     }
   })
@@ -64,14 +65,16 @@ export async function requireAllRows(queryRunner: QueryRunner, column: BoundColu
     .split('.')
     .map((part) => driver.escape(part))
     .join('.')
-  if (await dialectOf(options.type).hidesRows(queryRunner, { path, table })) {
-    throw column.error(RowsHiddenError, rowsHidden(column))
-  }
+  const hiddenBy = await dialectOf(options.type).hiddenBy(queryRunner, { path, table })
+  if (hiddenBy) throw column.error(RowsHiddenError, rowsHidden(path, hiddenBy))
 }
 
-/** For people: what row level security means, and the way out. */
-export function rowsHidden({ metadata }: BoundColumn): string {
-  return `row level security hides rows of the table ${metadata.entityMetadata.tablePath} from this role, so that what it sees is not all there is. Connect as a role with BYPASSRLS, or as the owner of the table where it is not forced on the owner (ALTER TABLE … NO FORCE ROW LEVEL SECURITY).`
+/** For people: why rows may be hidden, and the way out. */
+export function rowsHidden(path: string, by: HiddenBy): string {
+  if (by === 'view') {
+    return `${path} is a view or a foreign table, which may leave rows of the tables behind it out, so that what it shows is not all there is. Map an entity to the table itself for this.`
+  }
+  return `row level security hides rows of the table ${path} from this role, so that what it sees is not all there is. Connect as a role with BYPASSRLS, or as the owner of the table where it is not forced on the owner (ALTER TABLE … NO FORCE ROW LEVEL SECURITY).`
 }
 
 /** As `readLayout`, and tells a table that is not there from one that the role may not read. */

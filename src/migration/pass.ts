@@ -102,8 +102,9 @@ export class Pass {
 
   /** Says what the table has that may get in the way, before the first row. */
   async #look(reader: QueryRunner, layout: ColumnLayout, triggers: readonly string[]): Promise<void> {
-    if (await layout.dialect.hidesRows(reader, layout)) {
-      const hidden = rowsHidden(this.#column)
+    const hiddenBy = await layout.dialect.hiddenBy(reader, layout)
+    if (hiddenBy) {
+      const hidden = rowsHidden(layout.path, hiddenBy)
       if (this.#conversion.certifies) throw this.#column.error(RowsHiddenError, hidden)
       this.#note(hidden)
     }

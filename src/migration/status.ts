@@ -1,3 +1,4 @@
+import { type HiddenBy } from '../dialects/dialect'
 import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
 import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
@@ -36,10 +37,11 @@ export interface ColumnStatus extends Counts {
   column: string
   type: string
   /**
-   * True if the database hides rows from this role (row level security of PostgreSQL): the counts are of the others,
-   * and an empty count does not mean that there is none.
+   * What may hide rows from this role: row level security of PostgreSQL (`policy`), or that the entity is mapped to a
+   * view or a foreign table (`view`). Then the counts are of the others, and an empty count does not mean that there is
+   * none. `undefined` if nothing does.
    */
-  hidesRows: boolean
+  hiddenBy: HiddenBy | undefined
   /**
    * Earlier versions of the rows, where the database keeps them (system-versioned tables of MariaDB). They keep the
    * plaintext of rows that were encrypted since, and ciphertexts under keys that were rotated since.
@@ -109,7 +111,7 @@ async function readStatus(
 /** What a column holds, by what was looked at; `dataKeys`: those that its values name. */
 export function statusOf(
   column: BoundColumn,
-  { layout, current, history, hidesRows, indexes }: ColumnContents,
+  { layout, current, history, hiddenBy, indexes }: ColumnContents,
   keys: readonly string[],
   dataKeys: ReadonlyMap<string, NamedDataKey>,
 ): ColumnStatus {
@@ -125,7 +127,7 @@ export function statusOf(
     column: databaseName,
     type: layout.type,
     ...countsOf(current, column, known),
-    hidesRows,
+    hiddenBy,
     history: history && countsOf(history, column, known),
     indexes,
   }

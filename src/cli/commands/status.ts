@@ -64,7 +64,8 @@ async function examineColumn(dataSource: DataSource, column: BoundColumn): Promi
     const keys = await knownKeys(column)
     const found = await columnStatus(dataSource, target, propertyPath, { keys })
     const mismatch = found.plaintext > 0 ? await mismatchOf(dataSource, column) : undefined
-    return { found, notSeen: found.hidesRows ? rowsHidden(column) : undefined, mismatch }
+    const path = column.metadata.entityMetadata.tablePath
+    return { found, notSeen: found.hiddenBy && rowsHidden(path, found.hiddenBy), mismatch }
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
     return { found: undefined, notSeen: error.reason, mismatch: undefined }

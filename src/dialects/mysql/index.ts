@@ -7,7 +7,7 @@ import { keyStep, rowColumns, uniqueKeys } from './row-columns'
 import { MysqlRows } from './rows'
 import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { indexDefinitions, triggers } from './table'
+import { hiddenBy, indexDefinitions, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
 
 /** MySQL and MariaDB. */
@@ -47,7 +47,7 @@ export const mysql: Dialect = {
   triggers,
   indexDefinitions,
   expressionIndexes: () => Promise.resolve(new Map<string, string>()),
-  hidesRows: () => Promise.resolve(false),
+  hiddenBy,
   cutsOffValues,
   allVersions,
   steps,

@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type TableLayout } from '../column-layout'
+import { type HiddenBy } from '../dialect'
 
 /** Finds a table in `information_schema`, whose columns have these names there. */
 export function inCatalogue({ path }: Pick<TableLayout, 'path'>, columns = ['table_schema', 'table_name']) {
@@ -26,6 +27,15 @@ export async function triggers(queryRunner: QueryRunner, table: TableLayout): Pr
     parameters,
   )) as { name: string }[]
   return rows.map(({ name }) => name)
+}
+
+export async function hiddenBy(queryRunner: QueryRunner, table: TableLayout): Promise<HiddenBy | undefined> {
+  const { where, parameters } = inCatalogue(table)
+  const rows = (await queryRunner.query(
+    `SELECT 1 AS found FROM information_schema.views WHERE ${where}`,
+    parameters,
+  )) as unknown[]
+  return rows.length > 0 ? 'view' : undefined
 }
 
 /** True for an engine that undoes nothing, e.g. MyISAM; false for a view. */

@@ -6,7 +6,7 @@ import { rowColumns } from './row-columns'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { expressionIndexes, hidesRows, indexDefinitions, triggers } from './table'
+import { expressionIndexes, hiddenBy, indexDefinitions, triggers } from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
@@ -45,7 +45,7 @@ export const postgres: Dialect = {
   fixFormats,
   failureOf,
   triggers,
-  hidesRows,
+  hiddenBy,
   expressionIndexes,
   indexDefinitions,
   cutsOffValues: () => Promise.resolve(undefined),

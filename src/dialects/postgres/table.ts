@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type TableLayout } from '../column-layout'
+import { type HiddenBy } from '../dialect'
 
 /** Triggers and rules of the table and of the tables that inherit from it. */
 export async function triggers(queryRunner: QueryRunner, { table }: TableLayout): Promise<string[]> {
@@ -29,12 +30,17 @@ export async function deferrable(queryRunner: QueryRunner, { table }: TableLayou
   return rows.map(({ name }) => name)
 }
 
-/** True if row level security applies to this role: rows that a policy hides are neither counted nor changed. */
-export async function hidesRows(queryRunner: QueryRunner, { table }: TableLayout): Promise<boolean> {
-  const [row] = (await queryRunner.query('SELECT row_security_active($1::regclass) AS active', [table])) as {
-    active: boolean
-  }[]
-  return row?.active === true
+/** Rows that a policy hides from this role, or that a view leaves out, are neither counted nor changed. */
+export async function hiddenBy(
+  queryRunner: QueryRunner,
+  { table }: TableLayout,
+): Promise<HiddenBy | undefined> {
+  const [row] = (await queryRunner.query(
+    "SELECT row_security_active(oid) AS policy, relkind IN ('v', 'm', 'f') AS view FROM pg_class WHERE oid = $1::regclass",
+    [table],
+  )) as { policy: boolean; view: boolean }[]
+  if (row?.policy) return 'policy'
+  return row?.view ? 'view' : undefined
 }
 
 export async function indexDefinitions(

@@ -74,7 +74,7 @@ export const sqlite: Dialect = {
     const rows = (await queryRunner.query(TRIGGERS, path.split('.').slice(-1))) as { name: string }[]
     return rows.map(({ name }) => name)
   },
-  hidesRows: () => Promise.resolve(false),
+  hiddenBy: () => Promise.resolve(undefined),
   cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),
   steps,

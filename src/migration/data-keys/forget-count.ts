@@ -1,9 +1,10 @@
 import { type QueryRunner } from 'typeorm'
 import { type EncryptionContext } from '../../cipher/context'
+import { RowsHiddenError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { rowValueText } from '../../column/row-value'
 import { type RowContext } from '../../orm/recipe'
-import { type ColumnContents, columnContents } from '../column-contents'
+import { type ColumnContents, columnContents, rowsHidden } from '../column-contents'
 import { dataSourceOf } from '../target'
 import { dataKeyIdOf, modeOf, type ValueStart, valueStarts } from '../value-starts'
 
@@ -29,7 +30,9 @@ export async function countForgotten(
   const wanted = new Set(ids.map((id) => id.toString('hex')))
   const counts: ForgottenColumn[] = []
   for (const column of columns) {
-    const { layout, current, history = [] } = await columnContents(queryRunner, column)
+    const { layout, current, history = [], hiddenBy } = await columnContents(queryRunner, column)
+    // Hidden values that carry their data keys could be read afterwards.
+    if (hiddenBy) throw column.error(RowsHiddenError, rowsHidden(layout.path, hiddenBy))
     const { entityMetadata, propertyPath } = column.metadata
     const found = {
       entity: entityMetadata.name,

@@ -1,6 +1,7 @@
 import { type DataSource } from 'typeorm'
 import { type StoredDataKey } from '../../cipher/data-keys/store'
 import { dialectOf } from '../../dialects'
+import { type HiddenBy } from '../../dialects/dialect'
 import { InvalidOptionError } from '../../errors'
 import { type Encrypted } from '../../kms/key-service'
 import { KEY_TABLE_COLUMNS } from '../../orm/key-table/entity'
@@ -34,6 +35,17 @@ export class KeyTableRows {
   /** All rows, destroyed ones too, the newest first. Throws `KeyTableMissingError` and `KeyTableUnavailableError`. */
   all(): Promise<StoredDataKey[]> {
     return this.table.select('1 = 1')
+  }
+
+  /** What may hide rows of it from this role. */
+  async hiddenBy(): Promise<HiddenBy | undefined> {
+    const { name: path, sql: table } = this.table
+    const queryRunner = this.#dataSource.createQueryRunner('master')
+    try {
+      return await dialectOf(this.#dataSource.options.type).hiddenBy(queryRunner, { path, table })
+    } finally {
+      await queryRunner.release()
+    }
   }
 
   async find(ids: readonly Buffer[]): Promise<StoredDataKey[]> {

@@ -99,3 +99,33 @@ describeDatabases('The deletion guard and stored data keys', (db) => {
     expect(await inUse()).toEqual({})
   })
 })
+
+describeDatabases(
+  'Row level security of the key table',
+  (db) => {
+    it('lets nobody take an empty key table for none, or forget what cannot be counted', async () => {
+      const app = await startApplication(db(), [Safe], { dataKeys: { lease: 20 } })
+      const key = await app.createKey()
+      await (await app.restart({ keyId: key })).dataSource.getRepository(Safe).insert({ id: 1, secret: 'a' })
+      const role = `role_${process.pid}_${Date.now()}`
+      await db().rawQuery(`CREATE ROLE ${role}`)
+      await db().rawQuery(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`)
+      await db().rawQuery('ALTER TABLE kms_data_key ENABLE ROW LEVEL SECURITY')
+      const { dataSource, encryption } = await app.restart({}, { extra: { options: `-c role=${role}` } })
+      const keys = new KeyAdministration(app.client)
+      const [table] = await keyUsage(dataSource, await keys.describe(key), keys)
+      expect(table).toMatchObject({ dataKeys: 0 })
+      expect(table?.unseen).toContain('row level security hides rows of the table kms_data_key')
+      await db().rawQuery('ALTER TABLE kms_data_key DISABLE ROW LEVEL SECURITY')
+      await db().rawQuery('ALTER TABLE safe ENABLE ROW LEVEL SECURITY')
+      await expect(encryption.forget({ table: 'safe' }, {}, dataSource)).rejects.toMatchObject({
+        code: 'ROWS_HIDDEN',
+      })
+      await dataSource.destroy()
+      await db().rawQuery(`DROP OWNED BY ${role}`)
+      await db().rawQuery(`DROP ROLE ${role}`)
+      await app.stop()
+    })
+  },
+  { databases: ['postgres'] },
+)

@@ -152,7 +152,10 @@ async function contentFindings(
 ): Promise<Finding[]> {
   const keys = await knownKeys(column)
   const found = await lookAt(queryRunner, column, keys)
-  if (found.hidesRows) return [finding('database', 'problem', `${column.name}: ${rowsHidden(column)}`)]
+  if (found.hiddenBy) {
+    const hidden = rowsHidden(column.metadata.entityMetadata.tablePath, found.hiddenBy)
+    return [finding('database', 'problem', `${column.name}: ${hidden}`)]
+  }
   const { plaintext, unknown, bare, ciphertext, missing, forgotten } = found
   const findings: Finding[] = []
   if (plaintext > 0) findings.push(...(await plaintextFindings(queryRunner, column, plaintext, file)))

@@ -72,7 +72,7 @@ async function valuesOf(
   key: KeyInfo,
 ): Promise<Values> {
   try {
-    const { current, history = [], hidesRows } = await columnContents(queryRunner, column)
+    const { current, history = [], hiddenBy, layout } = await columnContents(queryRunner, column)
     const named = await namedDataKeys(dataSourceOf(queryRunner), [...current, ...history])
     const judge: Judge = (start, of) => {
       const id = dataKeyIdOf(start)
@@ -84,7 +84,7 @@ async function valuesOf(
       rows: judged(current, 'under'),
       history: judged(history, 'under'),
       untold: judged(current, 'untold') + judged(history, 'untold'),
-      unseen: hidesRows ? rowsHidden(column) : undefined,
+      unseen: hiddenBy && rowsHidden(layout.path, hiddenBy),
     }
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
@@ -107,7 +107,9 @@ async function keyTableUsage(dataSource: DataSource, key: KeyInfo): Promise<KeyU
     if (!(await rows.table.exists())) return []
     const verdicts = (await rows.all()).map((row) => verdictOn(namedAs(row), key))
     const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length
-    return [{ ...usage, dataKeys: count('under'), untold: count('untold') }]
+    const hiddenBy = await rows.hiddenBy()
+    const unseen = hiddenBy && rowsHidden(rows.table.name, hiddenBy)
+    return [{ ...usage, dataKeys: count('under'), untold: count('untold'), unseen }]
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
     return [{ ...usage, unseen: error.reason }]

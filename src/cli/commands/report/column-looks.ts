@@ -30,9 +30,10 @@ export class ColumnLooks {
 }
 
 /** Why a column, or some of its rows, could not be looked at; `undefined` if all was seen. */
-export function unseenIn(column: BoundColumn, seen: ColumnLook | KmsEncryptionError): string | undefined {
+export function unseenIn(seen: ColumnLook | KmsEncryptionError): string | undefined {
   if (seen instanceof KmsEncryptionError) return seen.reason
-  return seen.contents.hidesRows ? rowsHidden(column) : undefined
+  const { hiddenBy, layout } = seen.contents
+  return hiddenBy && rowsHidden(layout.path, hiddenBy)
 }
 
 async function look(

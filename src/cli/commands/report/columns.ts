@@ -35,7 +35,7 @@ export function reportedColumn(column: BoundColumn, seen: ColumnLook | KmsEncryp
       leakage: undefined,
     })),
     holds: found && rowsOf(found),
-    unseen: unseenIn(column, seen),
+    unseen: unseenIn(seen),
   }
 }
 
