@@ -436,7 +436,7 @@ export class KmsEncryption {
       dataKeys: {
         cached: stores.reduce((sum, { size }) => sum + size, dataKeys.size),
         ...dataKeys.counts,
-        refreshed: dataKeys.refreshed,
+        refreshed: stores.reduce((sum, { refreshed }) => sum + refreshed, dataKeys.refreshed),
       },
       values: { ...counts },
       columns: Object.fromEntries(

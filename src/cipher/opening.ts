@@ -1,6 +1,6 @@
 import { type NamedRow } from '../diagnostics'
-import { DataKeyNotFoundError, KmsEncryptionError, NotTriedError } from '../errors'
-import { isLasting, isOfOtherScope } from '../errors/kinds'
+import { KmsEncryptionError, NotTriedError } from '../errors'
+import { isLasting, isOfOneValue, isOfOtherScope, isWithoutDataKey } from '../errors/kinds'
 import { type Caller, type KeyService } from '../kms/key-service'
 import { type PlaintextBytes } from './bytes'
 import { parse, type Parsed } from './ciphertext'
@@ -149,7 +149,7 @@ export class Opening {
         member.scopes = member.scopes.filter((each) => this.#cipher.callOf(member.parsed, each) !== call)
         this.#goOn(member)
       }
-      if (members.some(({ place }) => this.#outcomes[place])) this.#refused++
+      if (!isWithoutDataKey(error) && members.some(({ place }) => this.#outcomes[place])) this.#refused++
       return
     }
     for (const member of members) this.#openWith(open, call, member)
@@ -203,10 +203,8 @@ export class Opening {
 
   #fail({ place }: Member, failure: KmsEncryptionError): void {
     this.#outcomes[place] = failure
-    // That of one data key says nothing about the others.
-    if (failure instanceof DataKeyNotFoundError) return
     if (isLasting(failure)) this.#hasFailed = true
-    else this.#trouble ??= failure
+    else if (!isOfOneValue(failure)) this.#trouble ??= failure
   }
 
   /** Of a value for which KMS was not asked any more. */

@@ -22,6 +22,7 @@ import {
   type StoredDataKey,
 } from './store'
 import { StoredKey, type StoredKeyLimits } from './stored-key'
+import { unwrap } from './unwrap'
 
 /** Who keeps the keys: what is current is in memory, too. */
 export interface Keeper {
@@ -103,8 +104,8 @@ export class CurrentKeys {
     })
   }
 
-  /** Makes the next data keys, in the background, before those in use are too old. */
-  async renewAhead(): Promise<void> {
+  /** Makes the next data keys, in the background, before those in use are too old. `made` is called for each. */
+  async renewAhead(made: () => void): Promise<void> {
     const { renewAfter, lease } = this.#limits
     if (renewAfter < 10 * lease) return
     for (const { key, ...wanted } of this.#current.values()) {
@@ -113,6 +114,7 @@ export class CurrentKeys {
       await this.#keeper.once(undefined, `ahead ${nameOf(wanted)}`, () =>
         this.#acquire(wanted, renewAfter - 2 * lease),
       )
+      made()
     }
   }
 
@@ -121,10 +123,16 @@ export class CurrentKeys {
     return false
   }
 
-  /** The KMS key, as it was named, that values are sealed with under a data key. */
-  keyIdOf(key: StoredKey): string | undefined {
-    for (const current of this.#current.values()) if (current.key === key) return current.keyId
-    return undefined
+  /** The KMS keys, as they were named, that values are sealed with under a data key. */
+  keyIdsOf(key: StoredKey): readonly string[] {
+    const all = [...this.#current.values()].filter((current) => current.key === key)
+    return [...new Set(all.map(({ keyId }) => keyId))]
+  }
+
+  /** KMS does not open it with this KMS key any more: an alias was moved. The next one is made with that. */
+  disown(key: StoredKey, keyId: string): void {
+    key.sealsWith.delete(keyId)
+    this.drop(key)
   }
 
   /** True if one sealed in these last milliseconds. */
@@ -224,11 +232,9 @@ export class CurrentKeys {
     }
     if (!row.encrypted || this.#isDenied(keyId)) return undefined
     try {
-      const { plaintext, keyReference } = await this.#kms.decrypt(
-        row.encrypted,
-        storedContext(scope.context, purpose),
-        { keyReference: keyId },
-      )
+      const { plaintext, keyReference } = await unwrap(this.#kms, row, scope.context, purpose, {
+        keyReference: keyId,
+      })
       return new StoredKey(plaintext, { ...row, keyReference }, scope, seenAt)
     } catch (cause) {
       if (cause instanceof UntrustedKeyError) return undefined

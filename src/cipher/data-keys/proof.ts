@@ -7,7 +7,8 @@ import { type Scope } from '../scope'
 import { storedKeyId, StoredKeySeal } from '../suites/stored-key/seal'
 import { tampered } from '../tampered'
 import { DataKey } from './data-key'
-import { type DataKeyStore, storedContext } from './store'
+import { type DataKeyStore } from './store'
+import { unwrap } from './unwrap'
 
 /**
  * Proves that KMS opens the data key of a ciphertext, and to the key that it was sealed with: once per data key, with
@@ -52,7 +53,7 @@ export class DataKeyProof {
       )
     }
     try {
-      const { plaintext } = await this.#kms.decrypt(row.encrypted, storedContext(scope.context, 'value'))
+      const { plaintext } = await unwrap(this.#kms, row, scope.context, 'value')
       try {
         if (!storedKeyId(plaintext).equals(dataKeyId)) throw tampered()
         new StoredKeySeal(plaintext, salt).open(ciphertext, scope).fill(0)

@@ -63,6 +63,8 @@ export class StoredKey {
     /** One of the scopes that may use it: all those with this context. */
     readonly scope: Pick<Scope, 'context' | 'contextKey'>,
     seenAt: Moment,
+    /** Given by tests only. */
+    readonly valuesPerSalt = MAX_VALUES_PER_SALT,
   ) {
     const isRight = root.length === ROOT_LENGTH && storedKeyId(root).equals(row.id)
     if (!isRight) {
@@ -135,7 +137,7 @@ export class StoredKey {
   /** Seals a value under the salt of this process. */
   seal(plaintext: string | PlainBytes, scope: Scope): CiphertextBytes {
     this.sealedAt = performance.now()
-    if (!this.#sealing || this.#sealing.uses >= MAX_VALUES_PER_SALT) {
+    if (!this.#sealing || this.#sealing.uses >= this.valuesPerSalt) {
       this.#sealing = { seal: this.#sealOf(randomBytes(SALT_LENGTH)), uses: 0 }
     }
     this.#sealing.uses++

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { type DataKeyEvent } from '../../diagnostics'
 import { ClosedError, ForgottenError, TamperedCiphertextError, UntrustedKeyError } from '../../errors'
-import { type Caller, type KeyService } from '../../kms/key-service'
+import { type Caller, type KeyReference, type KeyService } from '../../kms/key-service'
 import { type StoredKeyCiphertext } from '../ciphertext'
 import { type Refusals } from '../refusals'
 import { type Scope } from '../scope'
@@ -10,8 +10,9 @@ import { CurrentKeys } from './current-keys'
 import { type Found, KeyLookup } from './key-lookup'
 import { type Moment, now, since } from './moment'
 import { Refresh } from './refresh'
-import { type DataKeyStore, storedContext } from './store'
+import { type DataKeyStore } from './store'
 import { StoredKey, type StoredKeyLimits } from './stored-key'
+import { unwrap } from './unwrap'
 
 /** A time at which values were sealed. */
 export interface Mark {
@@ -36,6 +37,8 @@ export class StoredKeys {
   readonly #calls: CallsUnderWay<StoredKey>
   readonly #refresh: Refresh<StoredKey>
   readonly #background: Caller = {}
+  /** Data keys that were opened again, or made, before anyone had to wait for them. */
+  refreshed = 0
   #last: StoredKey | undefined
   #usedAt = 0
   /** When the rows of all keys were last seen alive, or later. */
@@ -159,28 +162,20 @@ export class StoredKeys {
     return key?.isFresh(this.#limits.maxAge) ? key : undefined
   }
 
-  /** KMS remembers for which context and purpose it made the blob; the id tells whether it is that of the row. */
+  /** The id tells whether what KMS opens is the data key of the row. */
   async #open({ row, seenAt }: Found, scope: Scope, caller: Caller | undefined): Promise<StoredKey> {
-    const encrypted = row.encrypted ?? new Uint8Array()
-    return this.#refusals.ask([scope.contextKey, row.id, encrypted], async () => {
-      const { plaintext, keyReference } = await this.#kms.decrypt(
-        encrypted,
-        storedContext(scope.context, 'value'),
-        { caller },
-      )
-      return this.#unwrapped(plaintext, { ...row, keyReference }, scope, seenAt)
+    return this.#refusals.ask([scope.contextKey, row.id, row.encrypted ?? ''], async () => {
+      try {
+        const { plaintext, keyReference } = await unwrap(this.#kms, row, scope.context, 'value', { caller })
+        return new StoredKey(plaintext, { ...row, keyReference }, scope, seenAt)
+      } catch (cause) {
+        if (!(cause instanceof TamperedCiphertextError)) throw cause
+        throw new TamperedCiphertextError(
+          `the row of the data key ${row.id.toString('hex')} in ${this.#store.name} holds another data key, or none. Restore the row from a backup.`,
+          { cause },
+        )
+      }
     })
-  }
-
-  #unwrapped(plaintext: Buffer, row: Found['row'], scope: Scope, seenAt: Found['seenAt']): StoredKey {
-    try {
-      return new StoredKey(plaintext, row, scope, seenAt)
-    } catch (cause) {
-      throw new TamperedCiphertextError(
-        `the row of the data key ${row.id.toString('hex')} in ${this.#store.name} holds another data key. Restore the row from a backup.`,
-        { cause },
-      )
-    }
   }
 
   #keep(key: StoredKey): StoredKey {
@@ -235,7 +230,7 @@ export class StoredKeys {
     if (isUsed && this.#keys.size > 0) {
       // Should it fail, the lease ends, and then whoever wants to seal asks.
       await this.lookAgain().catch(() => undefined)
-      await this.current.renewAhead().catch(() => undefined)
+      await this.current.renewAhead(() => this.refreshed++).catch(() => undefined)
     }
     if (this.#closed || this.#keys.size === 0) return
     this.#timer ??= setTimeout(() => void this.#tick(), lease / 2).unref()
@@ -267,26 +262,30 @@ export class StoredKeys {
   /** KMS says that the key may be used still. What it opens is what the row has now: a rotation may have moved it. */
   async #renew(key: StoredKey, since: number): Promise<void> {
     if (key.openedAt <= since && key.sealedAt <= since) return
-    const { encrypted, purpose } = key.row
-    if (!encrypted) return
-    const keyId = this.current.keyIdOf(key)
-    const context = storedContext(key.scope.context, purpose)
-    const { plaintext } = await this.#kms
-      .decrypt(encrypted, context, { caller: this.#background, keyReference: keyId })
-      .catch((error: unknown) => {
-        // An alias was moved to another KMS key: the next one is made with that.
-        if (error instanceof UntrustedKeyError) this.current.drop(key)
+    const sealsWith = this.current.keyIdsOf(key)
+    for (const keyReference of sealsWith.length > 0 ? sealsWith : [undefined]) {
+      const isSame = await this.#opensAgain(key, keyReference).catch((error: unknown) => {
+        if (error instanceof UntrustedKeyError && keyReference !== undefined)
+          this.current.disown(key, keyReference)
         throw error
       })
-    const isSame = !key.isDestroyed && key.is(plaintext)
-    plaintext.fill(0)
-    if (this.#closed || key.isDestroyed) return
-    if (!isSame) {
-      this.#drop(key)
-      return
+      if (this.#closed || key.isDestroyed) return
+      if (!isSame) {
+        this.#drop(key)
+        return
+      }
     }
     key.renew()
     this.#refresh.schedule(key)
+    this.refreshed++
+  }
+
+  async #opensAgain(key: StoredKey, keyReference: KeyReference | undefined): Promise<boolean> {
+    const options = { caller: this.#background, keyReference }
+    const { plaintext } = await unwrap(this.#kms, key.row, key.scope.context, key.row.purpose, options)
+    const isSame = !key.isDestroyed && key.is(plaintext)
+    plaintext.fill(0)
+    return isSame
   }
 
   #once(

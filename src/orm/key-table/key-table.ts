@@ -12,7 +12,7 @@ import {
   KeyTableMissingError,
   KeyTableUnavailableError,
 } from '../../errors'
-import { asEncryptedDataKey } from '../../kms/bytes'
+import { asEncryptedDataKey, type EncryptedDataKey } from '../../kms/bytes'
 import { KEY_TABLE_COLUMNS, KEY_TABLE_ENTITY } from './entity'
 import { type KeyTableAccess, keyTableAccess } from './key-table-access'
 import { type KeyTableSettings } from './key-table-options'
@@ -189,8 +189,7 @@ export class KeyTable implements DataKeyStore {
       contextHash: this.#bytes(row, contextHash),
       context: typeof row[context] === 'string' ? row[context] : undefined,
       keyReference: String(row[kmsKey]),
-      encrypted:
-        row[encryptedDataKey] === null ? undefined : asEncryptedDataKey(this.#bytes(row, encryptedDataKey)),
+      encrypted: encryptedOf(row[encryptedDataKey]),
       createdAt: dateOf(row[createdAt]) ?? new Date(0),
       retiredAt: dateOf(row[retiredAt]),
       destroyAt: dateOf(row[destroyAt]),
@@ -218,6 +217,18 @@ export class KeyTable implements DataKeyStore {
 /** The key table of each configured DataSource. */
 export const keyTables = new WeakMap<DataSource, KeyTable>()
 
+/** Whatever else somebody put there (SQLite takes anything) does not open, and is named where it is tried. */
+function encryptedOf(value: unknown): EncryptedDataKey | undefined {
+  if (value === null || value === undefined) return undefined
+  return asEncryptedDataKey(value instanceof Uint8Array ? value : Buffer.from(String(value)))
+}
+
+/** The latest time that there is in JavaScript, in milliseconds before and after 1970. */
+const LAST = 8.64e15
+
+/** What is no time that there is, because somebody wrote it, counts as the last one: it was set. */
 function dateOf(milliseconds: unknown): Date | undefined {
-  return milliseconds === null || milliseconds === undefined ? undefined : new Date(Number(milliseconds))
+  if (milliseconds === null || milliseconds === undefined) return undefined
+  const time = Number(milliseconds)
+  return new Date(Math.abs(time) <= LAST ? time : LAST)
 }

@@ -1,8 +1,8 @@
 import { DecryptionDeniedError, type KmsEncryptionError } from '../../errors'
-import { isLasting } from '../../errors/kinds'
+import { isOfOneValue } from '../../errors/kinds'
 import { type BoundColumn } from '../bound-column'
 
 /** True if an entity gets a marker in place of a value that did not open; else the read fails. */
 export function isMarked({ onUndecryptable }: BoundColumn, failure: KmsEncryptionError): boolean {
-  return failure instanceof DecryptionDeniedError || (onUndecryptable === 'marker' && isLasting(failure))
+  return failure instanceof DecryptionDeniedError || (onUndecryptable === 'marker' && isOfOneValue(failure))
 }

@@ -1,6 +1,6 @@
 import { Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { GenerateDataKeyCommand } from '@aws-sdk/client-kms'
-import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { KmsEncrypted, undecryptable } from 'typeorm-kms-encrypted'
 import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
 import { describeDatabases } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
@@ -97,6 +97,14 @@ describeDatabases('A forged key table', (db) => {
         update('encrypted_data_key = ?', [(await row('note')).encrypted_data_key.subarray(0, 100)]),
       reads: 'CIPHERTEXT_WRONG_CONTEXT',
     },
+    'with a data key of no bytes': {
+      forge: () => update('encrypted_data_key = ?', [Buffer.alloc(0)]),
+      reads: 'CIPHERTEXT_TAMPERED',
+    },
+    'with a data key that is longer than KMS takes': {
+      forge: () => update('encrypted_data_key = ?', [Buffer.alloc(10_000, 1)]),
+      reads: 'CIPHERTEXT_TAMPERED',
+    },
   }
 
   test.each(Object.entries(forgeries))('%s opens nothing and seals nothing', async (_, { forge, reads }) => {
@@ -152,20 +160,33 @@ describeDatabases('A forged key table', (db) => {
   })
 
   test('that says that a data key was destroyed is believed', async () => {
-    await update('destroyed_at = ?, encrypted_data_key = NULL', [Date.now()])
-    expect(await read()).toMatchObject({ code: 'FORGOTTEN', entity: 'Note' })
+    // The second is no time that there is.
+    for (const time of [Date.now(), '9000000000000000000']) {
+      await update('destroyed_at = ?, encrypted_data_key = NULL', [time])
+      expect(await read()).toMatchObject({ code: 'FORGOTTEN', entity: 'Note' })
+    }
   })
 
-  test('costs a page of forged ids one query, and no call to KMS', async () => {
+  test('costs a page of forged ids one query and no call to KMS, and the other values are read', async () => {
     const { dataSource, encryption } = await app.restart({ onUndecryptable: 'marker' })
     const [value] = await db().rawQuery(`SELECT ${q('text')} AS v FROM note`)
-    for (let index = 0; index < 30; index++) {
-      const forged = Buffer.from(value!['v'] as Buffer)
-      forged.writeUInt32BE(index, 3)
-      await db().rawQuery(`INSERT INTO note (${q('text')}) VALUES (?)`, [forged])
-    }
+    const forged = Array.from({ length: 60 }, (_, index) => {
+      const bytes = Buffer.from(value!['v'] as Buffer)
+      bytes.writeUInt32BE(index, 3)
+      return bytes
+    })
+    await db().rawQuery(
+      `INSERT INTO note (${q('text')}) VALUES ${forged.map(() => '(?)').join(', ')}`,
+      forged,
+    )
     const before = encryption.metrics().kmsCalls.Decrypt
-    expect(await failure(dataSource.getRepository(Note).find())).toMatchObject({ code: 'DATA_KEY_NOT_FOUND' })
-    expect(encryption.metrics().kmsCalls.Decrypt - before).toBeLessThanOrEqual(1)
+    const [first, ...others] = await dataSource.getRepository(Note).find({ order: { id: 'ASC' } })
+    expect(encryption.metrics().kmsCalls.Decrypt - before).toBe(1)
+    expect(first).toMatchObject({ text: 'of a note' })
+    expect(others).toHaveLength(forged.length)
+    for (const { text } of others)
+      expect(undecryptable(text)?.failure).toMatchObject({ code: 'DATA_KEY_NOT_FOUND', entity: 'Note' })
+    const fails = (await app.restart()).dataSource.getRepository(Note).find()
+    expect(await failure(fails)).toMatchObject({ code: 'DATA_KEY_NOT_FOUND' })
   })
 })

@@ -1,5 +1,7 @@
+import { DecryptCommand, InvalidCiphertextException } from '@aws-sdk/client-kms'
 import { Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
 import { boundColumns } from '../../../src/orm/bound-columns'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
@@ -37,6 +39,23 @@ describeDatabases('The key of a blind index', (db) => {
     const key = await keyOf(app)
     const [column] = boundColumns(app.dataSource.getMetadata(Note))
     expect(column!.cipher.indexKeyNow(column!.recipe.keyId, column!.recipe.scope, PLACE)).toEqual(key)
+  })
+
+  test('is derived from a data key that KMS opens for blind indexes only', async () => {
+    await keyOf(app)
+    const [row] = await db().rawQuery("SELECT * FROM kms_data_key WHERE purpose = 'index'")
+    const decrypt = (purpose: string): Promise<unknown> =>
+      app.client.send(
+        new DecryptCommand({
+          CiphertextBlob: row!['encrypted_data_key'] as Buffer,
+          EncryptionContext: { table: 'note', 'data-key': purpose },
+        }),
+      )
+    await expect(decrypt('index')).resolves.toMatchObject({ Plaintext: expect.anything() as unknown })
+    await expect(decrypt('value')).rejects.toThrow(InvalidCiphertextException)
+    expect(row!['id']).toEqual(
+      storedKeyId(((await decrypt('index')) as { Plaintext: Uint8Array }).Plaintext),
+    )
   })
 
   test('is not another one where it is under another KMS key', async () => {

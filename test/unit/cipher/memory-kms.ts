@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type EncryptionContext, serialiseContext } from '../../../src/cipher/context'
-import { WrongContextError } from '../../../src/errors'
+import { UntrustedKeyError, WrongContextError } from '../../../src/errors'
 import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import {
   type Decrypted,
+  type DecryptOptions,
   type Encrypted,
   type GeneratedDataKey,
   type KeyService,
@@ -27,6 +28,8 @@ export class MemoryKms implements KeyService {
   readonly keyArn = arnOf('key')
   readonly calls: { operation: Operation; keyId?: string; context: EncryptionContext }[] = []
   readonly blobs: Blob[] = []
+  /** ARNs of the keys that aliases stand for, where they were moved. */
+  readonly aliases = new Map<string, string>()
   /** The Buffers with data keys and plaintexts that the library was given. */
   readonly handedOut: Buffer[] = []
   /** Awaited before every answer; may throw. */
@@ -54,7 +57,11 @@ export class MemoryKms implements KeyService {
     return { ciphertext: blob, keyReference: keyArn }
   }
 
-  async decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Decrypted> {
+  async decrypt(
+    ciphertext: Uint8Array,
+    context: EncryptionContext,
+    { keyReference }: DecryptOptions = {},
+  ): Promise<Decrypted> {
     this.calls.push({ operation: 'decrypt', context })
     await this.beforeAnswer('decrypt')
     const found = this.blobs.find(
@@ -62,6 +69,8 @@ export class MemoryKms implements KeyService {
         blob.equals(ciphertext) && serialiseContext(made).equals(serialiseContext(context)),
     )
     if (!found) throw new WrongContextError('no such ciphertext under this context')
+    if (keyReference !== undefined && this.#arnOf(keyReference) !== found.keyArn)
+      throw new UntrustedKeyError('it is under another key')
     return { plaintext: this.#handOut(found.plaintext), keyReference: found.keyArn }
   }
 
@@ -71,12 +80,16 @@ export class MemoryKms implements KeyService {
   }
 
   #keep(plaintext: Buffer, keyId: string, context: EncryptionContext): Blob {
-    const keyArn = keyId.startsWith('arn:') ? keyId : arnOf(keyId)
+    const keyArn = this.#arnOf(keyId)
     // KMS adds 152 bytes; its blobs begin with these five.
     const blob = Buffer.concat([Buffer.from('0102030078', 'hex'), randomBytes(147 + plaintext.length)])
     const kept = { blob, context: { ...context }, plaintext, keyArn }
     this.blobs.push(kept)
     return kept
+  }
+
+  #arnOf(keyId: string): string {
+    return this.aliases.get(keyId) ?? (keyId.startsWith('arn:') ? keyId : arnOf(keyId))
   }
 
   #handOut(plaintext: Buffer): Buffer {

@@ -1,0 +1,49 @@
+import {
+  type DataKeyPurpose,
+  type DataKeyStore,
+  type NewDataKey,
+  type StoredDataKey,
+} from '../../../src/cipher/data-keys/store'
+
+/** A key table in memory, which several ciphers may share as processes share a database. */
+export class MemoryStore implements DataKeyStore {
+  readonly name = 'memory'
+  isTentative = false
+  rows: StoredDataKey[] = []
+  /** Queries by id. */
+  lookups = 0
+
+  find(ids: readonly Buffer[]): Promise<readonly StoredDataKey[]> {
+    this.lookups++
+    return Promise.resolve(this.rows.filter((row) => ids.some((id) => row.id.equals(id))))
+  }
+
+  current(purpose: DataKeyPurpose, contextHash: Buffer): Promise<readonly StoredDataKey[]> {
+    const rows = this.rows.filter(
+      (row) =>
+        row.purpose === purpose &&
+        row.contextHash.equals(contextHash) &&
+        row.encrypted &&
+        !row.retiredAt &&
+        !row.destroyAt,
+    )
+    return Promise.resolve(rows.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime()))
+  }
+
+  add(key: NewDataKey): Promise<void> {
+    this.rows.push({ ...key, retiredAt: undefined, destroyAt: undefined, destroyedAt: undefined })
+    return Promise.resolve()
+  }
+
+  async addFirst(key: NewDataKey): Promise<StoredDataKey> {
+    const [first] = await this.current(key.purpose, key.contextHash)
+    if (first) return first
+    await this.add(key)
+    return this.addFirst(key)
+  }
+
+  /** Changes all rows. */
+  change(values: Partial<StoredDataKey>): void {
+    this.rows = this.rows.map((row) => ({ ...row, ...values }))
+  }
+}
