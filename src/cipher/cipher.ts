@@ -272,12 +272,14 @@ export class Cipher {
   }
 
   async #storedKeyFor({ keyId, scope }: Recipe): Promise<StoredKey> {
+    const { current } = this.#stored
+    let key = current.get(keyId, scope)
     // In an open transaction of the only connection, a key may be lost again before it is this value's turn.
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      await this.#stored.current.acquire({ keyId, scope, purpose: 'value' })
-      const key = this.#stored.current.get(keyId, scope)
-      if (key) return key
+    for (let attempt = 1; !key && attempt <= MAX_ATTEMPTS; attempt++) {
+      await current.acquire({ keyId, scope, purpose: 'value' })
+      key = current.get(keyId, scope)
     }
+    if (key) return key
     throw new KeyTableUnavailableError(
       `${this.#stored.store.name} has no data key that can be used for as long as it takes to seal a value. Is the lease shorter than the database takes to answer?`,
     )

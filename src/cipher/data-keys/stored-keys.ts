@@ -185,7 +185,8 @@ export class StoredKeys {
     }
     const id = key.contextKey + key.name
     const before = this.#keys.get(id)
-    if (before && before !== key) return this.#merge(before, key)
+    if (before === key) return key
+    if (before) return this.#merge(before, key)
     if (this.#keys.size === 0) this.#aliveAt = key.aliveAt
     if (this.#keys.size >= this.#limits.maxKeys) this.#makeRoom()
     this.#keys.set(id, key)

@@ -53,9 +53,7 @@ describeDatabases('The key of a blind index', (db) => {
       )
     await expect(decrypt('index')).resolves.toMatchObject({ Plaintext: expect.anything() as unknown })
     await expect(decrypt('value')).rejects.toThrow(InvalidCiphertextException)
-    expect(row!['id']).toEqual(
-      storedKeyId(((await decrypt('index')) as { Plaintext: Uint8Array }).Plaintext),
-    )
+    expect(row!['id']).toEqual(storedKeyId(((await decrypt('index')) as { Plaintext: Uint8Array }).Plaintext))
   })
 
   test('is not another one where it is under another KMS key', async () => {

@@ -12,6 +12,8 @@ export class MemoryStore implements DataKeyStore {
   rows: StoredDataKey[] = []
   /** Queries by id. */
   lookups = 0
+  /** Queries for those that may seal. */
+  searches = 0
 
   find(ids: readonly Buffer[]): Promise<readonly StoredDataKey[]> {
     this.lookups++
@@ -19,6 +21,7 @@ export class MemoryStore implements DataKeyStore {
   }
 
   current(purpose: DataKeyPurpose, contextHash: Buffer): Promise<readonly StoredDataKey[]> {
+    this.searches++
     const rows = this.rows.filter(
       (row) =>
         row.purpose === purpose &&
