@@ -220,7 +220,7 @@ export const keyTables = new WeakMap<DataSource, KeyTable>()
 /** Whatever else somebody put there (SQLite takes anything) does not open, and is named where it is tried. */
 function encryptedOf(value: unknown): EncryptedDataKey | undefined {
   if (value === null || value === undefined) return undefined
-  return asEncryptedDataKey(value instanceof Uint8Array ? value : Buffer.from(String(value)))
+  return asEncryptedDataKey(value instanceof Uint8Array ? value : new Uint8Array())
 }
 
 /** The latest time that there is in JavaScript, in milliseconds before and after 1970. */

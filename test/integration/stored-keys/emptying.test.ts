@@ -89,6 +89,29 @@ describeDatabases('A key table whose keys are in use', (db) => {
     await expectWritable()
   })
 
+  test('is not dropped by the statements that TypeORM generates to undo the migration', async () => {
+    await app.dataSource.dropDatabase()
+    const { downQueries, upQueries } = await app.dataSource.driver.createSchemaBuilder().log()
+    for (const { query, parameters } of upQueries) await app.dataSource.query(query, parameters)
+    await app.dataSource.getRepository(Note).save({ text: 'a secret' })
+    const ofKeyTable = downQueries.filter(({ query }) => query.includes('kms_data_key'))
+    expect(ofKeyTable.length).toBeGreaterThan(0)
+    // Whatever order they stand in: each that takes something away is refused while there are values.
+    const drop = ofKeyTable.find(({ query }) => query.includes('DROP TABLE'))
+    expect(await failure(app.dataSource.query(drop!.query, drop!.parameters))).toMatchObject(IN_USE)
+    const { dataSource } = await app.restart()
+    expect(await dataSource.getRepository(Note).find()).toMatchObject([{ text: 'a secret' }])
+  })
+
+  test('goes with the values where the DataSource drops its schema, and its keys in memory with it', async () => {
+    await app.dataSource.getRepository(Note).save({ text: 'a secret' })
+    await app.dataSource.destroy()
+    app.dataSource.setOptions({ dropSchema: true, synchronize: true })
+    await app.dataSource.initialize()
+    expect(await db().rawQuery('SELECT 1 FROM kms_data_key')).toEqual([])
+    await expectWritable()
+  })
+
   test('goes with the values in one statement, where the database has such', async () => {
     await app.dataSource.getRepository(Note).save({ text: 'a secret' })
     const truncation = app.dataSource.query('TRUNCATE "note", "kms_data_key", "text" CASCADE')

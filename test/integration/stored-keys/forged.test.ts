@@ -101,6 +101,10 @@ describeDatabases('A forged key table', (db) => {
       forge: () => update('encrypted_data_key = ?', [Buffer.alloc(0)]),
       reads: 'CIPHERTEXT_TAMPERED',
     },
+    'with a text for a data key': {
+      forge: () => update("encrypted_data_key = 'no bytes'", []),
+      reads: 'CIPHERTEXT_TAMPERED',
+    },
     'with a data key that is longer than KMS takes': {
       forge: () => update('encrypted_data_key = ?', [Buffer.alloc(10_000, 1)]),
       reads: 'CIPHERTEXT_TAMPERED',

@@ -124,6 +124,15 @@ describeDatabases('The key table', (db) => {
     expect(await columnsOf(inline)).toEqual([])
   })
 
+  test('is named where it is missing, with the command that makes it', async () => {
+    const dataSource = await start({ entities: [Note], synchronize: true })
+    await dataSource.query(`DROP TABLE ${db().quote('kms_data_key')}`)
+    const save = dataSource.getRepository(Note).save({ text: 'x' })
+    await expect(save).rejects.toMatchObject({ code: 'KEY_TABLE_MISSING', entity: 'Note', property: 'text' })
+    await expect(save).rejects.toThrow(/kms_data_key.*typeorm-kms migration:generate/)
+    expect(await db().rawQuery('SELECT * FROM note')).toEqual([])
+  })
+
   test('has the name and the schema that were chosen', async () => {
     const { type } = db().options
     const [schema, path] =

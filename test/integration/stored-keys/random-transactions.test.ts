@@ -59,8 +59,7 @@ describeDatabases('Values that are written in random transactions', (db) => {
     const kept: string[] = []
     /** Of the transaction and its savepoints. */
     let open: string[][] = [[]]
-    let isRaw = false
-    let isAborted = false
+    const state = { isRaw: false, isAborted: false }
     const attempt = async (work: () => Promise<unknown>): Promise<boolean> => {
       try {
         await work()
@@ -69,13 +68,13 @@ describeDatabases('Values that are written in random transactions', (db) => {
         // The database's own: the library has no reason to refuse anything.
         expect((error as Error).name).toMatch(/^(QueryFailed|TransactionNotStarted)/)
         // PostgreSQL takes nothing more then, and makes a ROLLBACK of the COMMIT.
-        if (db().name === 'postgres') isAborted = true
+        if (db().name === 'postgres') state.isAborted = true
         return false
       }
     }
     const write = async (work: (made: Partial<Note>) => Promise<unknown>): Promise<void> => {
       const made = note()
-      if (await attempt(() => work(made))) (isRaw ? kept : open.at(-1)!).push(made.label)
+      if (await attempt(() => work(made))) (state.isRaw ? kept : open.at(-1)!).push(made.label)
     }
     const perform: Record<Step, () => Promise<unknown>> = {
       insert: () => write((made) => queryRunner.manager.insert(Note, made)),
@@ -87,7 +86,7 @@ describeDatabases('Values that are written in random transactions', (db) => {
           await queryRunner.manager.update(Note, { label: label! }, { text: made.text! })
         }),
       begin: async () => {
-        if (!isRaw && (await attempt(() => queryRunner.startTransaction()))) open.push([])
+        if (!state.isRaw && (await attempt(() => queryRunner.startTransaction()))) open.push([])
       },
       commit: async () => {
         if (open.length === 1) return
@@ -97,15 +96,15 @@ describeDatabases('Values that are written in random transactions', (db) => {
       'roll back': async () => {
         if (open.length === 1) return
         open.pop()
-        if (await attempt(() => queryRunner.rollbackTransaction())) isAborted = false
+        if (await attempt(() => queryRunner.rollbackTransaction())) state.isAborted = false
       },
       fail: () => attempt(() => queryRunner.manager.insert(Note, { label: TAKEN, text: textOf(TAKEN) })),
       'raw ROLLBACK': async () => {
-        if (isRaw) return
+        if (state.isRaw) return
         await queryRunner.query('ROLLBACK')
         open = [[]]
-        isRaw = true
-        isAborted = false
+        state.isRaw = true
+        state.isAborted = false
       },
       'lose the keys': async () => {
         forgetKeys(app)
@@ -114,7 +113,7 @@ describeDatabases('Values that are written in random transactions', (db) => {
       },
       other: async () => {
         // SQLite has one writer.
-        if (db().name === 'sqlite' && !isRaw) return
+        if (db().name === 'sqlite' && !state.isRaw) return
         const made = note()
         await other.manager.save(Note, made)
         kept.push(made.label)
@@ -123,9 +122,9 @@ describeDatabases('Values that are written in random transactions', (db) => {
     for (const each of steps) await perform[each]()
     while (open.length > 1) await perform.commit()
     const isDone = await attempt(() =>
-      isCommitted && !isAborted ? queryRunner.commitTransaction() : queryRunner.rollbackTransaction(),
+      isCommitted && !state.isAborted ? queryRunner.commitTransaction() : queryRunner.rollbackTransaction(),
     )
-    if (isDone && isCommitted && !isRaw && !isAborted) kept.push(...open[0]!)
+    if (isDone && isCommitted && !state.isRaw && !state.isAborted) kept.push(...open[0]!)
     await end(queryRunner)
     return kept
   }
