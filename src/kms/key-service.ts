@@ -24,14 +24,14 @@ export interface KeyService {
   decrypt(ciphertext: Uint8Array, context: EncryptionContext, options?: DecryptOptions): Promise<Decrypted>
   /**
    * Moves a ciphertext or an encrypted data key to another key or context; the plaintext stays in the service. A
-   * service may lack this: then rotation decrypts and encrypts anew.
+   * service may lack this: then rotation decrypts and encrypts anew. `keyReference`: the key to move from.
    */
   reEncrypt?(
     ciphertext: Uint8Array,
     from: EncryptionContext,
     keyId: string,
     to: EncryptionContext,
-    options?: CallOptions,
+    options?: DecryptOptions,
   ): Promise<ReEncrypted>
 }
 

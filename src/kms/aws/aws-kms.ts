@@ -43,11 +43,12 @@ export interface AwsKmsOptions {
   trustedKeys: TrustedKeys
 }
 
-/** Sends a request. `keyId` is the key that was asked for, as the client's Region names it. */
+/** Sends a request. `keyId` is the key that was asked for, as the client's Region names it; `named` names others. */
 type Send<Output extends object> = (
   client: KMSClient,
   options: { abortSignal: AbortSignal },
   keyId: string | undefined,
+  named: (keyId: string) => Promise<string>,
 ) => Promise<Output>
 
 type Call = Pick<KmsCallEvent, 'operation' | 'keyId' | 'waited'>
@@ -147,13 +148,15 @@ export class AwsKms implements KeyService {
     from: EncryptionContext,
     keyId: string,
     to: EncryptionContext,
-    options: CallOptions = {},
+    { keyReference: sourceKey, ...options }: DecryptOptions = {},
   ): Promise<ReEncrypted> {
     const operation = 'ReEncrypt'
-    const answer = await this.#call({ operation, keyId, ...options }, (client, settings, DestinationKeyId) =>
+    const asked = { operation, keyId, ...options } as const
+    const answer = await this.#call(asked, async (client, settings, DestinationKeyId, named) =>
       client.send(
         new ReEncryptCommand({
           CiphertextBlob: ciphertext,
+          SourceKeyId: sourceKey === undefined ? undefined : await named(sourceKey),
           SourceEncryptionContext: from,
           DestinationKeyId,
           DestinationEncryptionContext: to,
@@ -234,7 +237,8 @@ export class AwsKms implements KeyService {
     const ended = this.log.start(call)
     try {
       const keyId = call.keyId === undefined ? undefined : await regional.named(call.keyId)
-      const answer = await send(client, { abortSignal: attempt.signal }, keyId)
+      const named = (other: string): Promise<string> => regional.named(other)
+      const answer = await send(client, { abortSignal: attempt.signal }, keyId, named)
       patience.answered()
       // The caller was told KMS_UNAVAILABLE by now, and nobody else will see to the plaintext.
       if (attempt.isGivenUp) zeroFillPlaintext(answer)

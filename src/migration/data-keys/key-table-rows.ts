@@ -56,13 +56,21 @@ export class KeyTableRows {
     return rows
   }
 
-  /** Puts the same data key, encrypted under another KMS key, in the place of what was read; false if that is gone. */
-  async move(row: StoredDataKey, { ciphertext, keyReference }: Encrypted): Promise<boolean> {
+  /**
+   * Puts the same data key, encrypted under another KMS key, in the place of what was read; false if that is gone.
+   * `retiredAt`: it seals nothing from then on.
+   */
+  async move(
+    row: StoredDataKey,
+    { ciphertext, keyReference }: Encrypted,
+    retiredAt?: Date,
+  ): Promise<boolean> {
     const before = Buffer.from(row.encrypted ?? [])
     const moved = Buffer.from(ciphertext)
     const sql = new Sql(this.#dataSource)
+    const retired = retiredAt && !row.retiredAt ? `${sql.assign('retiredAt', retiredAt.getTime())}, ` : ''
     await this.table.run(
-      `UPDATE ${this.table.sql} SET ${sql.assign('kmsKey', keyReference)}, ${sql.assign('encryptedDataKey', moved)}` +
+      `UPDATE ${this.table.sql} SET ${retired}${sql.assign('kmsKey', keyReference)}, ${sql.assign('encryptedDataKey', moved)}` +
         ` WHERE ${sql.is('id', row.id)} AND ${sql.is('encryptedDataKey', before)} AND ${sql.isNull('destroyedAt')}`,
       sql.parameters,
     )

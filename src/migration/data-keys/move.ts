@@ -1,6 +1,8 @@
 import { type DataSource } from 'typeorm'
 import { type StoredDataKey, storedContext } from '../../cipher/data-keys/store'
-import { KeyTableUnavailableError } from '../../errors'
+import { isEncryptedDataKeyLength } from '../../cipher/ciphertext'
+import { ForgedDataKeyError, KeyTableUnavailableError, UntrustedKeyError } from '../../errors'
+import { isOfOtherScope } from '../../errors/kinds'
 import { type Encrypted, type KeyService } from '../../kms/key-service'
 import { type BoundColumn } from '../../orm/bound-column'
 import { contextsOf, type OwnDataKey, ownDataKeys } from './column-contexts'
@@ -28,9 +30,10 @@ export interface MovedDataKeys {
 /**
  * Moves the stored data keys of columns to another KMS key: one `ReEncrypt` and one update of the key table for each,
  * no value is read or written. A data key that is under the KMS key already costs the call and no update: what the table
- * says of it is not believed.
+ * says of it is not believed. One that was under neither KMS key is moved as well, so that its values stay readable, and
+ * retired: it seals nothing more.
  *
- * @throws KeyTableUnavailableError, and what KMS refuses; what is done stays done.
+ * @throws KeyTableUnavailableError; ForgedDataKeyError for a row that does not hold what it says; and what KMS refuses; what is done stays done.
  */
 export async function moveDataKeys(
   dataSource: DataSource,
@@ -41,35 +44,102 @@ export async function moveDataKeys(
   if (!column) return { found: 0, moved: 0 }
   const rows = new KeyTableRows(dataSource)
   const living = ownDataKeys(await rows.all(), contextsOf(columns)).filter(({ row }) => row.encrypted)
+  const mover = new Mover(rows, column.cipher.kms, dryRun)
   let moved = 0
   for (const own of living) {
     if (signal?.aborted === true) break
-    const target = to ?? (own.columns[0] ?? column).recipes.keyIdFor(own.context)
-    if (await moveOne(rows, own, { kms: column.cipher.kms, to: target, dryRun })) moved++
+    const configured = (own.columns[0] ?? column).recipes.keyIdFor(own.context)
+    const isAlone = living.filter((other) => isRival(own, other)).length === 1
+    if (await mover.move(own, { from: configured, to: to ?? configured, isAlone })) moved++
   }
   return { found: living.length, moved }
 }
 
-interface Mover {
-  kms: KeyService
+interface Move {
+  /** The KMS key that the application seals with now. */
+  from: string
   to: string
-  dryRun: boolean
+  /** There is no other data key of its purpose and context. */
+  isAlone: boolean
 }
 
-/** True if the row was changed. */
-async function moveOne(rows: KeyTableRows, own: OwnDataKey, { kms, to, dryRun }: Mover): Promise<boolean> {
-  let row: StoredDataKey | undefined = own.row
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    // Destroyed meanwhile: then there is nothing to move.
-    if (!row?.encrypted) return false
-    const moved = await reEncrypted(kms, row.encrypted, storedContext(own.context, row.purpose), to)
-    if (moved.wasUnderIt === true && moved.keyReference === row.keyReference) return false
-    if (dryRun || (await rows.move(row, moved))) return true
-    ;[row] = await rows.find([row.id])
+class Mover {
+  readonly #rows: KeyTableRows
+  readonly #kms: KeyService
+  readonly #dryRun: boolean
+
+  constructor(rows: KeyTableRows, kms: KeyService, dryRun: boolean) {
+    this.#rows = rows
+    this.#kms = kms
+    this.#dryRun = dryRun
   }
-  throw new KeyTableUnavailableError(
-    `the row of the data key ${own.row.id.toString('hex')} in ${rows.table.name} was changed by others again and again. Repeat the rotation.`,
-  )
+
+  /** True if the row was changed. */
+  async move(own: OwnDataKey, move: Move): Promise<boolean> {
+    const rows = this.#rows
+    let row: StoredDataKey | undefined = own.row
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      // Destroyed meanwhile: then there is nothing to move.
+      if (!row?.encrypted) return false
+      const moved = await this.#reEncrypted({ ...own, row }, move)
+      if (moved.wasUnderIt && moved.keyReference === row.keyReference) return false
+      const isForeign = !moved.wasUnderIt && !moved.isOurs
+      if (isForeign && row.purpose === 'index' && !move.isAlone) throw this.#forged(row)
+      // Whoever can write the table may have put a data key of theirs there, under a KMS key of theirs. It opens what is
+      // under it, and seals nothing.
+      const retiredAt = isForeign && row.purpose === 'value' ? new Date() : undefined
+      if (this.#dryRun || (await rows.move(row, moved, retiredAt))) return true
+      ;[row] = await rows.find([row.id])
+    }
+    throw new KeyTableUnavailableError(
+      `the row of the data key ${own.row.id.toString('hex')} in ${rows.table.name} was changed by others again and again. Repeat the rotation.`,
+    )
+  }
+
+  /** One call where the table tells the truth about the KMS key. It is believed in nothing else. */
+  async #reEncrypted({ row, context }: OwnDataKey, { from, to }: Move): Promise<MovedDataKey> {
+    const encrypted = row.encrypted ?? new Uint8Array()
+    if (!isEncryptedDataKeyLength(encrypted.length)) throw this.#forged(row)
+    const pairs = storedContext(context, row.purpose)
+    const moved = (keyReference?: string): Promise<Encrypted & { wasUnderIt?: boolean }> =>
+      reEncrypted(this.#kms, encrypted, pairs, to, keyReference)
+    try {
+      if (from === to || row.keyReference === to) {
+        const answer = await moved()
+        if (answer.wasUnderIt === true || from === to)
+          return { ...answer, wasUnderIt: answer.wasUnderIt === true, isOurs: false }
+      }
+      try {
+        return { wasUnderIt: false, ...(await moved(from)), isOurs: true }
+      } catch (error) {
+        if (!(error instanceof UntrustedKeyError)) throw error
+        return { wasUnderIt: false, ...(await moved()), isOurs: false }
+      }
+    } catch (error) {
+      throw isOfOtherScope(error) ? this.#forged(row, error) : error
+    }
+  }
+
+  #forged({ id, purpose }: StoredDataKey, cause?: unknown): ForgedDataKeyError {
+    const what =
+      purpose === 'index'
+        ? 'is not the only one for the blind indexes of its context, and not under the KMS key of the application'
+        : 'was changed: it does not hold that data key, or not for this context'
+    return new ForgedDataKeyError(
+      `the row of the data key ${id.toString('hex')} in ${this.#rows.table.name} ${what}. It was not moved. Restore the row from a backup, or delete it if the application did not make it; then repeat the rotation.`,
+      { cause },
+    )
+  }
+}
+
+type MovedDataKey = Encrypted & {
+  wasUnderIt: boolean
+  /** KMS opened it with the key that the application seals with. */
+  isOurs: boolean
+}
+
+function isRival({ row }: OwnDataKey, { row: other }: OwnDataKey): boolean {
+  return other.purpose === row.purpose && other.contextHash.equals(row.contextHash)
 }
 
 /** With a service that cannot re-encrypt, the data key passes through this process. */
@@ -78,9 +148,10 @@ async function reEncrypted(
   encrypted: Uint8Array,
   context: Readonly<Record<string, string>>,
   to: string,
+  keyReference: string | undefined,
 ): Promise<Encrypted & { wasUnderIt?: boolean }> {
-  if (kms.reEncrypt) return kms.reEncrypt(encrypted, context, to, context)
-  const { plaintext } = await kms.decrypt(encrypted, context)
+  if (kms.reEncrypt) return kms.reEncrypt(encrypted, context, to, context, { keyReference })
+  const { plaintext } = await kms.decrypt(encrypted, context, { keyReference })
   try {
     return await kms.encrypt(to, plaintext, context)
   } finally {

@@ -1,9 +1,11 @@
 import { Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { KmsEncrypted, undecryptable } from 'typeorm-kms-encrypted'
+import { rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
+import { boundColumns } from '../../../src/orm/bound-columns'
 import { describeDatabases } from '../../support/databases'
-import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { failure, KEY, startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity()
 class Note {
@@ -138,20 +140,62 @@ describeDatabases('A forged key table', (db) => {
     expect(await written()).toMatchObject({ code: 'DATA_KEY_FORGED' })
   })
 
-  test("with a data key under the forger's own KMS key seals nothing under it", async () => {
+  /** What a forger puts in who has a KMS key that the application may use, and knows the data key. */
+  const plant = async (purpose: 'value' | 'index', createdAt: number): Promise<Buffer> => {
     const { root, encrypted, keyId } = await blob(
-      { table: 'note', 'data-key': 'value' },
+      { table: 'note', 'data-key': purpose },
       await app.createKey(),
     )
+    const id = storedKeyId(root)
     const { context_hash } = await row('note')
     await db().rawQuery(
-      `INSERT INTO kms_data_key (id, purpose, context_hash, context, kms_key, encrypted_data_key, created_at) VALUES (?, 'value', ?, 'x', ?, ?, ?)`,
-      [storedKeyId(root), context_hash, keyId, encrypted, Date.now() + 1_000],
+      `INSERT INTO kms_data_key (id, purpose, context_hash, context, kms_key, encrypted_data_key, created_at) VALUES (?, ?, ?, '{"table":"note"}', ?, ?, ?)`,
+      [id, purpose, context_hash, keyId, encrypted, createdAt],
     )
-    const { dataSource } = await app.restart()
-    await dataSource.getRepository(Note).save({ text: 'new' })
-    const values = await db().rawQuery(`SELECT ${q('text')} AS v FROM note`)
-    for (const { v } of values) expect((v as Buffer).subarray(3, 19)).not.toEqual(storedKeyId(root))
+    return id
+  }
+
+  test("with a data key under the forger's own KMS key seals nothing under it, also after rotations", async () => {
+    const planted = await plant('value', Date.now() + 1_000)
+    const saveNew = async (keyId: string): Promise<void> => {
+      const { dataSource } = await app.restart({ keyId })
+      await dataSource.getRepository(Note).save({ text: 'new' })
+      const values = await db().rawQuery(`SELECT ${q('text')} AS v FROM note`)
+      for (const { v } of values) expect((v as Buffer).subarray(3, 19)).not.toEqual(planted)
+    }
+    await saveNew(KEY)
+    const [second, third] = [await app.createKey(), await app.createKey()]
+    // Once before the application is told of the next key, and once after.
+    await rotateColumns(app.dataSource, Note, ['text'], { to: second })
+    await saveNew(second)
+    const { dataSource } = await app.restart({ keyId: third })
+    await rotateColumns(dataSource, Note, ['text'])
+    await saveNew(third)
+    const rows = await db().rawQuery('SELECT * FROM kms_data_key WHERE id = ?', [planted])
+    expect(rows).toMatchObject([{ kms_key: third }])
+    expect(rows[0]!['retired_at']).not.toBeNull()
+    expect(await dataSource.getRepository(Note).find()).toHaveLength(4)
+  })
+
+  test("with a second data key for blind indexes, under the forger's own KMS key, is not rotated", async () => {
+    const [column] = boundColumns(app.dataSource.getMetadata(Note))
+    const place = { table: 'note', column: 'text', index: 'text_index' }
+    await column!.cipher.indexKey(column!.recipe.keyId, column!.recipe.scope, place)
+    const planted = await plant('index', 1)
+    const rotation = rotateColumns(app.dataSource, Note, ['text'], { to: await app.createKey() })
+    expect(await failure(rotation)).toMatchObject({ code: 'DATA_KEY_FORGED' })
+    await expect(rotation).rejects.toThrow(planted.toString('hex'))
+  })
+
+  // Another root of the same context only those find out who open it.
+  const seenByKms = Object.entries(forgeries).filter(([name]) => !name.includes('another root'))
+
+  test.each(seenByKms)('%s is named by a rotation', async (_, { forge }) => {
+    const { id } = await row('note')
+    await forge()
+    const rotation = rotateColumns(app.dataSource, Note, ['text'], { to: await app.createKey() })
+    expect(await failure(rotation)).toMatchObject({ code: 'DATA_KEY_FORGED' })
+    await expect(rotation).rejects.toThrow(id.toString('hex'))
   })
 
   test('rolled back to an older state makes new data keys, and names the values that it lost', async () => {
