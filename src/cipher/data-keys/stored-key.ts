@@ -37,7 +37,8 @@ export class StoredKey {
   #root: KeyObject | undefined
   readonly #seals = new Map<string, StoredKeySeal>()
   #sealing: { readonly seal: StoredKeySeal; uses: number } | undefined
-  #last: { readonly salt: Buffer; readonly seal: StoredKeySeal } | undefined
+  /** Of the value that was opened last: a page mostly has few writers. */
+  #last: StoredKeySeal | undefined
   #indexKeys = new WeakMap<IndexPlace, Buffer>()
   #destroyed = false
   #openedByKms = now()
@@ -110,11 +111,12 @@ export class StoredKey {
     return !this.#destroyed && this.openedAt - this.#openedByKms.monotonic <= maxAge
   }
 
-  /** True while it may seal. This runs for each value. */
+  /** True while it may seal, for one that is about to. This runs for each value. */
   sealsStill(limits: StoredKeyLimits): boolean {
     this.#sealsUntil ??= this.#lastMoment(limits)
     const { monotonic, wall } = this.#sealsUntil
-    return !this.#destroyed && performance.now() <= monotonic && Date.now() <= wall
+    this.sealedAt = performance.now()
+    return !this.#destroyed && this.sealedAt <= monotonic && Date.now() <= wall
   }
 
   /** KMS has opened it again. */
@@ -128,15 +130,13 @@ export class StoredKey {
     return root.length === ROOT_LENGTH && this.#material.equals(createSecretKey(root))
   }
 
-  /** True if a ciphertext names this data key. */
-  isNamedBy({ bytes }: StoredKeyCiphertext): boolean {
-    const { id } = this.#row
-    return bytes.compare(id, 0, id.length, 3, 3 + id.length) === 0
+  /** True if a ciphertext names the data key, and it is the one that opened the last value. */
+  isNamedAgain(ciphertext: StoredKeyCiphertext): boolean {
+    return this.#last !== undefined && ciphertext.namesLike(this.#last.prefix)
   }
 
   /** Seals a value under the salt of this process. */
   seal(plaintext: string | PlainBytes, scope: Scope): CiphertextBytes {
-    this.sealedAt = performance.now()
     if (!this.#sealing || this.#sealing.uses >= this.valuesPerSalt) {
       this.#sealing = { seal: this.#sealOf(randomBytes(SALT_LENGTH)), uses: 0 }
     }
@@ -146,12 +146,8 @@ export class StoredKey {
 
   /** Throws `TamperedCiphertextError`. */
   open(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
-    let last = this.#last
-    if (!last || !ciphertext.hasSalt(last.salt)) {
-      const salt = Buffer.from(ciphertext.salt)
-      this.#last = last = { salt, seal: this.#sealOf(salt) }
-    }
-    return last.seal.open(ciphertext, scope)
+    if (this.#last?.isOf(ciphertext) !== true) this.#last = this.#sealOf(ciphertext.salt)
+    return this.#last.open(ciphertext, scope)
   }
 
   /** The key of a blind index, derived once for each place. */

@@ -86,7 +86,7 @@ export class StoredKeys {
   forOpening(ciphertext: StoredKeyCiphertext, { contextKey }: Scope): StoredKey | undefined {
     const last = this.#last
     const key =
-      last?.contextKey === contextKey && last.isNamedBy(ciphertext)
+      last?.contextKey === contextKey && last.isNamedAgain(ciphertext)
         ? last
         : this.#keys.get(contextKey + ciphertext.dataKeyId.toString('latin1'))
     if (!key?.opensStill(this.#limits.maxAge)) return undefined

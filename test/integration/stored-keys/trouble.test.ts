@@ -50,8 +50,8 @@ describeDatabases(
       )
       expect(victims).toContain(true)
       for (const [n, runner] of runners.entries()) {
-        await runner.manager.insert(Note, note(`after ${n}`)).catch((error: Error) => {
-          expect(error.name).toBe('QueryFailedError')
+        await runner.manager.insert(Note, note(`after ${n}`)).catch((error: unknown) => {
+          expect(error).toMatchObject({ name: 'QueryFailedError' })
         })
         await runner.commitTransaction().catch(() => runner.rollbackTransaction())
         await runner.release()
@@ -83,7 +83,7 @@ describeDatabases(
         ...app.encryption.configure(replica.options),
         entities: [Note],
         synchronize: true,
-      } as DataSourceOptions)
+      })
       await (await behind.initialize()).destroy()
       await app.dataSource.manager.save(Note, note('replicated'))
       const [row] = await db().rawQuery('SELECT * FROM note')

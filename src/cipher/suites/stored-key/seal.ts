@@ -31,7 +31,7 @@ export function storedKeyId(root: Uint8Array | KeyObject): Buffer {
  */
 export class StoredKeySeal {
   /** What every value begins with: the first 3 bytes, the id and the salt. */
-  readonly #prefix: Buffer
+  readonly prefix: Buffer
   readonly #key: KeyObject
   /** The AAD of the scope that was used last: mostly one is used for many values. */
   #last: { readonly scope: Scope; readonly aad: Buffer } | undefined
@@ -41,26 +41,30 @@ export class StoredKeySeal {
    * 800-38D, 8.3).
    */
   constructor(root: Uint8Array | KeyObject, salt: Uint8Array, id: Uint8Array = storedKeyId(root)) {
-    this.#prefix = Buffer.concat([PREFIX, id, salt])
+    this.prefix = Buffer.concat([PREFIX, id, salt])
     this.#key = takeKey(derive(root, salt, 'typeorm-kms-encrypted/1/seal', ROOT_LENGTH))
   }
 
   /** `iv` is given by tests only. */
   seal(plaintext: string | PlainBytes, scope: Scope, iv?: Buffer): CiphertextBytes {
-    return sealGcm(this.#key, this.#prefix, plaintext, this.#aad(scope), iv)
+    return sealGcm(this.#key, this.prefix, plaintext, this.#aad(scope), iv)
   }
 
   /** Throws `TamperedCiphertextError`, also for what this root would open and another one has sealed. */
-  open({ bytes }: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
-    const { length } = this.#prefix
+  open(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
     // AES-GCM does not commit to its key: a value can be made that opens under two roots. The id tells them apart.
-    if (bytes.compare(this.#prefix, 0, length, 0, length) !== 0) throw tampered()
-    return openGcm(this.#key, bytes, length, this.#aad(scope))
+    if (!this.isOf(ciphertext)) throw tampered()
+    return openGcm(this.#key, ciphertext.bytes, this.prefix.length, this.#aad(scope))
+  }
+
+  /** True for a ciphertext that names this data key and salt. */
+  isOf(ciphertext: StoredKeyCiphertext): boolean {
+    return ciphertext.beginsLike(this.prefix)
   }
 
   #aad(scope: Scope): Buffer {
     if (this.#last?.scope !== scope) {
-      this.#last = { scope, aad: Buffer.concat([this.#prefix, scope.pairs]) }
+      this.#last = { scope, aad: Buffer.concat([this.prefix, scope.pairs]) }
     }
     return this.#last.aad
   }
