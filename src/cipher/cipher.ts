@@ -33,7 +33,7 @@ export interface Recipe {
 }
 
 /** How often a stored data key is asked for before a value is given up. */
-const MAX_ATTEMPTS = 3
+const MAX_ATTEMPTS = 10
 
 /** What the ciphers of all DataSources of one `KmsEncryption` have in common. */
 interface Shared {

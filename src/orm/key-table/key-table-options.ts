@@ -13,6 +13,11 @@ export interface StoredDataKeysOptions {
    * as long. Default 60,000.
    */
   lease?: number
+  /**
+   * `'inline'`: new values carry their data keys again, and the table is read for those that are there. Default
+   * `'stored'`.
+   */
+  writes?: 'stored' | 'inline'
 }
 
 /** Where and how stored data keys are kept. */
@@ -34,15 +39,15 @@ const DAY = 86_400_000
 export function keyTableSettings(dataKeys: DataKeysOption = 'inline'): KeyTableSettings {
   const options = typeof dataKeys === 'object' ? checked(dataKeys) : {}
   if (typeof dataKeys !== 'object' && !['inline', 'stored'].includes(dataKeys)) {
-    refuse("dataKeys must be 'inline', 'stored' or { table, schema, maxAge, lease }")
+    refuse("dataKeys must be 'inline', 'stored' or { table, schema, maxAge, lease, writes }")
   }
-  const { table = 'kms_data_key', schema, maxAge = 90 * DAY, lease = 60_000 } = options
-  return { table, schema, maxAge, lease, seals: dataKeys !== 'inline' }
+  const { table = 'kms_data_key', schema, maxAge = 90 * DAY, lease = 60_000, writes } = options
+  return { table, schema, maxAge, lease, seals: dataKeys !== 'inline' && writes !== 'inline' }
 }
 
 function checked(options: StoredDataKeysOptions): StoredDataKeysOptions {
   if ((options as unknown) === null || Array.isArray(options)) refuse('dataKeys must be an object')
-  const known = ['table', 'schema', 'maxAge', 'lease']
+  const known = ['table', 'schema', 'maxAge', 'lease', 'writes']
   const unknown = Object.keys(options).find((name) => !known.includes(name))
   if (unknown !== undefined) refuse(`unknown option dataKeys.${unknown}. Known are ${known.join(', ')}.`)
   for (const name of ['table', 'schema'] as const) {
@@ -57,6 +62,8 @@ function checked(options: StoredDataKeysOptions): StoredDataKeysOptions {
     if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) > 0))
       refuse(`dataKeys.${name} must be a positive whole number of milliseconds`)
   }
+  if (!['stored', 'inline', undefined].includes(options.writes))
+    refuse("dataKeys.writes must be 'stored' or 'inline'")
   if ((options.lease ?? 0) >= 2 ** 31) refuse('dataKeys.lease must be below 2^31 milliseconds')
   return options
 }

@@ -8,7 +8,7 @@ import {
 } from 'typeorm'
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
-import { KEY } from '../../support/encryption'
+import { KEY, testKms } from '../../support/encryption'
 
 @Entity()
 class Note {
@@ -141,5 +141,27 @@ describeDatabases('The key table', (db) => {
     const chosen = kmsEncryption({ keyId: KEY, dataKeys: { table: 'my_keys', ...(schema && { schema }) } })
     const dataSource = await start({ entities: [Note], synchronize: true }, chosen)
     expect(await columnsOf(dataSource, path)).toEqual(COLUMNS)
+    const { kms, client } = await testKms()
+    const make = (writes?: 'inline') =>
+      kmsEncryption({
+        keyId: KEY,
+        client,
+        dataKeys: { table: 'my_keys', ...(schema && { schema }), ...(writes && { writes }) },
+      })
+    await dataSource.destroy()
+    const stored = await start({ entities: [Note] }, make())
+    await stored.getRepository(Note).save({ text: 'stored' })
+    await stored.destroy()
+    // New values carry their data keys again, and those that are there are found.
+    const inline = await start({ entities: [Note], synchronize: true }, make('inline'))
+    await inline.getRepository(Note).save({ text: 'inline' })
+    expect(await inline.getRepository(Note).find({ order: { id: 'ASC' } })).toMatchObject([
+      { text: 'stored' },
+      { text: 'inline' },
+    ])
+    const rows = await db().rawQuery(`SELECT ${db().quote('text')} AS v FROM note ORDER BY id`)
+    expect(rows.map(({ v }) => (v as Buffer)[2])).toEqual([4, 1])
+    expect(await columnsOf(inline, path)).toEqual(COLUMNS)
+    expect(kms.calls.count('GenerateDataKey')).toBe(2)
   })
 })
