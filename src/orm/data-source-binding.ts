@@ -29,6 +29,7 @@ import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
+import { builderWithoutSearched, hideSearched } from './search/not-found'
 import { refuseUndeclaredResults } from './undeclared-results'
 import { refuseConflictPaths, refuseIndexes } from './unique-refusals'
 
@@ -40,8 +41,9 @@ const ours = new WeakSet()
  * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
  * stored, and for nothing else), `createSchemaBuilder`, `createGeneratedMap` (called for rows that a statement
- * returns) and `createQueryRunner`; of the DataSource `createQueryRunner` and `createQueryBuilder`; and `load` of its
- * loader of lazy relations.
+ * returns) and `createQueryRunner`; of the DataSource `createQueryRunner`, `createQueryBuilder` and
+ * `createEntityManager`; of its manager `findOneOrFail` and `findOneByOrFail`; and `load` of its loader of lazy
+ * relations.
  *
  * Where no column is encrypted they are given back, but for `connect`: entities may come with the next `initialize()`.
  */
@@ -103,7 +105,9 @@ export class DataSourceBinding {
       this.#dataSource,
       this.#methods,
       (subscriber) => subscriber instanceof KmsEncryptionSubscriber,
+      builderWithoutSearched(() => this.#workings?.guard),
     )
+    hideSearched(this.#dataSource, this.#methods)
     this.#methods.replace(this.#dataSource, 'initialize', (initialize) => async () => {
       const dataSource = await initialize()
       try {

@@ -35,10 +35,16 @@ export class RawQueries {
 
   /**
    * Recognises the queries of all builders that this DataSource makes. Only this one instance is changed. `isOurs` knows
-   * our own subscribers.
+   * our own subscribers; `also`: what else those builders do instead of the methods of their class.
    */
-  watch(dataSource: DataSource, methods: ReplacedMethods, isOurs: (subscriber: object) => boolean): void {
+  watch(
+    dataSource: DataSource,
+    methods: ReplacedMethods,
+    isOurs: (subscriber: object) => boolean,
+    also: object = {},
+  ): void {
     this.#areRowsSeen = () => areRowsSeen(dataSource, isOurs)
+    Object.assign(this.#methods, also)
     methods.replace(dataSource, 'createQueryBuilder', (original) => {
       const create = original as (...args: unknown[]) => Builder
       return ((...args: unknown[]) => this.#watched(create(...args))) as typeof original

@@ -1,0 +1,119 @@
+import {
+  type DataSource,
+  type EntityManager,
+  type EntityMetadata,
+  EntityNotFoundError,
+  type EntityTarget,
+  type FindOneOptions,
+  type ObjectLiteral,
+  type SelectQueryBuilder,
+} from 'typeorm'
+import { boundColumn } from '../bound-columns'
+import { type ReplacedMethods } from '../replaced-methods'
+import { type StatementGuard } from '../statement-guard'
+
+/*
+ * TypeORM puts what was searched into the error of a search that must find something and does not: as `criteria` and
+ * in its message. What was searched in encrypted columns is taken out of both.
+ */
+
+type Builder = SelectQueryBuilder<ObjectLiteral>
+type Manager = Pick<EntityManager, 'findOneOrFail' | 'findOneByOrFail'>
+
+/** Changes the managers of this one DataSource. */
+export function hideSearched(dataSource: DataSource, methods: ReplacedMethods): void {
+  const without = (target: EntityTarget<ObjectLiteral>, where: unknown) =>
+    withoutValues(dataSource.getMetadata(target), where)
+  const changed = ({ findOneOrFail, findOneByOrFail }: Manager): Manager => ({
+    findOneOrFail: (target, options) =>
+      findOneOrFail(target, options).catch((error: unknown) => {
+        const { where } = options as FindOneOptions<ObjectLiteral>
+        throw withCriteria(error, () => ({ ...options, where: without(target, where) }))
+      }),
+    findOneByOrFail: (target, where) =>
+      findOneByOrFail(target, where).catch((error: unknown) => {
+        throw withCriteria(error, () => without(target, where))
+      }),
+  })
+  const { manager } = dataSource
+  const own = changed(boundTo(manager))
+  methods.replace(manager, 'findOneOrFail', () => own.findOneOrFail)
+  methods.replace(manager, 'findOneByOrFail', () => own.findOneByOrFail)
+  methods.replace(dataSource, 'createEntityManager', (create) => (queryRunner) => {
+    const created = create(queryRunner)
+    return Object.assign(created, changed(boundTo(created)))
+  })
+}
+
+/** What builders do instead of the method of their class. */
+export function builderWithoutSearched(statements: () => StatementGuard | undefined): object {
+  return {
+    getOneOrFail(this: Builder) {
+      const ofClass = Object.getPrototypeOf(this) as Builder
+      return ofClass.getOneOrFail.call(this).catch((error: unknown) => {
+        throw withCriteria(error, () => withoutParameters(this, statements()))
+      })
+    },
+  }
+}
+
+function boundTo(manager: EntityManager): Manager {
+  return {
+    findOneOrFail: manager.findOneOrFail.bind(manager),
+    findOneByOrFail: manager.findOneByOrFail.bind(manager),
+  }
+}
+
+/** The stack holds no message: TypeORM sets it later. */
+function withCriteria(error: unknown, criteria: () => unknown): unknown {
+  if (!(error instanceof EntityNotFoundError)) return error
+  const shown = criteria()
+  const { message } = new EntityNotFoundError(error.entityClass, shown)
+  return Object.assign(error, { message, criteria: shown })
+}
+
+/** A condition of find options, without the values of encrypted columns. */
+function withoutValues(metadata: EntityMetadata, where: unknown, prefix = ''): unknown {
+  if (Array.isArray(where)) return where.map((each) => withoutValues(metadata, each, prefix))
+  if (!isPlain(where)) return where
+  return Object.fromEntries(
+    Object.entries(where).map(([property, value]) => {
+      const path = prefix + property
+      const column = metadata.findColumnWithPropertyPath(path)
+      const bound = column && boundColumn(column)
+      if (bound) return [property, hidden(bound.name)]
+      const relation = metadata.findRelationWithPropertyPath(path)
+      return [
+        property,
+        relation
+          ? withoutValues(relation.inverseEntityMetadata, value)
+          : withoutValues(metadata, value, `${path}.`),
+      ]
+    }),
+  )
+}
+
+/** The parameters of a builder without those that its statement searches in encrypted columns. */
+function withoutParameters(builder: Builder, statements: StatementGuard | undefined): ObjectLiteral {
+  const [sql, sent]: [string, unknown[]] = builder.getQueryAndParameters()
+  const searched = new Map(
+    (statements?.checkCached(sql)?.searched ?? []).map(({ parameter, index }) => [sent[parameter], index]),
+  )
+  const left = new Set(searched.keys())
+  const shown = Object.entries<unknown>(builder.expressionMap.parameters).map(([name, value]) => {
+    const found = [value, ...(Array.isArray(value) ? (value as unknown[]) : [])].filter((each) =>
+      searched.has(each),
+    )
+    for (const each of found) left.delete(each)
+    const column = searched.get(found[0])?.column
+    return [name, column ? hidden(column.name) : value] as const
+  })
+  // What the driver made something else of cannot be told apart.
+  return Object.fromEntries(shown.map(([name, value]) => [name, left.size > 0 ? '[not shown]' : value]))
+}
+
+function isPlain(value: unknown): value is ObjectLiteral {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+const hidden = (column: string): string => `[encrypted ${column}]`
