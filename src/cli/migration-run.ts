@@ -21,6 +21,8 @@ interface RunTexts {
   done: string
   /** Called with the columns before anything is done. */
   confirm?: (columns: readonly BoundColumn[]) => Promise<void>
+  /** Called with the columns when all is done, while the DataSource is there. */
+  finish?: (columns: readonly BoundColumn[]) => Promise<void>
 }
 
 /** Runs a migration over the chosen columns, one after the other, with progress; SIGINT stops it cleanly. */
@@ -28,7 +30,7 @@ export function runMigration<Result extends MigrationResult>(
   args: Arguments,
   terminal: Terminal,
   run: Run<Result>,
-  { done, confirm }: RunTexts,
+  { done, confirm, finish }: RunTexts,
 ): Promise<Result[]> {
   const options = migrationOptions(args)
   return withDataSource(args, async (dataSource) => {
@@ -58,6 +60,7 @@ export function runMigration<Result extends MigrationResult>(
         for (const result of results.slice(-1)) printResult(result, done, options.dryRun === true, terminal)
       }
       if (done !== 'verified') await printHistories(dataSource, columns, terminal)
+      await finish?.(columns)
       return results
     })
   })

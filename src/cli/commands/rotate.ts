@@ -1,6 +1,7 @@
 import { rotateColumns } from '../../migration'
 import { type Command } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
+import { indexKeyPlace } from '../index-key'
 import { refuseSkipped, runMigration } from '../migration-run'
 
 export const rotate: Command = {
@@ -22,7 +23,13 @@ export const rotate: Command = {
       terminal,
       (dataSource, entity, properties, options) =>
         rotateColumns(dataSource, entity, properties, { ...options, ...settings }),
-      { done: 'rotated' },
+      {
+        done: 'rotated',
+        async finish(columns) {
+          const place = await indexKeyPlace(columns, args.text('dataSource') ?? '', { to })
+          if (place?.remark !== undefined) terminal.noteRemark('! ', place.remark)
+        },
+      },
     )
     terminal.printJson(results)
     refuseSkipped(results, terminal)

@@ -1,25 +1,27 @@
 import { type DataSource } from 'typeorm'
 import { KmsEncryptionError } from '../../errors'
-import { KeyAdministration } from '../../kms/aws/key-administration'
-import { inRegion } from '../../kms/aws/key-arn'
-import { relatedArns } from '../../kms/aws/key-info'
 import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
 import { rowsHidden } from '../../migration/column-contents'
 import { declaredTypeMismatch } from '../../migration/declared-type'
 import { type BoundColumn } from '../../orm/bound-column'
-import { type Arguments, type Command, CommandFailed } from '../command'
+import { type Command, CommandFailed } from '../command'
 import { withDataSource } from '../data-source'
+import { type IndexKeyPlace, indexKeyPlace } from '../index-key'
+import { knownKeys } from '../known-keys'
 import { placeOf } from '../../migration/encrypted-columns'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
-import { clientOf } from './doctor/kms'
 
 export const status: Command = {
   name: 'status',
   summary: 'Counts per encrypted column: NULL, plaintext, and ciphertext per KMS key.',
   options: COLUMN_OPTIONS,
   async run(args, terminal) {
-    const columns = await withDataSource(args, (dataSource) => examine(dataSource, args))
+    const file = args.text('dataSource') ?? ''
+    const { columns, indexKey } = await withDataSource(args, async (dataSource) => {
+      const chosen = chosenColumns(dataSource, args)
+      return { columns: await examine(dataSource, chosen), indexKey: await indexKeyPlace(chosen, file) }
+    })
     const seen = columns.flatMap(({ found }) => found ?? [])
     if (seen.length > 0) {
       terminal.table(
@@ -27,8 +29,12 @@ export const status: Command = {
         seen.flatMap(lines),
       )
     }
-    terminal.printJson(columns.map(({ found, ...rest }) => ({ ...found, ...rest })))
-    const remarks = columns.flatMap(remarksOn)
+    if (indexKey?.kmsKey !== undefined) terminal.print(`indexKey is under ${indexKey.kmsKey}`)
+    terminal.printJson(columns.map((column) => jsonOf(column, indexKey)))
+    const remarks = [
+      ...columns.flatMap(remarksOn),
+      ...(indexKey?.remark === undefined ? [] : [indexKey.remark]),
+    ]
     terminal.print()
     for (const remark of remarks) terminal.remark('! ', remark)
     const unseen = columns.filter(({ notSeen }) => notSeen !== undefined).length
@@ -37,7 +43,7 @@ export const status: Command = {
         `${amount(unseen)} of ${amount(columns.length)} columns could not be looked at, or not at all of their rows. Mend what is marked with !, and run the same again.`,
       )
     }
-    terminal.remark('→ ', nextStep(columns, args.text('dataSource') ?? ''))
+    terminal.remark('→ ', nextStep(columns, file))
   },
 }
 
@@ -50,9 +56,14 @@ interface Examined {
   mismatch: string | undefined
 }
 
-async function examine(dataSource: DataSource, args: Arguments): Promise<Examined[]> {
+function jsonOf({ found, ...rest }: Examined, indexKey: IndexKeyPlace | undefined): object {
+  const isSearched = indexKey?.columns.includes(rest.column) === true
+  return { ...found, ...rest, ...(isSearched ? { indexKey: indexKey.kmsKey ?? null } : {}) }
+}
+
+async function examine(dataSource: DataSource, columns: readonly BoundColumn[]): Promise<Examined[]> {
   const examined: Examined[] = []
-  for (const column of chosenColumns(dataSource, args)) {
+  for (const column of columns) {
     examined.push({ column: column.name, ...(await examineColumn(dataSource, column)) })
   }
   return examined
@@ -78,23 +89,6 @@ async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<
     return await declaredTypeMismatch(queryRunner, column)
   } finally {
     await queryRunner.release()
-  }
-}
-
-/**
- * ARN of the column's key, and of its replicas in other Regions. Not being allowed to ask is no reason to stop: then
- * the key tag is shown.
- */
-export async function knownKeys(column: BoundColumn): Promise<string[]> {
-  const { keyId } = column.recipes
-  if (keyId === undefined) return []
-  const client = clientOf(column)
-  if (!client || (keyId.startsWith('arn:') && !keyId.includes('/mrk-'))) return [keyId]
-  try {
-    const here = await inRegion(keyId, () => client.config.region(), { aliases: false })
-    return relatedArns(await new KeyAdministration(client).metadata(here))
-  } catch {
-    return keyId.startsWith('arn:') ? [keyId] : []
   }
 }
 

@@ -74,6 +74,7 @@ export function bindIndexes(
         keysOf,
         indexPlace(column, declared.name, options.type),
         isKeyed,
+        given,
       )
     })
   }

@@ -35,6 +35,8 @@ export class BlindIndex {
     private readonly keysOf: (context: EncryptionContext) => IndexKeys,
     private readonly place: { table: string; column: string; index: string },
     isKeyed: boolean,
+    /** The index key that the options name. Else roots stand in the key table. */
+    readonly given: IndexKeys | undefined,
   ) {
     if (!isKeyed) this.constant = new KeyedIndex(this, () => keysOf(this.#context.fixed), place)
   }

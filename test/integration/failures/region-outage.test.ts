@@ -4,7 +4,7 @@ import { kmsEncryption } from 'typeorm-kms-encrypted'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { columnStatus, rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { kmsFindings } from '../../../src/cli/commands/doctor/kms'
-import { knownKeys } from '../../../src/cli/commands/status'
+import { knownKeys } from '../../../src/cli/known-keys'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
@@ -101,11 +101,13 @@ describeDatabases(
 
     it('is foreseen by the doctor, who asks each Region', async () => {
       const columns = encryptedColumns(dataSource)
-      const findings = await kmsFindings(columns, clients[1], (column) => column.cipher.kms, true)
+      const findings = await kmsFindings(columns, clients[1], (column) => column.cipher.kms, {
+        isReplica: true,
+      })
       expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
       expect(findings.map(({ message }) => message).join()).toContain(`region: ${REPLICA}`)
       kms.misbehave({ deny: 'Decrypt', regions: REPLICA })
-      const denied = await kmsFindings(columns, clients[1], replicaAlone, true)
+      const denied = await kmsFindings(columns, clients[1], replicaAlone, { isReplica: true })
       expect(denied.filter(({ level }) => level === 'problem').length).toBeGreaterThan(0)
     })
 

@@ -10,7 +10,8 @@ import { type ColumnLayout, readLayout } from '../../../migration/rows/column-la
 import { type BoundColumn } from '../../../orm/bound-column'
 import { storedLength } from '../../../orm/column-type'
 import { encryptedColumns, placeOf } from '../../../migration/encrypted-columns'
-import { historyRemark, knownKeys } from '../status'
+import { knownKeys } from '../../known-keys'
+import { historyRemark } from '../status'
 import { count, failureOf, type Finding, finding } from './finding'
 import { keyTableFindings } from './key-table'
 

@@ -6,13 +6,14 @@ import { TrustedKeys } from '../../../kms/aws/trusted-keys'
 import { type Arguments, type Command, CommandFailed, UsageError } from '../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { KMS_OPTIONS, withKmsClient } from '../../kms-client'
+import { clientsOf } from '../../known-keys'
 import { type Terminal } from '../../terminal'
 import { encryptedColumns } from '../../../migration/encrypted-columns'
 import { applicationFindings, copyFindings } from './application'
 import { databaseFindings, type Look } from './database'
 import { count, failureOf, type Finding, type Level } from './finding'
 import { tracingFindings } from './tracing'
-import { clientsOf, kmsFindings } from './kms'
+import { kmsFindings } from './kms'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -71,16 +72,21 @@ export async function allFindings(
 /** Asks KMS as the application does, with its own client; or with that of the options, if any is given. */
 async function findingsAboutKms(dataSource: DataSource, args: Arguments): Promise<Finding[]> {
   const columns = encryptedColumns(dataSource)
+  const file = args.text('dataSource') ?? ''
   const [own, ...replicas] = columns[0] ? clientsOf(columns[0]) : []
   if (own === undefined) return []
   if (Object.keys(KMS_OPTIONS).every((name) => args.text(name) === undefined)) {
     const regions = [
-      kmsFindings(columns, own, (column) => column.cipher.kms),
-      ...replicas.map((client) => kmsFindings(columns, client, askedAlone(client), true)),
+      kmsFindings(columns, own, (column) => column.cipher.kms, { file }),
+      ...replicas.map((client) =>
+        kmsFindings(columns, client, askedAlone(client), { isReplica: true, file }),
+      ),
     ]
     return (await Promise.all(regions)).flat()
   }
-  return withKmsClient(args, (client: KMSClient) => kmsFindings(columns, client, askedAlone(client)))
+  return withKmsClient(args, (client: KMSClient) =>
+    kmsFindings(columns, client, askedAlone(client), { file }),
+  )
 }
 
 function askedAlone(client: KMSClient): () => AwsKms {

@@ -2,13 +2,13 @@ import { type KMSClient } from '@aws-sdk/client-kms'
 import { type Recipe } from '../../../cipher/cipher'
 import { type EncryptionContext } from '../../../cipher/context'
 import { AccessDeniedError, KmsEncryptionError } from '../../../errors'
-import { AwsKms } from '../../../kms/aws/aws-kms'
 import { toKmsEncryptionError } from '../../../kms/aws/error-mapping'
 import { KeyAdministration } from '../../../kms/aws/key-administration'
 import { inRegion } from '../../../kms/aws/key-arn'
 import { isSymmetricEncryptionKey } from '../../../kms/aws/key-info'
 import { type KeyService } from '../../../kms/key-service'
 import { type BoundColumn } from '../../../orm/bound-column'
+import { indexKeyPlace } from '../../index-key'
 import { ClockWatch } from './clock'
 import { failureOf, type Finding, finding } from './finding'
 
@@ -21,7 +21,7 @@ export async function kmsFindings(
   columns: readonly BoundColumn[],
   client: KMSClient,
   service: (column: BoundColumn) => KeyService,
-  isReplica = false,
+  { isReplica = false, file = 'ormconfig.ts' }: { isReplica?: boolean; file?: string } = {},
 ): Promise<Finding[]> {
   const reachable = await identityFindings(client)
   if (reachable.some(({ level }) => level === 'problem')) return reachable
@@ -39,7 +39,22 @@ export async function kmsFindings(
       return permissionFinding({ ...column.recipe, keyId }, service(column))
     }),
   )
-  return [...reachable, ...keys, ...permissions, ...clock.findings()]
+  const indexKey = await indexKeyFindings(columns, service, file)
+  return [...reachable, ...keys, ...permissions, ...indexKey, ...clock.findings()]
+}
+
+/** Does the key of blind indexes open that stands in the options, and is it under the key of the columns? */
+async function indexKeyFindings(
+  columns: readonly BoundColumn[],
+  service: (column: BoundColumn) => KeyService,
+  file: string,
+): Promise<Finding[]> {
+  const [first] = columns
+  const place = first && (await indexKeyPlace(columns, file, { kms: service(first) }))
+  if (!place) return []
+  const { kmsKey, remark } = place
+  if (remark === undefined) return [finding('KMS', 'ok', `indexKey opens, and is under ${kmsKey ?? ''}`)]
+  return [finding('KMS', kmsKey === undefined ? 'problem' : 'warning', remark)]
 }
 
 async function identityFindings(client: KMSClient): Promise<Finding[]> {
@@ -140,14 +155,4 @@ function describe(context: EncryptionContext): string {
   return `{ ${Object.entries(context)
     .map(([name, value]) => `${name}: ${value}`)
     .join(', ')} }`
-}
-
-/** The client of the application's own KMS calls, in its own Region. */
-export function clientOf(column: BoundColumn): KMSClient | undefined {
-  return clientsOf(column)[0]
-}
-
-/** The clients of the application's own KMS calls, that of the own Region first. */
-export function clientsOf({ cipher: { kms } }: BoundColumn): readonly KMSClient[] {
-  return kms instanceof AwsKms ? kms.clients : []
 }

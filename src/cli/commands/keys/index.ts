@@ -5,6 +5,7 @@ import { createIndexKey } from './create-index-key'
 import { describeKey } from './describe'
 import { listKeys } from './list'
 import { keyPolicy } from './policy'
+import { rewrapIndexKey } from './rewrap-index-key'
 import { scheduleDeletion } from './schedule-deletion'
 
 /** The life of a KMS key. */
@@ -13,6 +14,7 @@ export const keyCommands: readonly Command[] = [
   listKeys,
   describeKey,
   createIndexKey,
+  rewrapIndexKey,
   ...changeStateCommands,
   scheduleDeletion,
   keyPolicy,

@@ -7,9 +7,11 @@ import { type KeyInfo } from '../../../kms/aws/key-info'
 import { columnContents, rowsHidden } from '../../../migration/column-contents'
 import { namedAs, type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
 import { KeyTableRows } from '../../../migration/data-keys/key-table-rows'
+import { usedIndexRoot } from '../../../migration/indexes/index-root'
 import { dataSourceOf } from '../../../migration/target'
 import { dataKeyIdOf, modeOf, type ValueStart } from '../../../migration/value-starts'
 import { type BoundColumn } from '../../../orm/bound-column'
+import { boundColumns } from '../../../orm/bound-columns'
 import { encryptedColumns } from '../../../migration/encrypted-columns'
 
 /** What one encrypted column has to do with a KMS key, for a decision that destroys. */
@@ -20,6 +22,8 @@ export interface KeyUsage {
   rows: number
   /** Of the key table, which is named like a column: data keys under the key. */
   dataKeys?: number
+  /** Of the option `indexKey`, which is named like a column: it is under the key. */
+  indexKey?: boolean
   /** Earlier versions of rows that the database keeps, with values under the key. */
   history: number
   /** Values of which nobody here can tell the key: blobs of other programs, and formats of later releases. */
@@ -30,8 +34,9 @@ export interface KeyUsage {
   unseen: string | undefined
 }
 
-export function isInUse({ rows, dataKeys = 0, history, untold, configured, unseen }: KeyUsage): boolean {
-  return rows > 0 || dataKeys > 0 || history > 0 || untold > 0 || configured || unseen !== undefined
+export function isInUse(usage: KeyUsage): boolean {
+  const { rows, dataKeys = 0, indexKey = false, history, untold, configured, unseen } = usage
+  return rows + dataKeys + history + untold > 0 || indexKey || configured || unseen !== undefined
 }
 
 /** Asks the database about each encrypted column of a DataSource: one grouped query per column. */
@@ -42,10 +47,11 @@ export async function keyUsage(
 ): Promise<KeyUsage[]> {
   const judge = await judgeFor(key, keys)
   const isConfigured = configuration(key, keys)
-  const usages: KeyUsage[] = await keyTableUsage(dataSource, key)
+  const columns = encryptedColumns(dataSource)
+  const usages = [...(await keyTableUsage(dataSource, key)), ...(await indexKeyUsage(dataSource, key))]
   const queryRunner = dataSource.createQueryRunner('master')
   try {
-    for (const column of encryptedColumns(dataSource)) {
+    for (const column of columns) {
       const { keyId } = column.recipes
       const values = await valuesOf(queryRunner, column, judge, key)
       const configured = keyId === undefined ? undefined : await isConfigured(keyId)
@@ -63,7 +69,9 @@ export async function keyUsage(
   return usages
 }
 
-type Values = Omit<KeyUsage, 'column' | 'configured' | 'dataKeys'>
+type Values = Pick<KeyUsage, 'rows' | 'history' | 'untold' | 'unseen'>
+
+const NO_VALUES: Values = { rows: 0, history: 0, untold: 0, unseen: undefined }
 
 async function valuesOf(
   queryRunner: QueryRunner,
@@ -88,21 +96,14 @@ async function valuesOf(
     }
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
-    return { rows: 0, history: 0, untold: 0, unseen: error.reason }
+    return { ...NO_VALUES, unseen: error.reason }
   }
 }
 
 /** Rows of the key table under the key, whether values name them or not: others may, and blind indexes need theirs. */
 async function keyTableUsage(dataSource: DataSource, key: KeyInfo): Promise<KeyUsage[]> {
   const rows = new KeyTableRows(dataSource)
-  const usage = {
-    column: rows.table.name,
-    rows: 0,
-    history: 0,
-    untold: 0,
-    configured: false,
-    unseen: undefined,
-  }
+  const usage = { column: rows.table.name, ...NO_VALUES, configured: false }
   try {
     if (!(await rows.table.exists())) return []
     const verdicts = (await rows.all()).map((row) => verdictOn(namedAs(row), key))
@@ -113,6 +114,19 @@ async function keyTableUsage(dataSource: DataSource, key: KeyInfo): Promise<KeyU
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
     return [{ ...usage, unseen: error.reason }]
+  }
+}
+
+/** The index key is bytes of KMS: only KMS says which key they are under. */
+async function indexKeyUsage({ entityMetadatas }: DataSource, key: KeyInfo): Promise<KeyUsage[]> {
+  const used = usedIndexRoot(entityMetadatas.flatMap(boundColumns))
+  if (!used) return []
+  const usage = { column: 'indexKey', ...NO_VALUES, configured: false }
+  try {
+    return [{ ...usage, indexKey: isSameKey(await used.root.kmsKey(), key.arn) }]
+  } catch (error) {
+    if (!(error instanceof KmsEncryptionError)) throw error
+    return [{ ...usage, unseen: `KMS does not say which key indexKey is under: ${error.reason}` }]
   }
 }
 

@@ -121,14 +121,20 @@ function explainUsage(
     explain('Then move the values that are there:')
     explain(`  typeorm-kms rotate -d ${file}`)
   }
+  if (inUse.some(({ indexKey }) => indexKey)) {
+    explain('Without the index key nothing can be searched, and no searched column be written. Move it:')
+    explain(`  typeorm-kms keys rewrap-index-key KEY -d ${file}`)
+  }
 }
 
-function factsOf({ rows, dataKeys = 0, history, untold, configured, unseen }: KeyUsage): string[] {
+function factsOf(usage: KeyUsage): string[] {
+  const { rows, dataKeys = 0, indexKey = false, history, untold, configured, unseen } = usage
   const amount = (count: number): string =>
     `${count.toLocaleString('en')} ${count === 1 ? 'value' : 'values'}`
   return [
     rows > 0 ? `${amount(rows)} under it` : '',
     dataKeys > 0 ? `${dataKeys.toLocaleString('en')} data ${dataKeys === 1 ? 'key' : 'keys'} under it` : '',
+    indexKey ? 'the key of the blind indexes is under it' : '',
     history > 0 ? `${amount(history)} under it in earlier versions of rows` : '',
     untold > 0 ? `${untold.toLocaleString('en')} whose key only KMS knows` : '',
     configured ? 'new values are encrypted under it' : '',
