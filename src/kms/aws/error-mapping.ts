@@ -42,6 +42,13 @@ const CREDENTIALS: Explanation = [
   () =>
     'no valid AWS credentials for KMS. Give the process a role, an AWS profile or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or renew the expired ones.',
 ]
+/** Of the services that hand out credentials: STS, IAM Identity Center, and what the SDK says when it reads theirs. */
+const NO_ROLE: Explanation = [
+  CredentialsError,
+  () =>
+    'the AWS credentials for KMS could not be had: the role cannot be assumed, or the session has ended. Look at the trust policy of the role and at who assumes it, or log in again (aws sso login); the answer of AWS is the cause of this error.',
+]
+const CREDENTIAL_MESSAGE = /^(Credential is missing|Resolved credential object is not valid)/
 const THROTTLED: Explanation = [
   ThrottledError,
   ({ operation }) =>
@@ -59,6 +66,11 @@ const DOES_NOT_MATCH: Explanation = [
   () =>
     'the signature of the request does not match. Either AWS_SECRET_ACCESS_KEY does not belong to AWS_ACCESS_KEY_ID (cut off, or with a space or line break at its end), or a proxy alters the request on its way.',
 ]
+const UNKNOWN_KEY: Explanation = [
+  KeyNotFoundError,
+  (call) =>
+    `KMS does not know ${theKey(call)}. Check the id, ARN or alias (an alias begins with "alias/"), the account and the region.`,
+]
 const NO_REGION: Explanation = [
   WrongRegionError,
   () =>
@@ -66,11 +78,9 @@ const NO_REGION: Explanation = [
 ]
 
 const BY_NAME: Readonly<Record<string, Explanation>> = {
-  NotFoundException: [
-    KeyNotFoundError,
-    (call) =>
-      `KMS does not know ${theKey(call)}. Check the id, ARN or alias (an alias begins with "alias/"), the account and the region.`,
-  ],
+  NotFoundException: UNKNOWN_KEY,
+  InvalidArnException: UNKNOWN_KEY,
+  InvalidKeyIdException: UNKNOWN_KEY,
   DisabledException: DISABLED,
   InvalidCiphertextException: [
     WrongContextError,
@@ -85,10 +95,6 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   InvalidKeyUsageException: UNUSABLE,
   UnsupportedOperationException: UNUSABLE,
   KeyUnavailableException: UNAVAILABLE_KEY,
-  ThrottlingException: THROTTLED,
-  Throttling: THROTTLED,
-  TooManyRequestsException: THROTTLED,
-  RequestLimitExceeded: THROTTLED,
   LimitExceededException: [
     KmsRequestError,
     ({ operation }) =>
@@ -110,15 +116,33 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   InvalidSignatureException: DOES_NOT_MATCH,
   SignatureDoesNotMatch: DOES_NOT_MATCH,
   IncompleteSignature: CREDENTIALS,
+  MissingAuthenticationToken: CREDENTIALS,
   MissingAuthenticationTokenException: CREDENTIALS,
+  InvalidAccessKeyId: CREDENTIALS,
+  AuthFailure: CREDENTIALS,
+  OptInRequired: CREDENTIALS,
+  TokenProviderError: NO_ROLE,
+  UnauthorizedException: NO_ROLE,
+  InvalidIdentityToken: NO_ROLE,
+  InvalidIdentityTokenException: NO_ROLE,
+  IDPCommunicationError: NO_ROLE,
+  IDPRejectedClaim: NO_ROLE,
 }
+
+const DENIED = new Set(['AccessDeniedException', 'AccessDenied', 'NotAuthorized'])
+/** The names under which AWS's services throttle; the SDK repeats all of them. */
+const THROTTLING =
+  /^(.*Throttl(ed|ing)(Exception)?|TooManyRequestsException|RequestLimitExceeded|BandwidthLimitExceeded|ProvisionedThroughputExceededException|PriorRequestNotComplete|SlowDown)$/
 
 function explanation(facts: Facts): Explanation {
   const { name, message, status } = facts
   const clock = clockExplanation(facts)
   if (clock) return clock
   if (name === 'KMSInvalidStateException') return keyStateExplanation(message)
-  if (name === 'AccessDeniedException' || name === 'NotAuthorized') return deniedExplanation(message)
+  if (DENIED.has(name)) return /to perform: sts:/.test(message) ? NO_ROLE : deniedExplanation(message)
+  if (THROTTLING.test(name) || status === 429) return THROTTLED
+  if (CREDENTIAL_MESSAGE.test(message)) return CREDENTIALS
+  if (name === 'ValidationException' && /\bkeyId\b/i.test(message)) return UNKNOWN_KEY
   if (/^Region (is missing|not accepted)/i.test(message)) return NO_REGION
   const explained = (Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined) ?? keyStoreExplanation(name)
   if (explained) return explained

@@ -130,6 +130,19 @@ describe('What was not KMS, or was cut off on the way, is unavailable and says s
     expect(printed).not.toContain('blocked')
   })
 
+  test.each([
+    ['an answer', 200, JSON.stringify({ KeyId: KEY, Plaintext: SECRET })],
+    ['a refusal', 400, '{"__type":"InvalidCiphertextException","message":"no"}'],
+  ])('%s that is cut off after any of its bytes says nothing of the value', async (_, status, whole) => {
+    for (let length = 0; length < whole.length; length++) {
+      answer = with_(status, JSON_TYPE, whole.slice(0, length))
+      const error = await failure(decrypt())
+      expect(error).toMatchObject({ kind: 'service' })
+      const printed = inspect(error, { depth: Infinity, showHidden: true, maxStringLength: Infinity })
+      for (let i = 0; i + 6 <= SECRET.length; i++) expect(printed).not.toContain(SECRET.slice(i, i + 6))
+    }
+  })
+
   test('a connection that is closed before the answer', async () => {
     answer = (request) => {
       request.socket.destroy()

@@ -79,6 +79,48 @@ describe('An exception of KMS, through the real SDK', () => {
   })
 })
 
+describe('What the SDK throws before KMS is asked, and what other services of AWS say', () => {
+  const role =
+    'User: arn:aws:iam::1:user/x is not authorized to perform: sts:AssumeRole on resource: role/app'
+  const said: [name: string, message: string, status: number, code: string, says: RegExp][] = [
+    ['AccessDenied', role, 403, 'KMS_CREDENTIALS', /role cannot be assumed/],
+    ['AccessDeniedException', role, 403, 'KMS_CREDENTIALS', /role cannot be assumed/],
+    ['AccessDenied', 'x is not authorized to perform: kms:Decrypt', 400, 'KMS_ACCESS_DENIED', /Allow kms:/],
+    ['InvalidIdentityToken', 'No OpenIDConnect provider found', 400, 'KMS_CREDENTIALS', /trust policy/],
+    ['UnauthorizedException', 'Session token not found or invalid', 401, 'KMS_CREDENTIALS', /aws sso login/],
+    ['TokenProviderError', 'Token is expired', 0, 'KMS_CREDENTIALS', /aws sso login/],
+    ['CredentialsProviderError', 'The SSO session has expired', 0, 'KMS_CREDENTIALS', /renew the expired/],
+    ['Error', 'Resolved credential object is not valid', 0, 'KMS_CREDENTIALS', /no valid AWS credentials/],
+    ['Error', 'Credential is missing', 0, 'KMS_CREDENTIALS', /no valid AWS credentials/],
+    ['OptInRequired', 'needs a subscription', 403, 'KMS_CREDENTIALS', /no valid AWS credentials/],
+    ['InvalidArnException', 'Invalid arn us-east-1', 400, 'KMS_KEY_NOT_FOUND', /alias begins with/],
+    [
+      'ValidationException',
+      "1 validation error detected: Value '' at 'keyId' failed to satisfy constraint",
+      400,
+      'KMS_KEY_NOT_FOUND',
+      /alias begins with/,
+    ],
+    ...[
+      'Throttling',
+      'ThrottledException',
+      'RequestThrottled',
+      'RequestThrottledException',
+      'TooManyRequestsException',
+      'SlowDown',
+    ].map((name) => [name, '', 400, 'KMS_THROTTLED', /quota/] as [string, string, number, string, RegExp]),
+    ['SomethingElse', '', 429, 'KMS_THROTTLED', /quota/],
+  ]
+
+  test.each(said)('%s: %s (%d) is %s', async (name, message, httpStatusCode, code, says) => {
+    const answered = httpStatusCode === 0 ? {} : { $fault: 'client', $metadata: { httpStatusCode } }
+    const call = { operation: 'Decrypt', keyId: 'alias/app', region: () => Promise.resolve('us-east-1') }
+    const error = await toKmsEncryptionError(Object.assign(new Error(message), { name, ...answered }), call)
+    expect(error).toMatchObject({ code })
+    expect(error.message).toMatch(says)
+  })
+})
+
 describe('The state of a KMS key', () => {
   test('unknown, as id, ARN or alias', async () => {
     const { kms } = setUp()
