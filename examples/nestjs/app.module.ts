@@ -1,10 +1,11 @@
 import { Module } from '@nestjs/common'
 import { ConfigModule, ConfigService } from '@nestjs/config'
-import { APP_FILTER } from '@nestjs/core'
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core'
 import { TerminusModule } from '@nestjs/terminus'
 import { TypeOrmModule } from '@nestjs/typeorm'
 import {
   KmsEncryption,
+  KmsEncryptionContextInterceptor,
   KmsEncryptionExceptionFilter,
   KmsEncryptionModule,
 } from 'typeorm-kms-encrypted/nestjs'
@@ -34,6 +35,9 @@ import { kmsOptions } from './kms'
     CustomersModule,
   ],
   controllers: [HealthController],
-  providers: [{ provide: APP_FILTER, useClass: KmsEncryptionExceptionFilter }],
+  providers: [
+    { provide: APP_FILTER, useClass: KmsEncryptionExceptionFilter },
+    { provide: APP_INTERCEPTOR, useClass: KmsEncryptionContextInterceptor },
+  ],
 })
 export class AppModule {}

@@ -108,6 +108,16 @@ export interface KmsEncryptedOptions<
    */
   redact?: RedactOption
   /**
+   * Another property of the entity, not encrypted, whose values the column is written with: for a new column beside one
+   * that it will replace. Nobody reads it meanwhile. `nullable` is needed. See docs/migrations.md#expand-and-contract.
+   */
+  mirrorOf?: string
+  /**
+   * Another property of the entity, not encrypted, whose column is written with the values of this one, as plaintext:
+   * while instances are running that read it. It must be nullable.
+   */
+  mirrorTo?: string
+  /**
    * What a write stores, for the time of a roll-out: `'plaintext'` while instances are running that do not decrypt yet.
    * Needs `acceptPlaintext: true`. The plaintext is then in the database and its logs, as that of any other column.
    * Default: that of `kmsEncryption()`, else `'ciphertext'`.

@@ -42,7 +42,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 }
 
 const BOOLEANS = ['acceptPlaintext', 'nullable', 'select', 'insert', 'update'] as const
-const STRINGS = ['name', 'comment'] as const
+const STRINGS = ['name', 'comment', 'mirrorOf', 'mirrorTo'] as const
 const OTHERS = [
   'type',
   'mode',
@@ -135,6 +135,8 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
   if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
   checkWrites(options, refuse)
+  if (options.mirrorOf !== undefined && options.mirrorTo !== undefined)
+    refuse('a column has mirrorOf or mirrorTo, not both')
   if (options.redact !== undefined && !isRedactOption(options.redact)) refuse(REDACT)
   const { acceptFormats, acceptPlaintext = false } = options
   const refusal = acceptFormats && refusalOfFormats(acceptFormats, acceptPlaintext)

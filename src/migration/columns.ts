@@ -1,8 +1,10 @@
 import { type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
+import { mirrorOf } from '../orm/mirror'
 import { type Conversion } from './conversion'
 import { Decrypt } from './decrypt'
 import { Encrypt, type EncryptSettings } from './encrypt'
+import { fillMirror } from './fill-mirror'
 import { type MigrationOptions, type MigrationResult } from './options'
 import { Pass } from './pass'
 import { type RotateSettings } from './rotate'
@@ -58,7 +60,11 @@ export function encryptColumns(
   properties: readonly string[],
   options: EncryptOptions = {},
 ): Promise<MigrationResult[]> {
-  return eachColumn(executor, entity, properties, options, (column) => new Encrypt(column, options))
+  return inTurn(encryptedColumnsOf(executor, entity, properties), (column) => {
+    const mirror = mirrorOf(column)
+    if (mirror?.follower === column.metadata) return fillMirror(executor, column, mirror, options)
+    return new Pass(column, new Encrypt(column, options), options).run(executor)
+  })
 }
 
 /**

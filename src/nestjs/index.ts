@@ -1,4 +1,5 @@
 export { KmsEncryption } from '../kms-encryption'
+export { KmsEncryptionContextInterceptor, requestContext } from './context-interceptor'
 export { KmsEncryptionExceptionFilter } from './exception-filter'
 export { type KmsHealth, KmsEncryptionHealthIndicator } from './health'
 export { KmsEncryptionModule } from './module'

@@ -14,6 +14,7 @@ import { RegisteredEntity } from './key-table/registered-entity'
 import { handleLazyRejections } from './lazy-relations'
 import { type StoredSealing, type Workings } from './query/door'
 import { guardQueryRunner } from './query/query-guard'
+import { bindMirrors, followUpdates } from './mirror'
 import { watchIds } from './read/compared-rows'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
@@ -220,18 +221,21 @@ export class DataSourceBinding {
   #bindToRows(): RowColumns {
     const { indexRoot, dataKeys } = this.#defaults
     const rows = new RowColumns(this.#dataSource, (column) => boundColumn(column) !== undefined, this.#uuids)
+    let areMirrored = false
     for (const metadata of this.#dataSource.entityMetadatas) {
       bindIndexes(metadata, this.#dataSource, indexRoot, dataKeys.seals)
       refuseConflictPaths(metadata)
       if (boundColumns(metadata).length > 0) watchIds(metadata)
       refuseIndexes(metadata)
       redactColumns(metadata, this.#defaults.redact)
+      areMirrored = bindMirrors(metadata) || areMirrored
       for (const { recipes, metadata: column } of boundColumns(metadata)) {
         if (recipes instanceof RowRecipes) {
           recipes.resolve((property, option) => rows.of(column, property, option))
         }
       }
     }
+    if (areMirrored) followUpdates(this.#dataSource, this.#methods)
     return rows
   }
 

@@ -1,5 +1,6 @@
 import { parse } from '../cipher/ciphertext'
 import { type BoundColumn } from './bound-column'
+import { mirrorRefusal } from './mirror'
 import { rowRefusal, type UniqueKeys } from './row/row-checks'
 import { CannotBeSearched, type SearchLanguage, searchPlan, type SearchPlan } from './search/search-plan'
 import { namedIndexes } from './search/indexed'
@@ -95,7 +96,7 @@ export class StatementGuard {
     const search = this.#planOf(sql, readings, names)
     if (search && 'refusal' in search) return { refusal: search.refusal, stored: [] }
     const refusal = readings
-      .map((each) => refusalIn(each, search?.answered))
+      .map((each) => refusalIn(each, search?.answered) ?? mirrorRefusal(each))
       .find((each) => each !== undefined)
     return refusal ? { refusal, stored: [] } : { stored: readings.flatMap(storedIn), search }
   }

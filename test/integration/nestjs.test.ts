@@ -1,9 +1,11 @@
 import 'reflect-metadata'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type INestApplication } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { getDataSourceToken } from '@nestjs/typeorm'
 import { type DataSource } from 'typeorm'
-import { KmsEncryption, KmsEncryptionModule } from 'typeorm-kms-encrypted/nestjs'
+import { type ValueEvent } from 'typeorm-kms-encrypted'
+import { KmsEncryption, KmsEncryptionModule, requestContext } from 'typeorm-kms-encrypted/nestjs'
 import { AppModule } from '../../examples/nestjs/app.module'
 import { describeDatabases, type TestDatabase } from '../support/databases'
 import { failure, KEY, testKms } from '../support/encryption'
@@ -78,6 +80,23 @@ describeDatabases(
       expect(text + log.join('\n')).not.toContain(iban)
     })
 
+    it('says for which request a value was decrypted', async () => {
+      const events: ValueEvent[] = []
+      const note = (event: unknown): void => {
+        events.push(event as ValueEvent)
+      }
+      subscribe('typeorm-kms-encrypted:value', note)
+      try {
+        await request('/customers')
+      } finally {
+        unsubscribe('typeorm-kms-encrypted:value', note)
+      }
+      const contexts = events.filter(({ action }) => action === 'decrypt').map(({ context }) => context)
+      expect(contexts.length).toBeGreaterThan(0)
+      for (const context of contexts)
+        expect(context).toEqual({ reason: expect.stringMatching(/^CustomersController\./) })
+    })
+
     it('reports its health', async () => {
       expect((await request('/health')).json).toMatchObject({
         status: 'ok',
@@ -143,5 +162,29 @@ describe('KmsEncryptionModule.forRoot()', () => {
     const context = await NestFactory.createApplicationContext(module, { logger: false })
     expect(context.get(KmsEncryption)).toBeInstanceOf(KmsEncryption)
     await context.close()
+  })
+})
+
+describe('requestContext()', () => {
+  class Accounts {}
+  const contextOf = (request: unknown, type = 'http') =>
+    requestContext({
+      getType: () => type,
+      getClass: () => Accounts,
+      getHandler: () => function list() {},
+      switchToHttp: () => ({ getRequest: () => request }),
+    } as never)
+
+  it.each([
+    [{ user: { id: 'ada' } }, 'ada'],
+    [{ user: { id: 7, sub: 'x' } }, '7'],
+    [{ user: { sub: 'x' } }, 'x'],
+    [{ user: { id: '', sub: undefined } }, undefined],
+    [{ user: { id: { secret: 1 } } }, undefined],
+    [{}, undefined],
+    [undefined, undefined],
+  ])('of %j names the handler and %j', (request, user) => {
+    expect(contextOf(request)).toEqual({ reason: 'Accounts.list', ...(user !== undefined && { user }) })
+    expect(contextOf(request, 'rpc')).toEqual({ reason: 'Accounts.list' })
   })
 })

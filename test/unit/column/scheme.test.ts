@@ -92,6 +92,8 @@ describe('A known option of a wrong kind', () => {
     ['acceptFormats', 'typeorm-encrypted', /acceptFormats must be a list of formats/],
     ['acceptFormats', [], /acceptFormats must be a list/],
     ['acceptFormats', [{}], /acceptFormats must be a list/],
+    ['mirrorOf', '', /mirrorOf must be a non-empty string/],
+    ['mirrorTo', 1, /mirrorTo must be/],
     ['redact', 'json', /redact must be true, false, or \{ json: true \}/],
     ['redact', { json: 'yes' }, /redact must be/],
     ['redact', { inspect: true }, /redact must be/],

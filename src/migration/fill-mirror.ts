@@ -1,0 +1,130 @@
+import { type EntityMetadata, IsNull, Not, type ObjectLiteral } from 'typeorm'
+import { dialectOf } from '../dialects'
+import { InterruptedError, RowsLeftOutError } from '../errors'
+import { type BoundColumn } from '../orm/bound-column'
+import { type Mirror } from '../orm/mirror'
+import { type ColumnMetadata } from '../orm/typeorm-types'
+import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
+import { dataSourceOf, type Executor, isQueryRunner } from './target'
+
+/** Rounds in which no row could be written before it is given up. */
+const MAX_IDLE = 8
+
+/**
+ * Fills an encrypted column from the column that it mirrors, where it is NULL. A row is written only if it still is
+ * NULL and its leader is not: an application that writes both meanwhile wins. May be ended at any moment and run again.
+ */
+export async function fillMirror(
+  executor: Executor,
+  column: BoundColumn,
+  { leader, follower }: Mirror,
+  options: MigrationOptions,
+): Promise<MigrationResult> {
+  const start = performance.now()
+  const { batchSize, dryRun = false, signal, onProgress } = checkedOptions(options)
+  const dataSource = dataSourceOf(executor)
+  const { driver } = dataSource
+  const runner = isQueryRunner(executor) ? executor : dataSource.createQueryRunner('master')
+  const { entityMetadata } = column.metadata
+  const rows = runner.manager.getRepository<ObjectLiteral>(entityMetadata.target)
+  const where = {}
+  leader.setEntityValue(where, Not(IsNull()))
+  follower.setEntityValue(where, IsNull())
+  const select = {}
+  for (const each of [...entityMetadata.primaryColumns, leader]) each.setEntityValue(select, true)
+  const byKey = {}
+  for (const each of entityMetadata.primaryColumns) each.setEntityValue(byKey, 'ASC')
+  const statement = updateOf(column, { leader, follower }, dialectOf(dataSource.options.type), {
+    escape: (name) => driver.escape(name),
+  })
+  const result: MigrationResult = {
+    entity: entityMetadata.name,
+    property: follower.propertyPath,
+    total: await rows.count({ where, withDeleted: true }),
+    rows: 0,
+    changed: 0,
+    elapsed: 0,
+    contended: 0,
+    skipped: 0,
+    forgotten: 0,
+    dataKeys: 0,
+    failures: [],
+    notes: [],
+  }
+  try {
+    for (let idle = 0; idle < MAX_IDLE;) {
+      if (signal?.aborted === true) throw interrupted(column, result)
+      const page = await rows.find({
+        where,
+        select,
+        take: batchSize,
+        withDeleted: true,
+        loadEagerRelations: false,
+        // Nothing is written, so that the next rows stand behind these.
+        ...(dryRun && { skip: result.rows, order: byKey }),
+      })
+      if (page.length === 0) break
+      let changed = 0
+      for (const row of page) {
+        const stored = await valueOf(column, leader, row)
+        if (dryRun) continue
+        const keys = entityMetadata.primaryColumns.map(
+          (key): unknown => driver.preparePersistentValue(key.getEntityValue(row), key) as unknown,
+        )
+        const { affected } = await runner.query(statement, [stored, ...keys], true)
+        changed += affected ?? 0
+      }
+      idle = changed > 0 || dryRun ? 0 : idle + 1
+      result.rows += page.length
+      result.changed += dryRun ? page.length : changed
+      result.elapsed = performance.now() - start
+      onProgress?.(result)
+    }
+    if (!dryRun && (await rows.count({ where, withDeleted: true })) > 0) {
+      throw column.error(
+        RowsLeftOutError,
+        `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing. Look for triggers and policies of the table, then run the same again.`,
+      )
+    }
+    return { ...result, elapsed: performance.now() - start }
+  } finally {
+    if (runner !== executor) await runner.release()
+  }
+}
+
+async function valueOf(column: BoundColumn, leader: ColumnMetadata, row: ObjectLiteral): Promise<unknown> {
+  try {
+    return await column.encrypt(column.serialise(leader.getEntityValue(row)), column.recipe)
+  } catch (error) {
+    throw column.placed(error, row)
+  }
+}
+
+/** Columns that the database sets to the time of an UPDATE are assigned to themselves. */
+function updateOf(
+  { metadata }: BoundColumn,
+  { leader, follower }: Mirror,
+  dialect: { placeholder: (position: number) => string },
+  { escape }: { escape: (name: string) => string },
+): string {
+  const { entityMetadata } = metadata
+  const name = (each: ColumnMetadata): string => escape(each.databaseName)
+  const kept = setByItself(entityMetadata).map((each) => `, ${name(each)} = ${name(each)}`)
+  const keys = entityMetadata.primaryColumns.map((key, at) => `${name(key)} = ${dialect.placeholder(at + 2)}`)
+  const table = entityMetadata.tablePath.split('.').map(escape).join('.')
+  return (
+    `UPDATE ${table} SET ${name(follower)} = ${dialect.placeholder(1)}${kept.join('')} ` +
+    `WHERE ${keys.join(' AND ')} AND ${name(follower)} IS NULL AND ${name(leader)} IS NOT NULL`
+  )
+}
+
+function setByItself({ columns }: EntityMetadata): ColumnMetadata[] {
+  return columns.filter(({ isUpdateDate, onUpdate }) => isUpdateDate || onUpdate !== undefined)
+}
+
+function interrupted(column: BoundColumn, { changed, total }: MigrationResult): Error {
+  return column.error(
+    InterruptedError,
+    `stopped as asked. ${changed} of ${total} rows were filled and stay so; run the same again to go on.`,
+  )
+}
