@@ -31,6 +31,8 @@ export class ScopeTemplate {
   /** Places of the values in that order. */
   readonly #order: readonly number[]
   readonly #contexts = new Map<string, Keyed>()
+  /** The one that was made last: of a template without keys, the only one. */
+  #only: Keyed | undefined
 
   /**
    * @param keys names of the pairs of `keyPer`.
@@ -69,14 +71,20 @@ export class ScopeTemplate {
   /** @param values those of `keys`, then those of `rowNames`. */
   of(values: readonly string[]): Scope {
     const { context, contextKey } = this.#keyed(values)
+    const binding = (): EncryptionContext => this.#bindingOf(values)
+    return new Scope(context, binding, this.#tally, { contextKey, aad: this.#aad(values) })
+  }
+
+  #bindingOf(values: readonly string[]): EncryptionContext {
     const binding = { ...this.#fixed.binding }
     for (const [index, name] of this.#rowNames.entries()) {
       binding[name] = values[this.#keys.length + index] ?? ''
     }
-    return new Scope(context, binding, this.#tally, { contextKey, aad: this.#aad(values) })
+    return binding
   }
 
   #keyed(values: readonly string[]): Keyed {
+    if (this.#keys.length === 0 && this.#only) return this.#only
     // Lengths in front, so that no two lists of values give one text.
     let id = ''
     for (let index = 0; index < this.#keys.length; index++) {
@@ -90,6 +98,7 @@ export class ScopeTemplate {
       keyed = { context, contextKey: serialiseContext(context).toString('latin1') }
       if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.clear()
       this.#contexts.set(id, keyed)
+      this.#only = keyed
     }
     return keyed
   }

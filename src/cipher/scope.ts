@@ -9,6 +9,13 @@ export interface Tally {
   decrypted: number
 }
 
+/** The pairs that bind a value, or what makes them where they are asked for: in direct mode. */
+type Binding = EncryptionContext | (() => EncryptionContext)
+
+function pairsOf(binding: Binding): EncryptionContext {
+  return typeof binding === 'function' ? binding() : binding
+}
+
 /**
  * What a value belongs to: the context under which its data key is made, cached and opened, and the binding to
  * the single value. Built once per column (or, where it depends on the row, per row: see `ScopeTemplate`) and asked
@@ -19,16 +26,14 @@ export class Scope {
   readonly contextKey: string
   /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
   readonly aad: Buffer
-  /** Context and binding, serialised: what every AAD ends with. */
-  readonly pairs: Buffer
-  readonly #binding: EncryptionContext
+  readonly #binding: Binding
   #directContext: EncryptionContext | undefined
   #directKey: string | undefined
 
   constructor(
     /** `EncryptionContext` of the data keys. */
     readonly context: EncryptionContext,
-    binding: EncryptionContext,
+    binding: Binding,
     /** Where values under this scope are counted. */
     readonly tally?: Tally,
     /** What is serialised already. */
@@ -36,13 +41,17 @@ export class Scope {
   ) {
     this.#binding = binding
     this.contextKey = contextKey ?? serialiseContext(context).toString('latin1')
-    this.aad = aad ?? Buffer.concat([AAD_START, serialiseContext({ ...context, ...binding })])
-    this.pairs = this.aad.subarray(AAD_START.length)
+    this.aad = aad ?? Buffer.concat([AAD_START, serialiseContext({ ...context, ...pairsOf(binding) })])
+  }
+
+  /** Context and binding, serialised: what every AAD ends with. */
+  get pairs(): Buffer {
+    return this.aad.subarray(AAD_START.length)
   }
 
   /** `EncryptionContext` of a direct ciphertext: context and binding. */
   get directContext(): EncryptionContext {
-    return (this.#directContext ??= { ...this.context, ...this.#binding })
+    return (this.#directContext ??= { ...this.context, ...pairsOf(this.#binding) })
   }
 
   /** Identifies context and binding together. */

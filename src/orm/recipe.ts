@@ -27,6 +27,8 @@ export interface RowContext {
 export interface Recipes {
   /** The recipe of every row, where it does not depend on the row. Then nobody need look for the row. */
   readonly constant: RowRecipe | undefined
+  /** A recipe with the data key of every row, where that does not depend on the row; once one was made. */
+  readonly keyed: RowRecipe | undefined
   readonly mode: Recipe['mode']
   /** The KMS key of all rows; `undefined` where a function names one for each context. */
   readonly keyId: string | undefined
@@ -51,6 +53,7 @@ export function constantRecipes(recipe: Recipe, previous: readonly Scope[] = [])
   const contexts = constant.scopes.map(({ context }) => ({ fixed: context, perRow: [] }))
   return {
     constant,
+    keyed: constant,
     mode,
     keyId,
     usesStoredKey,

@@ -37,6 +37,7 @@ function recipesOf(column: BoundColumn, by: string): Recipes {
   }
   return {
     constant: undefined,
+    keyed: undefined,
     mode: recipe.mode,
     keyId: recipe.keyId,
     dependsOn: [],

@@ -6,7 +6,7 @@ import { ScopeTemplate } from '../../cipher/scope-template'
 import { type RowProperty } from '../../column/row-properties'
 import { type KeyId } from '../../column/options'
 import { KmsEncryptionError, RowUnknownError } from '../../errors'
-import { type Recipes, type RowContext, type RowRecipe, type RowValues } from '../recipe'
+import { type Recipes, type RowContext, type RowRecipe, type RowValues, type Scopes } from '../recipe'
 import { type BindableColumn } from './bindable-column'
 import { keyIdFor } from './key-id'
 
@@ -66,6 +66,10 @@ export class RowRecipes implements Recipes {
   readonly #place: { entity: string; property: string }
   #current: BoundSetting | undefined
   #previous: readonly BoundSetting[] = []
+  #dependsOn: readonly BindableColumn[] = []
+  #opensBy: readonly BindableColumn[] = []
+  #isKeyedByRow = true
+  #last: RowRecipe | undefined
 
   constructor(
     sealing: Sealing,
@@ -92,14 +96,17 @@ export class RowRecipes implements Recipes {
     )
     this.#current = current
     this.#previous = previous
+    this.#dependsOn = current?.columns ?? []
+    this.#opensBy = [...new Set([...this.#dependsOn, ...previous.flatMap(({ columns }) => columns)])]
+    this.#isKeyedByRow = current === undefined || current.context.perRow.length > 0
   }
 
   get dependsOn(): readonly BindableColumn[] {
-    return this.#current?.columns ?? []
+    return this.#dependsOn
   }
 
   get opensBy(): readonly BindableColumn[] {
-    return [...new Set([...this.dependsOn, ...this.#previous.flatMap(({ columns }) => columns)])]
+    return this.#opensBy
   }
 
   get contexts(): readonly RowContext[] {
@@ -112,6 +119,10 @@ export class RowRecipes implements Recipes {
     return keyIdFor(this.#sealing.keyId, { context, contextKey }, this.#place)
   }
 
+  get keyed(): RowRecipe | undefined {
+    return this.#isKeyedByRow ? undefined : this.#last
+  }
+
   get usesStoredKey(): boolean {
     return this.#sealing.usesStoredKey === true
   }
@@ -120,9 +131,14 @@ export class RowRecipes implements Recipes {
     if (!this.#current) throw new RowUnknownError('the DataSource is not initialised', this.#place)
     try {
       const scope = this.#current.scopeOf(row)
-      const previous = this.#previous.flatMap((setting) => scopeIfKnown(setting, row))
-      const keyId = keyIdFor(this.#sealing.keyId, scope, this.#place)
-      return { ...this.#sealing, keyId, scope, scopes: [scope, ...previous] }
+      const { keyId, mode, usesStoredKey = false } = this.#sealing
+      const key = typeof keyId === 'string' ? keyId : keyIdFor(keyId, scope, this.#place)
+      const scopes: Scopes =
+        this.#previous.length === 0
+          ? [scope]
+          : [scope, ...this.#previous.flatMap((setting) => scopeIfKnown(setting, row))]
+      // Made for each value: a literal of few members is what costs least.
+      return (this.#last = { mode, keyId: key, usesStoredKey, scope, scopes })
     } catch (error) {
       throw error instanceof KmsEncryptionError ? error.at(this.#place) : error
     }

@@ -85,6 +85,12 @@ function announce(
   for (const { column, value, plaintext, isStored } of values) {
     column.keep(value, plaintext)
     if (column.plaintextWrites?.areOn === true) continue
+    const { constant, keyed, mode } = column.recipes
+    if (!constant && keyed && mode === 'envelope') {
+      // Its row's recipe is made for the statement: twice would cost more than sealing ahead saves.
+      waiting.push(column.prepare(keyed))
+      continue
+    }
     const recipe = recipeOf(column, metadata, entity)
     if (!recipe) continue
     waiting.push(column.prepare(recipe))

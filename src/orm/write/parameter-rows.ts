@@ -1,8 +1,8 @@
 import { type RowValues } from '../recipe'
 import { type AssignedValue, type Insert, type Statement } from '../statement/statement'
 
-/** A column of a row that a statement writes, and what it puts there. */
-type Cell = readonly [column: string, value: AssignedValue]
+/** What a statement puts into a column of a row. */
+type Cells = (column: string) => AssignedValue | undefined
 
 /**
  * The values that a statement stores in the row which the parameter with this index goes into, as far as they are
@@ -14,13 +14,13 @@ export function rowOfParameter(
   index: number,
   found?: RowValues,
 ): RowValues {
-  const cells = statement ? cellsAround(statement, index) : []
-  if (cells.length === 0) return () => undefined
+  const cells = statement && cellsAround(statement, index)
+  if (!cells) return () => undefined
   return (name) => {
-    const [, assigned] = cells.find(([column]) => column === name) ?? []
+    const assigned = cells(name)
     if (assigned && !isLeftToDatabase(assigned)) return valueOf(assigned, sql, parameters)
     if (assigned) return found?.(name)
-    const value = statement?.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
+    const value = statement.kind === 'update' ? conditionOn(statement, sql, parameters, name) : undefined
     return value ?? found?.(name)
   }
 }
@@ -63,26 +63,27 @@ function conditionOn(
   return undefined
 }
 
-function cellsAround({ inserts, assignments }: Statement, index: number): Cell[] {
+/** What a statement puts into the columns of the row that a parameter goes into; `undefined` if it goes into none. */
+function cellsAround({ inserts, assignments }: Statement, index: number): Cells | undefined {
   for (const insert of inserts) {
     const cells = insertedCells(insert, index)
     if (cells) return cells
   }
-  const assigned = assignments.map(({ name, value }): Cell => [name, value])
-  return assigned.some(([, value]) => isParameter(value, index)) ? assigned : []
+  if (!assignments.some(({ value }) => isParameter(value, index))) return undefined
+  return (name) => assignments.find((each) => each.name === name)?.value
 }
 
 /** The row of VALUES in which a parameter stands. */
-function insertedCells({ columns, runs }: Insert, index: number): Cell[] | undefined {
+function insertedCells({ columns, runs }: Insert, index: number): Cells | undefined {
   for (const { rows, cells, stride } of runs) {
     for (const cell of cells) {
       if (cell.kind !== 'placeholder') continue
       const row = stride === 0 ? 0 : (index - cell.index) / stride
       if (!Number.isInteger(row) || row < 0 || row >= rows || cell.index + row * stride !== index) continue
-      return columns.flatMap(({ name }, place) => {
-        const value = cells[place]
-        return value ? [[name, moved(value, row, stride)]] : []
-      })
+      return (name) => {
+        const value = cells[columns.findIndex((each) => each.name === name)]
+        return value && moved(value, row, stride)
+      }
     }
   }
   return undefined
@@ -90,7 +91,7 @@ function insertedCells({ columns, runs }: Insert, index: number): Cell[] | undef
 
 function moved(value: AssignedValue, row: number, stride: number): AssignedValue {
   if (value.kind === 'integer') return { kind: 'integer', spans: value.spans.slice(row, row + 1) }
-  return value.kind === 'placeholder' ? { ...value, index: value.index + row * stride } : value
+  return value.kind === 'placeholder' && row > 0 ? { ...value, index: value.index + row * stride } : value
 }
 
 function isParameter(value: AssignedValue, index: number): boolean {
