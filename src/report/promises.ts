@@ -30,6 +30,12 @@ const RULES: readonly Rule[] = [
     holds: ({ acceptsPlaintext }) => !acceptsPlaintext,
   },
   {
+    subject: 'New values are encrypted',
+    promise: 'Every value that is written now is encrypted before it is sent.',
+    otherwise: 'New values may be stored in clear (writes): meant for the time of a roll-out.',
+    holds: ({ mayWritePlaintext }) => !mayWritePlaintext,
+  },
+  {
     subject: 'Own row only',
     promise: 'A value that was copied into another row does not open there.',
     otherwise:

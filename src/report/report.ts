@@ -43,6 +43,8 @@ export interface ReportedColumn {
   /** Columns of the row that values are bound to. */
   boundToRow: readonly string[]
   acceptsPlaintext: boolean
+  /** `writes` may have new values stored in clear. */
+  mayWritePlaintext: boolean
   /** Earlier settings under which values still open. */
   previousSettings: number
   indexes: readonly ReportedIndex[]
@@ -58,6 +60,10 @@ export interface ReportedIndex {
   /** The column that holds it. */
   column: string
   isUnique: boolean
+  /** It answers no search yet. */
+  isFilling: boolean
+  /** Rows that have a value and no index; `undefined` where that could not be looked at. */
+  missing: number | undefined
   /** What is indexed: the value, the value after `normalize`, or what `from` makes of it. */
   of: 'value' | 'normalized' | 'part'
   /** What it tells to whoever reads the database, in numbers; `undefined` if that was not measured. */

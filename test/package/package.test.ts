@@ -41,15 +41,30 @@ async function outputOf(consumer: string): Promise<unknown> {
   return JSON.parse(await node('out/main.js', [], consumer))
 }
 
+/** What the README leads to, for people. */
+const isDocument = (path: string): boolean => /^docs\/[\w/-]+\.(md|svg)$/.test(path)
+
 /** What every consumer prints: the values it read back, and how the row begins. */
 const ROUND_TRIP = { privateKey: 'a private key', recovery: { codes: ['1', '2'] }, row: 'c10101' }
 
 describe('the packed package', () => {
   it('holds what a user needs and nothing else', () => {
-    const texts = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+    const texts = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
     expect(project.files).toEqual(expect.arrayContaining(texts))
-    const others = project.files.filter((path) => !texts.includes(path))
+    const others = project.files.filter((path) => !texts.includes(path) && !isDocument(path))
     expect(others.filter((path) => !/^dist\/[\w/-]+\.(js|mjs|d\.ts|d\.mts)$/.test(path))).toEqual([])
+  })
+
+  it('has what its README links to', () => {
+    const links = Array.from(
+      readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g),
+      ([, target = '']) => target,
+    )
+    expect(links.length).toBeGreaterThan(20)
+    const missing = links.filter(
+      (target) => !project.files.some((path) => path === target || path.startsWith(`${target}/`)),
+    )
+    expect(missing).toEqual([])
   })
 
   it('has every file that its entries name', () => {
@@ -83,12 +98,13 @@ describe('the packed package', () => {
       expect(loading).toEqual(['dist/nestjs/index.js'])
     })
 
-    it('takes at most 1,100 kB, dependencies included and peers not', () => {
+    it('takes at most 1,100 kB, dependencies included, peers and documents not', () => {
       // The peers are links, and links have no entries here.
       const entries = readdirSync(installed, { recursive: true, withFileTypes: true })
-      const files = entries.filter((entry) => entry.isFile())
+      const documents = join(installed, project.name, 'docs')
+      const files = entries.filter((entry) => entry.isFile() && !entry.parentPath.startsWith(documents))
       const sizes = files.map(({ parentPath, name }) => statSync(join(parentPath, name)).size)
-      expect(files.length).toBeGreaterThan(project.files.length)
+      expect(files.length).toBeGreaterThan(project.files.filter((path) => !isDocument(path)).length)
       expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(1_100_000)
     })
   })

@@ -47,6 +47,12 @@ declare module '@opentelemetry/sdk-trace-base' {
   export interface Span { attributes: Record<string, unknown>; setAttribute(name: string, value: string): void }
   export interface SpanProcessor { onStart(span: Span): void; onEnding?(span: Span): void; onEnd(span: Span): void
     forceFlush(): Promise<void>; shutdown(): Promise<void> } }
+declare module 'aws-cdk-lib' { export class Stack {} export class Duration { static days(n: number): Duration }
+  export enum RemovalPolicy { RETAIN } }
+declare module 'aws-cdk-lib/aws-kms' { export class Key { constructor(scope: object, id: string, props: { alias: string
+  enableKeyRotation: boolean; removalPolicy: number; pendingWindow: object }) } }
+declare module '*/data-source' { export const User: typeof globalThis.User
+  export default function createDataSource(): Promise<import('typeorm').DataSource> }
 declare module '*/logger' { export interface Logger { warn(...args: unknown[]): void } }
 `
 

@@ -1,4 +1,4 @@
-import { count, type Html, markup, percent } from '../html'
+import { amount, count, type Html, markup, percent } from '../html'
 import { type Report, type ReportedColumn, type ReportedIndex } from '../report'
 import { type Cell, facts, table } from '../table'
 
@@ -30,6 +30,7 @@ function factsOf(column: ReportedColumn): Html {
     ['bound to', ['table and column', ...boundToRow.map((name) => `${name} of the row`)].join(', ')],
     ['blind indexes', indexes.map(nameOf).join(', ') || 'none'],
     ['plaintext when reading', column.acceptsPlaintext ? 'let through (acceptPlaintext)' : 'refused'],
+    ['new values', column.mayWritePlaintext ? 'may be stored in clear (writes)' : 'encrypted'],
     ['earlier settings', previousSettings === 0 ? undefined : count(previousSettings, 'setting')],
   ])
 }
@@ -51,6 +52,7 @@ export function leakage({ columns }: Report): Html {
       `${name}, ${index.name}`,
       OF[index.of],
       index.isUnique ? 'yes' : 'no',
+      missingIn(index),
       ...measured(index),
     ]),
   )
@@ -62,11 +64,17 @@ export function leakage({ columns }: Report): Html {
       { title: 'Index' },
       { title: 'Hash of' },
       { title: 'Unique' },
+      { title: 'Values without it', kind: 'number' },
       { title: 'Different values', kind: 'number' },
       { title: 'Share of the most frequent', kind: 'number' },
     ],
     rows,
   )}`
+}
+
+function missingIn({ missing, isFilling }: ReportedIndex): string {
+  if (missing === undefined) return 'not known'
+  return amount(missing) + (isFilling ? ', being filled' : '')
 }
 
 function measured({ leakage }: ReportedIndex): [string, string] {

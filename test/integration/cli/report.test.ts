@@ -78,7 +78,7 @@ describeDatabases('A report', (db) => {
     })
     expect(email).toMatchObject({
       context: { table: expect.stringContaining('reported_account') as string },
-      indexes: [{ name: 'index', column: 'email_index', isUnique: true, of: 'value' }],
+      indexes: [{ name: 'index', column: 'email_index', isUnique: true, missing: 0, of: 'value' }],
     })
     expect(pin).toMatchObject({
       mode: 'direct',

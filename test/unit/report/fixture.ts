@@ -43,6 +43,7 @@ export function reportedColumn(given: Partial<ReportedColumn> = {}): ReportedCol
     keyPer: [],
     boundToRow: [],
     acceptsPlaintext: false,
+    mayWritePlaintext: false,
     previousSettings: 0,
     indexes: [],
     holds: rows(),
@@ -66,11 +67,21 @@ export const everything: Report = {
       keyPer: ['tenant_id'],
       boundToRow: ['id'],
       indexes: [
-        { name: 'index', column: 'iban_index', isUnique: true, of: 'value', leakage: undefined },
+        {
+          name: 'index',
+          column: 'iban_index',
+          isUnique: true,
+          isFilling: false,
+          missing: 0,
+          of: 'value',
+          leakage: undefined,
+        },
         {
           name: 'last4',
           column: 'iban_last4',
           isUnique: false,
+          isFilling: true,
+          missing: 1_000,
           of: 'part',
           leakage: { rows: 4_000, distinct: 900, mostFrequent: 60 },
         },
@@ -106,6 +117,7 @@ export const everything: Report = {
       mode: 'direct',
       dataKeys: 'none',
       acceptsPlaintext: true,
+      mayWritePlaintext: true,
       previousSettings: 2,
       holds: rows({
         rows: 1_234,

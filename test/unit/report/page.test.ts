@@ -58,7 +58,7 @@ describe('The page', () => {
 
   test('says what indexes tell', () => {
     expect(said(html)).toContain(
-      'Account.iban, last4 what a function makes of the value no 900 in 4,000 rows 1.5 %',
+      'Account.iban, last4 what a function makes of the value no 1,000, being filled 900 in 4,000 rows 1.5 %',
     )
   })
 
@@ -126,6 +126,7 @@ describe('What is promised', () => {
 
   test.each([
     ['Plaintext is refused', ['ApiSecret.secret']],
+    ['New values are encrypted', ['ApiSecret.secret']],
     ['Own row only', ['User.privateKey', 'ApiSecret.secret', 'Diary.entry']],
     ['Own keys per tenant', ['User.privateKey', 'ApiSecret.secret', 'Diary.entry']],
     ['Can be forgotten', ['User.privateKey', 'ApiSecret.secret', 'Diary.entry']],
