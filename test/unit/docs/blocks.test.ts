@@ -17,7 +17,7 @@ const blocks = documents.flatMap(({ path, text }) =>
 const of = (language: string) => blocks.filter((block) => block.language === language)
 
 test('every block says what it is in, if it is in a language', () => {
-  const known = ['', 'ts', 'sh', 'console', 'json', 'js', 'sql', 'py', 'python', 'hcl', 'text']
+  const known = ['', 'ts', 'sh', 'console', 'json', 'js', 'sql', 'py', 'python', 'hcl', 'diff', 'text']
   expect(blocks.length).toBeGreaterThan(80)
   expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([])
 })
