@@ -19,6 +19,8 @@ export type RowValues = (column: string) => unknown
 export interface RowContext {
   /** The pairs that are the same in every row. */
   readonly fixed: EncryptionContext
+  /** The same in direct mode, where KMS is told table and column as well. */
+  readonly direct: EncryptionContext
   /** The pairs that are values of the row, and the columns that hold them. */
   readonly perRow: readonly { readonly name: string; readonly column: BindableColumn }[]
 }
@@ -50,7 +52,11 @@ export interface Recipes {
 export function constantRecipes(recipe: Recipe, previous: readonly Scope[] = []): Recipes {
   const constant: RowRecipe = { ...recipe, scopes: [recipe.scope, ...previous] }
   const { mode, keyId, usesStoredKey = false } = recipe
-  const contexts = constant.scopes.map(({ context }) => ({ fixed: context, perRow: [] }))
+  const contexts = constant.scopes.map(({ context, directContext }) => ({
+    fixed: context,
+    direct: directContext,
+    perRow: [],
+  }))
   return {
     constant,
     keyed: constant,

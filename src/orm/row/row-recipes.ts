@@ -43,7 +43,8 @@ class BoundSetting {
     const rows = named(row, 'boundTo.row')
     for (const [name] of keys) checkPairName(name, context, place)
     for (const [name] of rows) checkPairName(name, context, place)
-    this.context = { fixed: context, perRow: keys.map(([name, column]) => ({ name, column })) }
+    const perRow = keys.map(([name, column]) => ({ name, column }))
+    this.context = { fixed: context, direct: { ...context, ...binding }, perRow }
     this.columns = [...keys, ...rows].map(([, column]) => column)
     const names = (pairs: readonly [string, BindableColumn][]): string[] => pairs.map(([name]) => name)
     this.#template = new ScopeTemplate({ context, binding }, names(keys), names(rows), tally)

@@ -63,6 +63,33 @@ describe('The operations of', () => {
   })
 })
 
+describe('A key of blind indexes', () => {
+  const given = column({ context: { 'data-key': 'index' }, indexKey: 'given' })
+  const stored = column({ context: { table: 'user', 'data-key': 'index' }, indexKey: 'stored' })
+
+  it.each<[Role, string[]]>([
+    ['application', ['kms:Decrypt']],
+    ['writer', ['kms:Decrypt']],
+    ['migration', ['kms:Decrypt', 'kms:ReEncryptFrom', 'kms:ReEncryptTo']],
+  ])('of the options is opened by the %s', (role, Action) => {
+    const [statement] = statementsOf(role, [given])
+    expect(statement).toMatchObject({
+      Action,
+      Condition: { StringEquals: { 'kms:EncryptionContext:data-key': ['index'] } },
+    })
+  })
+
+  it('in the key table is opened by the writer, and by others with the leave for its table', () => {
+    expect(statementsOf('writer', [stored])).toMatchObject([{ Action: ['kms:Decrypt'] }])
+    expect(statementsOf('application', [stored])).toEqual([])
+  })
+
+  it.each(['json', 'terraform', 'cloudformation', 'cdk'] as const)('stands in %s', (format) => {
+    const text = formats[format](statementsOf('application', [column(), given]), 'application')
+    expect(text).toContain('kms:EncryptionContext:data-key')
+  })
+})
+
 describe('The key is', () => {
   it.each([
     ['1234abcd', 'arn:aws:kms:REGION:ACCOUNT:key/1234abcd', undefined],

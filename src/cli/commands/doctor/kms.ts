@@ -29,18 +29,18 @@ export async function kmsFindings(
   const here = (keyId: string): Promise<string> =>
     inRegion(keyId, () => client.config.region(), { aliases: isReplica })
   const keys = await Promise.all(
-    [...new Set(columns.flatMap(({ recipes }) => recipes.keyId ?? []))].map(async (keyId) =>
-      keyFinding(client, await here(keyId)),
+    [...new Set(columns.flatMap((column) => column.recipes.keyId ?? askedOf(column)?.keyId ?? []))].map(
+      async (keyId) => keyFinding(client, await here(keyId)),
     ),
   )
   const permissions = await Promise.all(
-    Array.from(distinctUses(columns), async (column) => {
-      const keyId = await here(column.recipe.keyId)
-      return permissionFinding({ ...column.recipe, keyId }, service(column))
-    }),
+    Array.from(distinctUses(columns), async ({ column, asked }) =>
+      permissionFinding({ ...asked, keyId: await here(asked.keyId) }, service(column)),
+    ),
   )
   const indexKey = await indexKeyFindings(columns, service, file)
-  return [...reachable, ...keys, ...permissions, ...indexKey, ...clock.findings()]
+  const untried = columns.flatMap(untriedFinding)
+  return [...reachable, ...keys, ...permissions, ...untried, ...indexKey, ...clock.findings()]
 }
 
 /** Does the key of blind indexes open that stands in the options, and is it under the key of the columns? */
@@ -114,27 +114,57 @@ async function keyFinding(client: KMSClient, keyId: string): Promise<Finding> {
   }
 }
 
+/** How KMS is asked for the values of a column: in direct mode for each, else for data keys. */
+interface Asked {
+  mode: Recipe['mode']
+  keyId: string
+  context: EncryptionContext
+}
+
+/** `undefined` where the encryption context depends on the row (`keyPer`): it cannot be tried out without one. */
+function askedOf({ recipes }: BoundColumn): Asked | undefined {
+  const { mode } = recipes
+  const [context] = recipes.contexts
+  if (!context || context.perRow.length > 0) return undefined
+  return {
+    mode,
+    keyId: recipes.keyIdFor(context.fixed),
+    context: mode === 'direct' ? context.direct : context.fixed,
+  }
+}
+
 /** One column for each way in which KMS is asked: policies may depend on operation, key and encryption context. */
-function distinctUses(columns: readonly BoundColumn[]): Iterable<BoundColumn> {
-  const uses = new Map<string, BoundColumn>()
+function distinctUses(columns: readonly BoundColumn[]): Iterable<{ column: BoundColumn; asked: Asked }> {
+  const uses = new Map<string, { column: BoundColumn; asked: Asked }>()
   for (const column of columns) {
-    // What depends on the row cannot be tried out without one.
-    if (!column.recipes.constant) continue
-    const { mode, keyId, scope } = column.recipe
-    const id = [mode, keyId, mode === 'direct' ? column.cell : scope.contextKey].join('\0')
-    if (!uses.has(id)) uses.set(id, column)
+    const asked = askedOf(column)
+    if (!asked) continue
+    const id = JSON.stringify([asked.mode, asked.keyId, Object.entries(asked.context).sort()])
+    if (!uses.has(id)) uses.set(id, { column, asked })
   }
   return uses.values()
 }
 
+function untriedFinding(column: BoundColumn): Finding[] {
+  if (askedOf(column)) return []
+  const pairs = column.recipes.contexts[0]?.perRow.map(({ name }) => name) ?? []
+  return [
+    finding(
+      'KMS',
+      'note',
+      `${column.name}: the permissions were not tried out, because the encryption context has ${pairs.join(', ')} of the row.`,
+      'typeorm-kms verify opens every value.',
+    ),
+  ]
+}
+
 /** Makes a data key, or encrypts one byte, as the application does, and decrypts it again. */
-async function permissionFinding(recipe: Recipe, kms: KeyService): Promise<Finding> {
-  const { mode, keyId, scope } = recipe
-  const context = mode === 'direct' ? scope.directContext : scope.context
+async function permissionFinding(asked: Asked, kms: KeyService): Promise<Finding> {
+  const { mode, keyId, context } = asked
   const operation = mode === 'direct' ? 'Encrypt' : 'GenerateDataKey'
   const place = `on ${keyId} under ${describe(context)}`
   try {
-    const encrypted = await throwaway(recipe, kms)
+    const encrypted = await throwaway(asked, kms)
     const { plaintext } = await kms.decrypt(encrypted, context)
     plaintext.fill(0)
     return finding('KMS', 'ok', `${operation} and Decrypt are allowed ${place}`)
@@ -144,9 +174,9 @@ async function permissionFinding(recipe: Recipe, kms: KeyService): Promise<Findi
   }
 }
 
-async function throwaway({ mode, keyId, scope }: Recipe, kms: KeyService): Promise<Uint8Array> {
-  if (mode === 'direct') return (await kms.encrypt(keyId, Buffer.alloc(1), scope.directContext)).ciphertext
-  const { plaintext, encrypted } = await kms.generateDataKey(keyId, scope.context)
+async function throwaway({ mode, keyId, context }: Asked, kms: KeyService): Promise<Uint8Array> {
+  if (mode === 'direct') return (await kms.encrypt(keyId, Buffer.alloc(1), context)).ciphertext
+  const { plaintext, encrypted } = await kms.generateDataKey(keyId, context)
   plaintext.fill(0)
   return encrypted
 }

@@ -1,9 +1,9 @@
-import { type BoundColumn } from '../../../../orm/bound-column'
 import { type Arguments, type Command, UsageError } from '../../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../../data-source'
 import { encryptedColumns } from '../../../../migration/encrypted-columns'
 import { type Format, FORMATS, formats } from './formats'
-import { type Role, ROLES, statementsOf, type Use } from './statements'
+import { type Role, ROLES, statementsOf } from './statements'
+import { usesOf } from './uses'
 
 const REMARKS: Readonly<Record<Role, string>> = {
   application: 'For a process that reads and writes.',
@@ -26,14 +26,15 @@ export const keyPolicy: Command = {
     const format = oneOf<Format>(args, 'format', FORMATS) ?? 'json'
     const to = args.text('to')
     if (to !== undefined && role !== 'migration') throw new UsageError('--to goes with --for migration')
-    const uses = await withDataSource(args, (dataSource) =>
-      Promise.resolve(encryptedColumns(dataSource).flatMap(usesOf)),
+    const { uses, remarks } = await withDataSource(args, (dataSource) =>
+      Promise.resolve(usesOf(encryptedColumns(dataSource))),
     )
     if (uses.length === 0) throw new UsageError('the DataSource has no encrypted column')
     const statements = statementsOf(role, uses, to)
     terminal.printJson({ Version: '2012-10-17', Statement: statements })
     terminal.print(formats[format](statements, role))
     terminal.noteRemark('→ ', REMARKS[role])
+    if (role !== 'administrator') for (const remark of remarks) terminal.noteRemark('! ', remark)
     if (role !== 'administrator' && uses.some(({ key }) => key.includes('alias/'))) {
       terminal.noteRemark(
         '! ',
@@ -44,28 +45,6 @@ export const keyPolicy: Command = {
       terminal.noteRemark('! ', 'Put your Region and account for REGION and ACCOUNT.')
     }
   },
-}
-
-/** How a column asks KMS: under its settings of now, and to open under those of before. */
-function usesOf({ recipes, scheme, name }: BoundColumn): Use[] {
-  const { constant: recipe } = recipes
-  if (!recipe) {
-    throw new UsageError(
-      `${name} is bound to its row or keyed by it: its encryption contexts depend on the rows, and the policy cannot list them. See docs/row-binding.md for one with a condition per tenant.`,
-    )
-  }
-  const { keyId, mode, scopes } = recipe
-  const earlier = scheme.options.previous ?? []
-  return scopes.map((scope, index) => {
-    const before = index === 0 ? undefined : earlier[index - 1]
-    const modeOfThen = before?.mode ?? mode
-    return {
-      key: typeof before?.keyId === 'string' ? before.keyId : keyId,
-      mode: modeOfThen,
-      context: modeOfThen === 'direct' ? scope.directContext : scope.context,
-      seals: index === 0,
-    }
-  })
 }
 
 function oneOf<Choice extends string>(

@@ -13,6 +13,8 @@ export interface Use {
   readonly context: EncryptionContext
   /** False for earlier settings, under which values are only opened. */
   readonly seals: boolean
+  /** A key of blind indexes: that of the options, or one in the key table. Who searches or writes opens it. */
+  readonly indexKey?: 'given' | 'stored'
 }
 
 /** One statement of an IAM policy. */
@@ -62,11 +64,19 @@ export function statementsOf(role: Role, uses: readonly Use[], target?: string):
 
 type Unnumbered = Omit<Statement, 'Sid' | 'Effect'>
 
-function operations(role: Role, { mode, seals }: Use): string[] {
+function operations(role: Role, { mode, seals, indexKey }: Use): string[] {
+  if (indexKey !== undefined) return operationsOnIndexKey(role, indexKey)
   const sealing = seals ? [mode === 'direct' ? 'kms:Encrypt' : 'kms:GenerateDataKey'] : []
   if (role === 'writer') return sealing
   if (role === 'application') return [...sealing, 'kms:Decrypt']
   return [...sealing, 'kms:Decrypt', 'kms:ReEncryptFrom', ...(seals ? ['kms:ReEncryptTo'] : [])]
+}
+
+/** Leave for the other data keys of the table is leave for its index keys as well; a writer opens none of those. */
+function operationsOnIndexKey(role: Role, indexKey: 'given' | 'stored'): string[] {
+  if (role === 'writer') return ['kms:Decrypt']
+  if (indexKey === 'stored') return []
+  return ['kms:Decrypt', ...(role === 'migration' ? ['kms:ReEncryptFrom', 'kms:ReEncryptTo'] : [])]
 }
 
 function administration(uses: readonly Use[]): Statement[] {
