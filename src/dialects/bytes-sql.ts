@@ -16,6 +16,8 @@ export interface BytesSql {
   bytesLiteral(hex: string): string
   /** The length of bytes. */
   lengthSql(bytes: string): string
+  /** One of the values that a column has in the rows of a group. */
+  anyValue(column: string): string
   /** True where the database gives text, and not bytes. */
   isTextSql(column: ValueColumn): string
 }

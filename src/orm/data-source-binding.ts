@@ -250,6 +250,7 @@ export class DataSourceBinding {
       results: new ResultOpener(statements, this.#opened, this.#raw),
       guard: new StatementGuard(statements, {
         placeholder: (position) => dialectOf(options.type).placeholder(position),
+        anyValue: (column) => dialectOf(options.type).anyValue(column),
         escape,
       }),
       completeness: new Completeness(escape),

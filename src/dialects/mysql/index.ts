@@ -33,6 +33,7 @@ export const mysql: Dialect = {
   placeholder: () => '?',
   bytesSql,
   bytesLiteral: (hex) => `x'${hex}'`,
+  anyValue: (column) => `MIN(${column})`,
   lengthSql: (bytes) => `LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,

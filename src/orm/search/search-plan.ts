@@ -9,6 +9,8 @@ import {
   type ColumnSource,
   type Comparison,
   type Condition,
+  type GroupedColumn,
+  type Grouping,
   type Statement,
 } from '../statement/statement'
 import { searchRefusal } from '../write/tokens'
@@ -47,7 +49,9 @@ export interface SearchPlan {
   readonly checks: readonly Check[]
   /** Those that are written. */
   readonly written: ReadonlySet<BlindIndex>
-  /** Where the columns begin whose comparisons are answered. */
+  /** Those that must be complete. */
+  readonly answering: ReadonlySet<BlindIndex>
+  /** Where the columns begin whose places are answered. */
   readonly answered: ReadonlySet<number>
 }
 
@@ -55,6 +59,7 @@ export interface SearchPlan {
 export interface SearchLanguage {
   readonly placeholder: Dialect['placeholder']
   readonly escape: (name: string) => string
+  readonly anyValue: Dialect['anyValue']
 }
 
 /** A condition that cannot be answered, or an assignment that would write the value without its index. */
@@ -80,6 +85,7 @@ class Planner {
   readonly #parameters: ParameterPlan
   readonly #searched: Searched[] = []
   readonly #written = new Set<BlindIndex>()
+  readonly #answering = new Set<BlindIndex>()
   readonly #answered = new Set<number>()
 
   constructor(
@@ -95,10 +101,12 @@ class Planner {
   }
 
   plan(): SearchPlan | undefined {
-    const { comparisons, assignments, inserts } = this.statement
+    const { comparisons, assignments, inserts, uses, groupings } = this.statement
     for (const each of inserts) this.#insert(each)
     for (const each of assignments) this.#assign(each)
     for (const each of comparisons) this.#compare(each)
+    for (const each of uses) if (each.place === 'counted-distinct' && !each.isRaw) this.#rename(each)
+    for (const each of groupings) this.#group(each)
     if (this.#written.size + this.#answered.size === 0) return undefined
     const edits = [...this.#edits].sort((a, b) => a.start - b.start)
     return {
@@ -107,6 +115,7 @@ class Planner {
       searched: this.#searched,
       checks: this.#checks(),
       written: this.#written,
+      answering: this.#answering,
       answered: this.#answered,
     }
   }
@@ -172,6 +181,7 @@ class Planner {
     const index = this.#indexFor(comparison)
     // What is not answered is refused by its use.
     if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
+    this.#answering.add(index)
     this.#answered.add(comparison.columnStart)
     this.#edits.push({ start: nameStart, end: columnEnd, text: this.#nameOf(index) })
     const mayBeList = operator !== '=' && operator !== '==' && operator !== '<>' && operator !== '!='
@@ -213,6 +223,50 @@ class Planner {
       )
     })
     return new Map(all)
+  }
+
+  /** The index by which equal values are told, if the column has such. */
+  #telling({ source, isDirect }: Pick<GroupedColumn, 'source' | 'isDirect'>): BlindIndex | undefined {
+    const index = isDirect ? indexesOf(source?.column).find(({ isOfValue }) => isOfValue) : undefined
+    return index?.isExact && index.constant && !index.declared.isFilling ? index : undefined
+  }
+
+  /** The index stands in the place of the column. Returns `false` where it cannot. */
+  #rename(column: GroupedColumn): boolean {
+    const index = this.#telling(column)
+    if (!index) return false
+    this.#answering.add(index)
+    this.#answered.add(column.start)
+    this.#edits.push({ start: column.nameStart, end: column.end, text: this.#nameOf(index) })
+    return true
+  }
+
+  /** Groups are told by the index, and each shows one of its values. DISTINCT becomes GROUP BY. */
+  #group({ distinct, groups, items, end }: Grouping): void {
+    const { text } = this
+    const isEncrypted = ({ source }: GroupedColumn): boolean => source?.column.isEncrypted === true
+    const grouped = distinct ? items : groups
+    if (!grouped.filter(isEncrypted).every((each) => this.#telling(each))) return
+    if (!distinct) for (const each of groups.filter(isEncrypted)) this.#rename(each)
+    for (const item of items.filter(isEncrypted)) {
+      const of = grouped.find(
+        ({ source }) => source?.column === item.source?.column && source?.row === item.source?.row,
+      )
+      const index = of && this.#telling(item)
+      if (!index) continue
+      this.#answering.add(index)
+      this.#answered.add(item.start)
+      const name = item.ownName === undefined ? '' : ` AS ${this.language.escape(item.ownName)}`
+      const any = this.language.anyValue(text.slice(item.start, item.end)) + name
+      this.#edits.push({ start: item.start, end: item.end, text: any })
+    }
+    if (!distinct) return
+    const list = items.map((item) => {
+      const index = isEncrypted(item) ? this.#telling(item) : undefined
+      return text.slice(item.start, index ? item.nameStart : item.end) + (index ? this.#nameOf(index) : '')
+    })
+    this.#edits.push({ start: distinct[0], end: distinct[1], text: '' })
+    this.#edits.push({ start: end, end, text: ` GROUP BY ${list.join(', ')}` })
   }
 
   /** A name that may stand for columns of two tables. */

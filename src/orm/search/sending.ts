@@ -70,9 +70,7 @@ export function prepareSearch(
   const keys = [...new Set([...searched.map(({ keyed }) => keyed), ...written])]
     .map((index) => index.prepare())
     .filter((each) => each !== undefined)
-  const answering = [...new Set(searched.map(({ index }) => index))].filter(
-    (index) => !completeness.has(index),
-  )
+  const answering = [...plan.answering].filter((index) => !completeness.has(index))
   if (keys.length === 0 && answering.length === 0) return undefined
   return Promise.all(keys).then(async () => {
     for (const index of answering) await completeness.check(index, query)

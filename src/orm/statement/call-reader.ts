@@ -80,9 +80,12 @@ export abstract class CallReader extends Cursor {
         this.subquery(outer.scope, 'compared')
         return
       }
-      // With DISTINCT in front, the argument is not the column alone.
+      const isDistinct = called === 'COUNT' && this.takeWord('DISTINCT')
       const first = this.expression(context)
-      if (called === 'COUNT' && this.symbol() === ')' && first.use) first.use.isCounted = true
+      if (called === 'COUNT' && this.symbol() === ')' && first.use) {
+        if (isDistinct) first.use.role = 'counted-distinct'
+        else first.use.isCounted = true
+      }
       this.#arguments(context)
     })
     this.#behindCall(outer, called)

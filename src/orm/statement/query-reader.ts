@@ -131,6 +131,7 @@ export abstract class QueryReader extends TableReader {
     this.#into(scope)
     if (this.takeWord('FROM')) this.from(scope)
     if (this.takeWord('WHERE')) this.where(scope)
+    scope.end = this.end
     if (this.takeWords('GROUP', 'BY')) this.#groupBy(scope)
     if (this.takeWord('HAVING')) this.expression({ scope, clause: 'having' })
     if (this.takeWord('WINDOW')) {
@@ -155,14 +156,19 @@ export abstract class QueryReader extends TableReader {
       const next = this.symbol(1)
       if (next === ',' || next === '.' || next === '=' || this.word(1) === 'FROM' || this.word(1) === 'AS')
         return
+      const at = { start: this.start, end: this.tokens.end(this.at) }
       this.at++
       if (word === 'DISTINCTROW') scope.isDistinct = true
+      const { start, end } = at
       if (word !== 'DISTINCT') continue
       if (this.word() === 'ON' && this.symbol(1) === '(') {
         this.at += 2
         scope.distinctOn.push(...this.#listItems(scope, 'distinct-on', () => undefined))
         this.expectSymbol(')')
-      } else scope.isDistinct = true
+      } else {
+        scope.isDistinct = true
+        scope.distinct = [start, end]
+      }
     }
   }
 
@@ -177,8 +183,9 @@ export abstract class QueryReader extends TableReader {
     else if (this.kind() === Kind.Word && !words.CLAUSES.has(this.word()) && this.word() !== '')
       name = this.takeName()
     if (use) use.role = 'item'
+    const hasAlias = name !== undefined
     name ??= use && !use.isStar ? use.path.at(-1) : undefined
-    scope.items.push({ name, use, query: expression.query } satisfies Item)
+    scope.items.push({ name, use, query: expression.query, hasAlias } satisfies Item)
     if (expression.query && expression.query.purpose === 'value') expression.query.purpose = 'rows'
   }
 

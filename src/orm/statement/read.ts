@@ -62,6 +62,7 @@ function unreadable(reason: string): Statement {
     inserts: [],
     assignments: [],
     updated: undefined,
+    groupings: [],
     comparisons: [],
     conditions: [],
     parameters: 0,

@@ -34,13 +34,14 @@ export function refusalOf(column: BoundColumn, { place, called }: ColumnUse): Re
       return refuse(
         'an encrypted column cannot be sorted by: the database would sort the ciphertexts, in random order. Sort by another column, or sort the loaded entities.',
       )
+    case 'counted-distinct':
     case 'aggregated':
       return refuse(
         `${called ?? 'an aggregate'} of an encrypted column would be computed from ciphertexts. Load the values and compute it from them.${RAW}`,
       )
     case 'grouped':
       return refuse(
-        'DISTINCT, GROUP BY, PARTITION BY and UNION tell equal values by their ciphertexts, which are different each time. Add the whole primary key of the table, or load the values and group them.',
+        'DISTINCT, GROUP BY, PARTITION BY and UNION tell equal values by their ciphertexts, which are different each time. Add the whole primary key of the table, or load the values and group them; or declare search: true, without normalize, and write GROUP BY or DISTINCT with the column alone.',
       )
     case 'computed':
       return refuse(

@@ -17,6 +17,8 @@ import {
   type ColumnSource,
   type ColumnUse,
   type Comparison,
+  type GroupedColumn,
+  type Grouping,
   type Insert,
   type NamedTable,
   type Place,
@@ -93,6 +95,7 @@ class Resolver {
         }
       }),
       updated: reader.verb === 'update' && reader.updates.length === 1 ? reader.updates[0] : undefined,
+      groupings: this.#groupings(),
       comparisons: this.#comparisons(),
       conditions: conditionsOf(reader.result, index),
       parameters: this.tokens.highestNumber + 1,
@@ -190,6 +193,7 @@ class Resolver {
     if (use.isUnplaced) return 'unplaced'
     if (role === 'target') return into && !into.isStorable ? 'raw-value' : 'target'
     if (role === 'null-test' || role === 'unchanged-test' || role === 'itself') return role
+    if (role === 'counted-distinct' && use.clause === 'select') return role
     if (role === 'item') return this.#placeOfItem(use, source)
     if (use.isCounted && use.called === 'COUNT') return 'counted'
     if (use.aggregate !== undefined && use.aggregate !== 'COUNT') return 'aggregated'
@@ -297,18 +301,59 @@ class Resolver {
     })
   }
 
-  #isDirect(use: NameUse, { column, isDerived }: ColumnSource): boolean {
-    if (isDerived || use.clause === 'having' || use.clause === 'order' || use.clause === 'group') return false
-    return use.path.at(-1)?.key === this.index.key(column.name)
+  #isDirect(use: NameUse, source: ColumnSource): boolean {
+    if (use.clause === 'having' || use.clause === 'order' || use.clause === 'group') return false
+    return this.#isOwnName(use, source)
+  }
+
+  #isOwnName(use: NameUse, { column, isDerived }: ColumnSource): boolean {
+    return isDerived !== true && use.path.at(-1)?.key === this.index.key(column.name)
+  }
+
+  /** DISTINCT and GROUP BY by encrypted columns, of one SELECT alone. */
+  #groupings(): Grouping[] {
+    const isGrouped = (start: number): boolean =>
+      this.#uses.some((use) => use.start === start && use.place === 'grouped')
+    return this.reader.scopes.flatMap((scope) => {
+      const { items, distinct, end } = scope
+      const query = this.#queries.get(scope)
+      const groups = scope.groups.flatMap(({ use }) => use ?? [])
+      const columns = items.flatMap(({ use }) => (use && !use.isStar ? use : []))
+      const isAlone = query?.branches.length === 1 && !query.comparesRows && scope.distinctOn.length === 0
+      const isWhole = groups.length === scope.groups.length
+      if (!isAlone || !isWhole || ![...groups, ...columns].some(({ start }) => isGrouped(start))) return []
+      if (scope.isDistinct && (!distinct || groups.length > 0 || columns.length < items.length)) return []
+      const selected = items.flatMap(({ use, name, hasAlias }) =>
+        use && !use.isStar
+          ? { ...this.#grouped(use), ownName: hasAlias === true ? undefined : name?.text }
+          : [],
+      )
+      return { distinct, end, groups: groups.map((use) => this.#grouped(use)), items: selected }
+    })
+  }
+
+  #grouped(use: NameUse): GroupedColumn {
+    const [source, ...others] = sourcesOf(use, this.index)
+    const { start, end, nameStart } = use
+    const isDirect = source !== undefined && others.length === 0 && this.#isOwnName(use, source)
+    return { source, start, end, nameStart, isDirect }
   }
 
   #add(use: NameUse, source: ColumnSource, place: Place): void {
-    this.#push(source, place, use.aggregate ?? use.called, use.start, use.end)
+    const name = { nameStart: use.nameStart, isDirect: this.#isOwnName(use, source) }
+    this.#push(source, place, use.aggregate ?? use.called, use.start, use.end, name)
   }
 
-  #push(source: ColumnSource, place: Place, called: string | undefined, start: number, end: number): void {
+  #push(
+    source: ColumnSource,
+    place: Place,
+    called: string | undefined,
+    start: number,
+    end: number,
+    name = { nameStart: start, isDirect: false },
+  ): void {
     const isRaw = this.tokens.raw.some(([from, to]) => from <= start && end <= to)
-    this.#uses.push({ source, place, called, start, end, isRaw })
+    this.#uses.push({ source, place, called, start, end, isRaw, ...name })
   }
 }
 

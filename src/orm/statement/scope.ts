@@ -1,6 +1,6 @@
 import { type Fact } from './facts'
 import { type Name, type TableIndex } from './names'
-import { type CatalogueTable, type ColumnSource } from './statement'
+import { type CatalogueTable, type ColumnSource, type Span } from './statement'
 
 /** Where in a statement an expression stands. */
 export type Clause =
@@ -17,7 +17,8 @@ export type Clause =
   | 'other'
 
 /** What is done with a column, as far as the place itself tells. */
-export type Role = 'operand' | 'item' | 'target' | 'null-test' | 'counted' | 'unchanged-test' | 'itself'
+export type Role =
+  'operand' | 'item' | 'target' | 'null-test' | 'counted' | 'counted-distinct' | 'unchanged-test' | 'itself'
 
 /** A name, or a chain of names with dots between them, where a column can stand. */
 export interface NameUse {
@@ -57,6 +58,8 @@ export interface Item {
   readonly name: Name | undefined
   /** If it is a column, or a star, and nothing else. */
   readonly use: NameUse | undefined
+  /** The name is written behind it. */
+  readonly hasAlias?: boolean
   /** If it is a subquery and nothing else. */
   readonly query: Query | undefined
 }
@@ -94,6 +97,10 @@ export class Scope {
   readonly distinctOn: ListItem[] = []
   readonly ctes = new Map<string, Query>()
   isDistinct = false
+  /** Where DISTINCT stands. */
+  distinct: Span | undefined
+  /** Behind FROM and WHERE. */
+  end = 0
   hasNaturalJoin = false
   /** `SELECT … INTO`: the rows go elsewhere. */
   isStored = false

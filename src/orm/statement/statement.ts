@@ -54,6 +54,8 @@ export interface Statement {
   readonly assignments: readonly Assignment[]
   /** Of an UPDATE of one table, if its WHERE alone says which rows it changes. */
   readonly updated: Updated | undefined
+  /** DISTINCT and GROUP BY by encrypted columns. */
+  readonly groupings: readonly Grouping[]
   /** Comparisons of encrypted columns, in WHERE, ON, HAVING and anywhere else. */
   readonly comparisons: readonly Comparison[]
   /**
@@ -226,6 +228,8 @@ export type Place =
   | 'null-test'
   /** `COUNT(column)`. */
   | 'counted'
+  /** `COUNT(DISTINCT column)`. */
+  | 'counted-distinct'
   /** Compared with what was to be inserted instead of it, by an upsert that skips unchanged rows. */
   | 'unchanged-test'
   /** DISTINCT, GROUP BY or a set operation beside the whole primary key of its table. */
@@ -251,4 +255,34 @@ export interface ColumnUse {
   readonly end: number
   /** True between the directives of `encryption.raw()`: the application says that it means the ciphertext. */
   readonly isRaw: boolean
+  /** As of `Comparison`. */
+  readonly nameStart: number
+  readonly isDirect: boolean
+}
+
+/** DISTINCT or GROUP BY of one SELECT, if an encrypted column has to do with it. */
+export interface Grouping {
+  /** Where DISTINCT stands. Then every item is a column, and nothing is grouped besides. */
+  readonly distinct: Span | undefined
+  /** The items of GROUP BY that are columns. */
+  readonly groups: readonly GroupedColumn[]
+  /** The selected items that are columns. */
+  readonly items: readonly SelectedColumn[]
+  /** Behind FROM and WHERE. */
+  readonly end: number
+}
+
+export interface GroupedColumn {
+  /** `undefined` if the catalogue does not have it. */
+  readonly source: ColumnSource | undefined
+  /** Of the column with its qualifier. */
+  readonly start: number
+  readonly end: number
+  readonly nameStart: number
+  readonly isDirect: boolean
+}
+
+export interface SelectedColumn extends GroupedColumn {
+  /** Its name in the rows, if that is not written behind it. */
+  readonly ownName: string | undefined
 }
