@@ -164,6 +164,15 @@ export interface Dialect extends BytesSql {
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */
   allVersions(queryRunner: QueryRunner, layout: TableLayout): Promise<string | undefined>
 
+  /**
+   * How the database compares, or compared, the texts of a column, if that is not by their bytes: an expression that is
+   * equal for equal texts, and the collation's name.
+   */
+  comparedAs(
+    queryRunner: QueryRunner,
+    layout: ColumnLayout,
+  ): Promise<{ sql: string; name: string } | undefined>
+
   // --- Migrations ---
 
   /** What generated migrations are made of. */

@@ -9,6 +9,7 @@ import { type MigrationOptions, type MigrationResult } from './options'
 import { Pass } from './pass'
 import { type RotateSettings } from './rotate'
 import { rotateColumn } from './rotate-column'
+import { requireSameEquality } from './indexes/collation'
 import { encryptedColumn, type Executor } from './target'
 import { type Unreadable } from './failures'
 import { Verify } from './verify'
@@ -60,9 +61,10 @@ export function encryptColumns(
   properties: readonly string[],
   options: EncryptOptions = {},
 ): Promise<MigrationResult[]> {
-  return inTurn(encryptedColumnsOf(executor, entity, properties), (column) => {
+  return inTurn(encryptedColumnsOf(executor, entity, properties), async (column) => {
     const mirror = mirrorOf(column)
     if (mirror?.follower === column.metadata) return fillMirror(executor, column, mirror, options)
+    if (options.compareBytes !== true) await requireSameEquality(executor, column)
     return new Pass(column, new Encrypt(column, options), options).run(executor)
   })
 }

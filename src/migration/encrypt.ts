@@ -20,6 +20,8 @@ const MAX_SAMPLE_BYTES = 2 ** 20
 export interface EncryptSettings {
   /** Compares the blind indexes of all rows with their values, and mends them. Default `false`: fills those left out. */
   rebuildIndexes?: boolean
+  /** A searched column compares bytes from now on, also where the database took other texts for equal. Default `false`. */
+  compareBytes?: boolean
 }
 
 /** Plaintext becomes ciphertext; ciphertext stays as it is. Blind indexes are filled where a row has none. */

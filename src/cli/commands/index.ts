@@ -5,6 +5,7 @@ import { encrypt } from './encrypt'
 import { forgetCommand } from './forget'
 import { inspect } from './inspect'
 import { keyCommands } from './keys'
+import { leakage } from './leakage'
 import { localKms } from './local-kms'
 import { migrationGenerate } from './migration-generate'
 import { report } from './report'
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   decrypt,
   doctor,
   report,
+  leakage,
   inspect,
   localKms,
 ]

@@ -7,7 +7,7 @@ import { keyStep, rowColumns, uniqueKeys } from './row-columns'
 import { MysqlRows } from './rows'
 import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { hiddenBy, indexDefinitions, triggers } from './table'
+import { comparedAs, hiddenBy, indexDefinitions, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
 
 /** MySQL and MariaDB. */
@@ -33,6 +33,7 @@ export const mysql: Dialect = {
   placeholder: () => '?',
   bytesSql,
   bytesLiteral: (hex) => `x'${hex}'`,
+  comparedAs,
   anyValue: (column) => `MIN(${column})`,
   lengthSql: (bytes) => `LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),

@@ -1,5 +1,5 @@
 import { type QueryRunner } from 'typeorm'
-import { type TableLayout } from '../column-layout'
+import { type ColumnLayout, type TableLayout } from '../column-layout'
 import { type HiddenBy } from '../dialect'
 
 /** Finds a table in `information_schema`, whose columns have these names there. */
@@ -46,6 +46,28 @@ export async function hasNoTransactions(queryRunner: QueryRunner, table: TableLa
     parameters,
   )) as { answer: string }[]
   return rows.some(({ answer }) => answer === 'NO')
+}
+
+/**
+ * How texts of a column are, or were, compared: a column that was made binary meanwhile most likely had the collation of
+ * its table.
+ */
+export async function comparedAs(
+  queryRunner: QueryRunner,
+  layout: ColumnLayout,
+): Promise<{ sql: string; name: string } | undefined> {
+  const { where, parameters } = inCatalogue(layout)
+  const isText = layout.kind === 'text'
+  const [row] = (await queryRunner.query(
+    isText
+      ? `SELECT collation_name AS name FROM information_schema.columns WHERE ${where} AND column_name = ?`
+      : `SELECT table_collation AS name FROM information_schema.tables WHERE ${where}`,
+    isText ? [...parameters, layout.name.slice(1, -1).replaceAll('``', '`')] : parameters,
+  )) as { name: string | null }[]
+  const name = row?.name
+  if (name === undefined || name === null || /^binary$|nopad_bin$/.test(name)) return undefined
+  const charset = name.startsWith('uca1400') ? 'utf8mb4' : (name.split('_')[0] ?? 'utf8mb4')
+  return { sql: `CONVERT(${layout.name} USING ${charset}) COLLATE ${name}`, name }
 }
 
 const INDEX = /^\s+((?:UNIQUE |FULLTEXT |SPATIAL )?KEY `((?:[^`]|``)+)` .*?),?$/gm

@@ -33,6 +33,8 @@ export const postgres: Dialect = {
   bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
   // Whatever standard_conforming_strings says.
   bytesLiteral: (hex) => `decode('${hex}', 'hex')`,
+  comparedAs: (_queryRunner, { type, name }) =>
+    Promise.resolve(type === 'citext' ? { sql: name, name: 'citext' } : undefined),
   anyValue: (column) => `(ARRAY_AGG(${column}))[1]`,
   lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),

@@ -46,6 +46,7 @@ export const sqlite: Dialect = {
   placeholder: () => '?',
   bytesSql: ({ name }) => `CAST(${name} AS BLOB)`,
   bytesLiteral: (hex) => `x'${hex}'`,
+  comparedAs: () => Promise.resolve(undefined),
   anyValue: (column) => `MIN(${column})`,
   lengthSql: (bytes) => `OCTET_LENGTH(${bytes})`,
   isTextSql: ({ name }) => `TYPEOF(${name}) = 'text'`,

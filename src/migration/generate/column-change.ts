@@ -1,7 +1,9 @@
 import { type QueryRunner, type Table, type TableColumn } from 'typeorm'
 import { type ChangedColumn, type NewColumn } from '../../dialects/steps'
 import { dialectOf } from '../../dialects'
+import { IndexColumn } from '../../column/index-column'
 import { type BoundColumn } from '../../orm/bound-column'
+import { boundColumn } from '../../orm/bound-columns'
 import { kindOf } from '../rows/column-layout'
 import { requireAllRows } from '../column-contents'
 import { columnStatus } from '../status'
@@ -16,12 +18,15 @@ interface Addition {
   kind: 'addition'
   bound: BoundColumn
   column: NewColumn
+  /** Columns of its blind indexes that the table has not got. */
+  indexColumns: readonly NewColumn[]
 }
 
 export interface Alteration {
   kind: 'alteration'
   bound: BoundColumn
   column: ChangedColumn
+  indexColumns: readonly NewColumn[]
   /** Indexes and unique constraints that the column is in now. */
   indexes: readonly string[]
   /** Those that have it in an expression, which TypeORM does not see: by their path, what makes them anew. */
@@ -36,9 +41,14 @@ export async function columnChange(
   const table = await readTable(queryRunner, bound.metadata.entityMetadata.tablePath)
   if (!table) return undefined
   const column = declaredColumn(queryRunner, bound)
+  const indexColumns = bound.indexes.flatMap(({ metadata }) =>
+    table.findColumnByName(metadata.databaseName)
+      ? []
+      : declaredColumn(queryRunner, { scheme: bound.scheme, metadata }),
+  )
   const sameName = table.findColumnByName(column.name)
   const old = sameName ?? renamedColumn(table, bound)
-  if (!old) return { kind: 'addition', bound, column }
+  if (!old) return { kind: 'addition', bound, column, indexColumns }
   // Whether there is plaintext is known of all rows, or a migration would lose those that are hidden.
   await requireAllRows(queryRunner, bound)
   const fullType = await fullTypeOf(queryRunner, old, column)
@@ -65,6 +75,7 @@ export async function columnChange(
     kind: 'alteration',
     bound,
     column: changed,
+    indexColumns,
     indexes: indexesOf(table, old.name),
     expressionIndexes: await dialectOf(options.type).expressionIndexes(
       queryRunner,
@@ -74,7 +85,10 @@ export async function columnChange(
   }
 }
 
-function declaredColumn(queryRunner: QueryRunner, { metadata, scheme }: BoundColumn): NewColumn {
+function declaredColumn(
+  queryRunner: QueryRunner,
+  { metadata, scheme }: Pick<BoundColumn, 'metadata' | 'scheme'>,
+): NewColumn {
   const { driver } = dataSourceOf(queryRunner)
   const { entityMetadata, propertyPath, databaseName, length, isNullable } = metadata
   const type = driver.normalizeType(metadata)
@@ -113,8 +127,14 @@ function defaultOf({ default: given }: TableColumn): string | undefined {
 
 /** The one column of the table that nothing in the entity has, if one column of the entity is not in the table. */
 function renamedColumn(table: Table, { metadata }: BoundColumn): TableColumn | undefined {
-  const declared = metadata.entityMetadata.columns.map(({ databaseName }) => databaseName)
-  const orphans = table.columns.filter(({ name }) => !declared.includes(name))
+  const { columns } = metadata.entityMetadata
+  // The column of an index is made anew, and none that is left out becomes another column.
+  const values = columns.filter(({ transformer }) => !IndexColumn.of(transformer))
+  const declared = values.map(({ databaseName }) => databaseName)
+  const isOfIndex = (name: string): boolean =>
+    values.some((each) => boundColumn(each) !== undefined && name.startsWith(`${each.databaseName}_`)) ||
+    columns.some(({ databaseName }) => databaseName === name)
+  const orphans = table.columns.filter(({ name }) => !declared.includes(name) && !isOfIndex(name))
   const missing = declared.filter((name) => !table.findColumnByName(name))
   return orphans.length === 1 && missing.length === 1 ? orphans[0] : undefined
 }

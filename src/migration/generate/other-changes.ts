@@ -1,6 +1,6 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { type Dialect } from '../../dialects'
-import { type Step } from '../../dialects/steps'
+import { addition, type Step } from '../../dialects/steps'
 import { type ColumnChange } from './column-change'
 import { type Steps } from './steps'
 
@@ -112,7 +112,29 @@ function withRebuiltTables(
   const warnings = lost.map(([name, sql]) => ({
     comment: `TypeORM makes the index ${name} anew without what it does not know of it (collation, order, expression). Drop it and make it again where it is wanted: ${sql.replace(/\s+/g, ' ')}`,
   }))
-  return { up: [{ comment }, ...warnings], down: warnings, rebuilt: [] }
+  const indexes = changes.filter(({ column }) => rebuilt.includes(column.tablePath)).map(indexSteps)
+  return {
+    up: [{ comment }, ...warnings, ...indexes.flatMap((each) => each.up)],
+    down: [...indexes.flatMap((each) => each.down), ...warnings],
+    rebuilt: [],
+  }
+}
+
+/** Columns of blind indexes have to be there before values are encrypted, which fills them. */
+function indexSteps({ bound, indexColumns }: ColumnChange): Steps {
+  const steps = indexColumns.map((column) => {
+    const { indices } = bound.metadata.entityMetadata
+    const over = indices.find(
+      ({ columns }) => columns.length === 1 && columns[0]?.databaseName === column.name,
+    )
+    const [path, name] = [column.tableSql, `"${over?.name ?? ''}"`]
+    const made = `CREATE ${over?.isUnique === true ? 'UNIQUE ' : ''}INDEX ${name} ON ${path} (${column.nameSql})`
+    const dropped = { sql: `ALTER TABLE ${path} DROP COLUMN ${column.nameSql}` }
+    return over
+      ? { up: [addition(column), { sql: made }], down: [{ sql: `DROP INDEX ${name}` }, dropped] }
+      : { up: [addition(column)], down: [dropped] }
+  })
+  return { up: steps.flatMap(({ up }) => up), down: steps.flatMap(({ down }) => down) }
 }
 
 /** All that TypeORM knows of an index: its columns and its condition. */

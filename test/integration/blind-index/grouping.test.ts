@@ -167,7 +167,7 @@ describeDatabases('Equal values are told by an exact index', (db) => {
       .groupBy('b.id')
       .addGroupBy('b.email')
       .getMany()
-      .catch((error: Error) => error)
+      .catch((error: unknown) => error)
     // What PostgreSQL asks of GROUP BY is its own.
     if (Array.isArray(found))
       expect(found.map(({ email }) => String(email)).sort()).toEqual([

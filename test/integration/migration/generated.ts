@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type KMSClient } from '@aws-sdk/client-kms'
 import { DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
-import { kmsEncryption } from 'typeorm-kms-encrypted'
+import { kmsEncryption, type KmsEncryptionOptions } from 'typeorm-kms-encrypted'
 import { generateMigration } from 'typeorm-kms-encrypted/migration'
 import { type TestDatabase } from '../../support/databases'
 import { KEY } from '../../support/encryption'
@@ -17,13 +17,16 @@ export class Generated {
   readonly #open: DataSource[] = []
   readonly #folder = mkdtempSync(join(__dirname, '.generated-'))
 
-  constructor(database: TestDatabase, client: KMSClient) {
+  readonly #encryption: Partial<KmsEncryptionOptions>
+
+  constructor(database: TestDatabase, client: KMSClient, encryption: Partial<KmsEncryptionOptions> = {}) {
     this.#database = database
     this.#client = client
+    this.#encryption = encryption
   }
 
   async connect(entity: EntityTarget<ObjectLiteral>, options: object = {}): Promise<DataSource> {
-    const encryption = kmsEncryption({ keyId: KEY, client: this.#client })
+    const encryption = kmsEncryption({ keyId: KEY, client: this.#client, ...this.#encryption })
     // TypeORM prints migrations that fail, unless its logger is one that is off by default.
     const given = { ...this.#database.options, logger: 'debug', entities: [entity], ...options }
     const dataSource = new DataSource(encryption.configure(given as DataSourceOptions))
