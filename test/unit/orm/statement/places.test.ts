@@ -175,7 +175,11 @@ const statements: [sql: string, ...places: string[]][] = [
   ['SELECT 1 FROM usr u WHERE (SELECT u.secret) IN (?)', 'u.secret searched'],
   ['SELECT u.secret FROM usr u INTERSECT ALL SELECT p.secret FROM plain p', 'u.secret grouped'],
   ['SELECT 1 FROM ((SELECT u.secret FROM usr u UNION SELECT ?)) d', 'u.secret grouped'],
-  ['SELECT COUNT(DISTINCT u.secret), COUNT(u.secret) FROM usr u', 'u.secret counted-distinct', 'u.secret counted'],
+  [
+    'SELECT COUNT(DISTINCT u.secret), COUNT(u.secret) FROM usr u',
+    'u.secret counted-distinct',
+    'u.secret counted',
+  ],
   ["INSERT INTO usr (secret) VALUES ('text'), (?)", 'usr.secret raw-value'],
   ["INSERT INTO usr (secret) VALUES (?), ('text')", 'usr.secret raw-value'],
   ['SELECT 1 FROM usr u WHERE u.secret = ? /* kms-encrypted:end */', 'u.secret searched'],
