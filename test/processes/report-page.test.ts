@@ -6,8 +6,6 @@ import { page as made } from '../../src/report/page'
 import { describeInChromium, openPage, overflow, violations } from '../support/chromium'
 import { everything } from '../unit/report/fixture'
 
-jest.setTimeout(180_000)
-
 describeInChromium('The report in a browser', (browser) => {
   const folder = mkdtempSync(join(tmpdir(), 'report-page-'))
   const file = join(folder, 'report.html')

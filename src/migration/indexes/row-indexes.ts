@@ -4,7 +4,8 @@ import { type ColumnRow } from '../../dialects/rows/column-rows'
 import { isSame } from '../../dialects/rows/is-same'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type RowRecipe } from '../../orm/recipe'
-import { type BlindIndex, type IndexValue } from '../../orm/search/blind-index'
+import { type BlindIndex } from '../../orm/search/blind-index'
+import { type IndexValue } from '../../orm/search/keyed-index'
 
 /** What the row ought to have in the columns of its blind indexes. */
 export async function rowIndexes(

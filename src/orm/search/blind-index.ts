@@ -7,21 +7,18 @@ import { InvalidValueError, KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { type RowContext, type RowValues } from '../recipe'
 import { type ColumnMetadata } from '../typeorm-types'
-import { KeyedIndex } from './keyed-index'
+import { type Hashing, type IndexValue, KeyedIndex } from './keyed-index'
 
 /** The column whose values are indexed, which is a `BoundColumn`. */
 export interface SearchedColumn extends EncryptedColumn {
   readonly metadata: ColumnMetadata
 }
 
-/** What a blind index has in the database: bytes, or hexadecimal digits in a text column. */
-export type IndexValue = Buffer | string
-
 /** Indexes by the values of `keyPer` that are remembered. */
 const MAX_KEYED = 1_000
 
 /** One blind index of an encrypted column: the keyed hash of its values that stands in a column beside it. */
-export class BlindIndex {
+export class BlindIndex implements Hashing {
   /** The index itself, where all rows have one key; `undefined` with `keyPer`. */
   readonly constant: KeyedIndex | undefined
   readonly #keyed = new Map<string, KeyedIndex>()

@@ -1,7 +1,8 @@
 import { KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type RowValues } from '../recipe'
-import { type BlindIndex, type IndexValue } from './blind-index'
+import { type BlindIndex } from './blind-index'
+import { type IndexValue } from './keyed-index'
 
 /**
  * The index that a row ought to have, by its value as the driver delivered it: `null` without a value, `undefined` for

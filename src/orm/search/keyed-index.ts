@@ -1,7 +1,17 @@
 import { blindIndexValue, type IndexPlace } from '../../cipher/blind-index'
 import { type IndexKeys } from '../../cipher/blind-index/index-keys'
 import { type Plaintext } from '../../column/types'
-import { type BlindIndex, type IndexValue } from './blind-index'
+
+/** What a blind index has in the database: bytes, or hexadecimal digits in a text column. */
+export type IndexValue = Buffer | string
+
+/** What is hashed of a column's values, and how the hash is stored. */
+export interface Hashing {
+  readonly column: { placed(error: unknown): unknown }
+  indexed(plaintext: Plaintext): Plaintext
+  searched(value: unknown): Plaintext
+  stored(hash: Buffer): IndexValue
+}
 
 /** A blind index under one key: that of the column, or of the rows with one value of `keyPer`. */
 export class KeyedIndex {
@@ -10,7 +20,7 @@ export class KeyedIndex {
   #keys: IndexKeys | undefined
 
   constructor(
-    private readonly index: BlindIndex,
+    private readonly index: Hashing,
     private readonly keysOf: () => IndexKeys,
     private readonly place: IndexPlace,
   ) {}

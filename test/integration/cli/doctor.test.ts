@@ -216,8 +216,8 @@ describeDatabases('The doctor', (db) => {
     const { dataSource } = await app.restart({ keyId: keyArn })
     await app.client.send(new ScheduleKeyDeletionCommand({ KeyId: keyArn, PendingWindowInDays: 7 }))
     const found = await kmsFindings(encryptedColumns(dataSource), app.client, (column) => column.cipher.kms)
-    const day = new Date(Date.now() + 7 * 86_400_000).toISOString().slice(0, 10)
-    expect(bad(found)[0]).toContain(`the key ${keyArn} is PendingDeletion, and will be deleted on ${day}`)
+    expect(bad(found)[0]).toMatch(/is PendingDeletion, and will be deleted on \d{4}-\d\d-\d\d/)
+    expect(bad(found)[0]).toContain(keyArn)
     expect(found.find(({ level }) => level === 'problem')!.remedy).toBe(
       `typeorm-kms keys cancel-deletion ${keyArn}, then typeorm-kms keys enable ${keyArn}`,
     )

@@ -14,8 +14,6 @@ import { startApplication, type TestApplication, withIndexKey } from '../../supp
 import { Safe } from './printed/entities'
 import { typeormKms } from './tool'
 
-jest.setTimeout(180_000)
-
 /** What must stand nowhere in a report. The tenants are in encryption contexts. */
 const TENANTS = [918_273_645, 918_273_646]
 const CANARY = 'canary-4f1d'

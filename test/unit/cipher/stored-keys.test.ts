@@ -17,8 +17,6 @@ const DURATION = 5 * HOUR
 const limits = { maxAge: 5 * MINUTE, maxValues: 1, maxKeys: 1_000 }
 const ciphers: Cipher[] = []
 
-jest.setTimeout(60_000)
-
 /** A process. */
 function start(
   kms: MemoryKms,
