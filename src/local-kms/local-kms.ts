@@ -8,6 +8,7 @@ import { type Location } from './key-identifier'
 import { DEFAULT_ACCOUNT, DEFAULT_REGION, type LocalKmsOptions, requireLocation } from './options'
 import { LocalKmsRequestHandler } from './request-handler'
 import { type ListenOptions, listen, type LocalKmsServer } from './server'
+import { type LocalKmsPolicy } from './policy'
 import { Service } from './service'
 
 const WARNING =
@@ -17,8 +18,8 @@ const WARNING =
  * An AWS KMS for development and tests, with no AWS account: the same requests, answers, limits and
  * exceptions, in this process and, with {@link LocalKms.listen}, on a loopback port for the AWS CLI.
  *
- * Key material is in memory, or in a file in clear. Signatures of requests are not verified, and IAM and key
- * policies are not evaluated. What is covered, operation by operation, is in `docs/local-kms.md`.
+ * Key material is in memory, or in a file in clear. Signatures of requests are not verified, and policies are evaluated
+ * only where {@link LocalKms.setPolicy} gives one. What is covered, operation by operation, is in `docs/local-kms.md`.
  *
  * @example
  * const kms = new LocalKms()
@@ -103,6 +104,20 @@ export class LocalKms {
    */
   misbehave(faults: LocalKmsFaults): void {
     this.#service.misbehave(faults)
+  }
+
+  /**
+   * Judges requests that are signed with this access key by an IAM policy from now on; `undefined` takes it away. Callers
+   * without a policy may do everything.
+   *
+   * @throws TypeError for what it does not read of a policy, see `docs/local-kms.md`.
+   *
+   * @example
+   * kms.setPolicy('tenant42', { Statement: { Effect: 'Allow', Action: 'kms:*', Resource: '*' } })
+   * const client = kms.client({ credentials: { accessKeyId: 'tenant42', secretAccessKey: 'local' } })
+   */
+  setPolicy(accessKeyId: string, policy: LocalKmsPolicy | undefined): void {
+    this.#service.setPolicy(accessKeyId, policy)
   }
 
   /**

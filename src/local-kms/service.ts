@@ -7,6 +7,8 @@ import { type BlobLook } from './ciphertext-blob'
 import { type Account } from './account'
 import { type KeyStore } from './key-store'
 import { OPERATIONS } from './operations'
+import { type LocalKmsPolicy, Policy } from './policy'
+import { type OperationContext } from './operations/operation'
 import { isObject, RequestFields } from './request-fields'
 
 /** An answer in the JSON 1.1 protocol. */
@@ -43,6 +45,8 @@ export class Service {
   #advanced = 0
   readonly #blobs: BlobLook
   #faults: Faults
+  /** By access key. Who has none may do everything. */
+  readonly #policies = new Map<string, Policy>()
 
   constructor(account: Account, clock: () => number, blobs: BlobLook) {
     this.#account = account
@@ -60,6 +64,11 @@ export class Service {
       if (!this.#account.storeIn(region)) throw new RangeError(`Not a Region of this KMS: '${region}'`)
     }
     this.#faults = new Faults(faults, this.#account.location)
+  }
+
+  setPolicy(accessKeyId: string, policy: LocalKmsPolicy | undefined): void {
+    if (policy) this.#policies.set(accessKeyId, new Policy(policy))
+    else this.#policies.delete(accessKeyId)
   }
 
   advance(milliseconds: number): void {
@@ -87,7 +96,7 @@ export class Service {
     }
     try {
       if (exception) throw exception
-      const output = this.#run(operation, body, store)
+      const output = this.#run(operation, body, store, callerOf(authorization))
       ended('ok')
       return answer(200, output)
     } catch (error) {
@@ -97,12 +106,21 @@ export class Service {
     }
   }
 
-  #run(operation: string, body: Uint8Array, store: KeyStore): Record<string, unknown> | undefined {
+  #run(
+    operation: string,
+    body: Uint8Array,
+    store: KeyStore,
+    caller: string,
+  ): Record<string, unknown> | undefined {
     const run = OPERATIONS.get(operation)
     if (!run) throw new KmsException('UnknownOperationException')
     const { now } = this
     this.#account.settle(now)
-    const context = { store, account: this.#account, now, operation, blobs: this.#blobs }
+    const policy = this.#policies.get(caller)
+    const authorise: OperationContext['authorise'] = (action, resource, pairs) =>
+      policy?.authorise({ action, resource, context: pairs }, caller, store.location)
+    if (!JUDGED_BY_KEY.has(operation)) authorise(operation, undefined, {})
+    const context = { store, account: this.#account, now, operation, blobs: this.#blobs, authorise }
     return run(new RequestFields(parseBody(body)), context)
   }
 }
@@ -124,6 +142,20 @@ function wait(
     }, latency)
     signal?.addEventListener('abort', abort, { once: true })
   })
+}
+
+/** Operations that ask for permission themselves, once they know the key. */
+const JUDGED_BY_KEY: ReadonlySet<string> = new Set([
+  'Encrypt',
+  'Decrypt',
+  'ReEncrypt',
+  'GenerateDataKey',
+  'GenerateDataKeyWithoutPlaintext',
+])
+
+/** The access key that a request is signed with. */
+function callerOf(authorization: string | undefined): string {
+  return /Credential=([^/,\s]*)\//.exec(authorization ?? '')?.[1] ?? ''
 }
 
 /** The Region that a request is signed for: `Credential=ID/DATE/REGION/kms/aws4_request`. */

@@ -17,7 +17,7 @@ const ALGORITHM = {
 const SYMMETRIC = 'SYMMETRIC_DEFAULT'
 
 /** https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html */
-export const encrypt: Operation = (input, { store, now, operation, blobs }) => {
+export const encrypt: Operation = (input, { store, now, operation, blobs, authorise }) => {
   const keyId = input.string('KeyId', KEY_ID)
   const plaintext = input.bytes('Plaintext', 1, MAX_PLAINTEXT)
   const algorithm = input.optionalString('EncryptionAlgorithm', ALGORITHM)
@@ -25,6 +25,7 @@ export const encrypt: Operation = (input, { store, now, operation, blobs }) => {
   input.check()
   const context = readEncryptionContext(input)
   const key = store.find(keyId, operation)
+  authorise(operation, key.arn, input.stringMap('EncryptionContext'))
   requireSymmetricUse(key, operation, algorithm)
   stopDryRun(dryRun)
   const ciphertext = masked(sealBlob(key.keyId, key.currentMaterial, plaintext, context), blobs)
@@ -41,7 +42,8 @@ export const decrypt: Operation = (input, operationContext) => {
   input.check()
   const context = readEncryptionContext(input)
   const { operation, now } = operationContext
-  const source = openBlob(blob, keyId, context, algorithm, operation, operationContext)
+  const pairs = input.stringMap('EncryptionContext')
+  const source = openBlob(blob, keyId, context, algorithm, operation, operationContext, pairs)
   stopDryRun(dryRun)
   source.key.lastUsage = { operation, at: now }
   return {
@@ -63,8 +65,10 @@ export const reEncrypt: Operation = (input, operationContext) => {
   input.check()
   const from = readEncryptionContext(input, 'SourceEncryptionContext')
   const to = readEncryptionContext(input, 'DestinationEncryptionContext')
-  const source = openBlob(blob, sourceKeyId, from, sourceAlgorithm, 'ReEncryptFrom', operationContext)
+  const pairs = input.stringMap('SourceEncryptionContext')
+  const source = openBlob(blob, sourceKeyId, from, sourceAlgorithm, 'ReEncryptFrom', operationContext, pairs)
   const key = operationContext.store.find(destinationKeyId, 'ReEncryptTo')
+  operationContext.authorise('ReEncryptTo', key.arn, input.stringMap('DestinationEncryptionContext'))
   requireSymmetricUse(key, 'ReEncryptTo', destinationAlgorithm)
   stopDryRun(dryRun)
   const { now, operation, blobs } = operationContext
@@ -106,7 +110,7 @@ export const generateRandom: Operation = (input) => {
   return { Plaintext: randomBytes(length).toString('base64') }
 }
 
-function newDataKey(input: RequestFields, { store, now, operation, blobs }: OperationContext) {
+function newDataKey(input: RequestFields, { store, now, operation, blobs, authorise }: OperationContext) {
   const keyId = input.string('KeyId', KEY_ID)
   const spec = input.optionalString('KeySpec', { values: ['AES_256', 'AES_128'] })
   const bytes = input.optionalInteger('NumberOfBytes', 1, 1024)
@@ -117,6 +121,7 @@ function newDataKey(input: RequestFields, { store, now, operation, blobs }: Oper
   }
   const context = readEncryptionContext(input)
   const key = store.find(keyId, operation)
+  authorise(operation, key.arn, input.stringMap('EncryptionContext'))
   requireSymmetricUse(key, operation, undefined)
   stopDryRun(dryRun)
   const plaintext = randomBytes(bytes ?? (spec === 'AES_128' ? 16 : 32))
@@ -144,12 +149,14 @@ function openBlob(
   context: CanonicalContext,
   algorithm: string | undefined,
   permission: string,
-  { store, blobs }: OperationContext,
+  { store, blobs, authorise }: OperationContext,
+  pairs: Readonly<Record<string, string>>,
 ): Opened {
   const named = keyId === undefined ? undefined : store.find(keyId, permission)
   const parsed: ParsedBlob = parseBlob(masked(blob, blobs))
   const key = store.byReference(parsed.keyDigits)
   if (!key) throw notAuthorised(store.location, permission, 'the resource associated with this ciphertext')
+  authorise(permission, key.arn, pairs)
   if (named && named !== key) {
     throw new KmsException(
       'IncorrectKeyException',

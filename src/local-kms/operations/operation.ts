@@ -15,6 +15,12 @@ export interface OperationContext {
   readonly operation: string
   /** What ciphertext blobs look like. */
   readonly blobs: BlobLook
+  /** Throws `AccessDeniedException` where the caller's policy is against it. */
+  readonly authorise: (
+    action: string,
+    resource: string | undefined,
+    context: Readonly<Record<string, string>>,
+  ) => void
 }
 
 /** One API operation: reads its fields, checks, acts, and returns the response body, if it has one. */
