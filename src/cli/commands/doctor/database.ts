@@ -13,6 +13,7 @@ import { encryptedColumns, placeOf } from '../../../migration/encrypted-columns'
 import { knownKeys } from '../../known-keys'
 import { historyRemark } from '../status'
 import { count, failureOf, type Finding, finding } from './finding'
+import { indexFindings } from './indexes'
 import { keyTableFindings } from './key-table'
 
 /** Columns without `maxLength` that have room for less than this are worth a word. */
@@ -184,6 +185,7 @@ async function contentFindings(
     const message = `${column.name}: ${count(forgotten, 'value')} forgotten: the data key was destroyed, and nothing opens ${forgotten === 1 ? 'it' : 'them'}.`
     findings.push(finding('database', 'note', message))
   }
+  findings.push(...(await indexFindings(queryRunner, column, found, file)))
   const history = historyRemark(found)
   if (history !== undefined) findings.push(finding('database', 'warning', history))
   const rows = ciphertext.reduce((sum, group) => sum + group.rows, bare)

@@ -1,4 +1,5 @@
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
+import { databaseFindings } from '../../../../src/cli/commands/doctor/database'
 import { kmsFindings } from '../../../../src/cli/commands/doctor/kms'
 import { isInUse, keyUsage } from '../../../../src/cli/commands/keys/key-usage'
 import { KeyAdministration } from '../../../../src/kms/aws/key-administration'
@@ -103,6 +104,27 @@ describeDatabases(
       broken[broken.length - 1] = (broken.at(-1) ?? 0) ^ 1
       expect(await bad(await app.restart({ indexKey: broken.toString('base64') }))).toMatchObject([
         { level: 'problem', message: expect.stringContaining('indexKey does not open') as string },
+      ])
+    })
+
+    it('is told from another one by the rows, and rows without index are counted', async () => {
+      const bad = async ({ dataSource }: Pick<TestApplication, 'dataSource'>) => {
+        const found = await databaseFindings(dataSource, 'ormconfig.ts')
+        return found.filter(({ message }) => message.includes('index'))
+      }
+      const message = 'Subscriber.email: every row has its blind index (email_index)'
+      expect(await bad(app)).toMatchObject([{ level: 'ok', message }])
+      expect(await bad(await app.restart(await withIndexKey(app)))).toMatchObject([
+        { level: 'problem', message: expect.stringContaining('another index (email_index)') as string },
+      ])
+      await db().rawQuery('UPDATE subscriber SET email_index = NULL')
+      expect(await bad(app)).toMatchObject([
+        {
+          level: 'problem',
+          message:
+            'Subscriber.email: 1 row without blind index (email_index): searches by it are refused until it is filled.',
+          remedy: 'typeorm-kms encrypt -d ormconfig.ts --columns Subscriber.email',
+        },
       ])
     })
   },
