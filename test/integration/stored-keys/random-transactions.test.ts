@@ -160,5 +160,5 @@ describeDatabases('Values that are written in random transactions', (db) => {
       }),
       { numRuns: runs(12, 400), seed: 20_261_125, endOnFailure: true },
     )
-  })
+  }, 600_000)
 })

@@ -11,6 +11,8 @@ class Note {
   @KmsEncrypted() text!: string
 }
 
+jest.setTimeout(120_000)
+
 /** What a database with a network and several writers does to a transaction in which a data key is made. */
 describeDatabases(
   'A stored data key',
