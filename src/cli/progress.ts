@@ -33,11 +33,12 @@ export class Progress {
   }
 }
 
-/** The text, which says more, comes first where there is not room for both. */
+/** As much as there is room for: the text, which says more, before the bar, and how long it takes before how fast it is. */
 function withBar(progress: MigrationProgress, room: number): string {
-  const text = describe(progress)
-  const width = Math.min(BAR_WIDTH, room - text.length - 1)
-  return width < MIN_BAR_WIDTH ? text : `${bar(progress, width)} ${text}`
+  const [whole = '', ...shorter] = texts(progress)
+  const width = Math.min(BAR_WIDTH, room - whole.length - 1)
+  if (width >= MIN_BAR_WIDTH) return `${bar(progress, width)} ${whole}`
+  return [whole, ...shorter].find((text) => text.length <= room) ?? shorter.at(-1) ?? whole
 }
 
 function bar({ rows, total }: MigrationProgress, width: number): string {
@@ -45,11 +46,23 @@ function bar({ rows, total }: MigrationProgress, width: number): string {
   return '█'.repeat(full) + '░'.repeat(width - full)
 }
 
-function describe({ entity, property, rows, total, elapsed }: MigrationProgress): string {
+function describe(progress: MigrationProgress): string {
+  return texts(progress)[0] ?? ''
+}
+
+/** How far it is, the longest text first. */
+function texts({ entity, property, rows, total, elapsed }: MigrationProgress): string[] {
   const rate = rows / Math.max(elapsed / 1_000, 0.001)
   const remaining = rate > 0 ? Math.max(0, total - rows) / rate : 0
   const percent = total === 0 ? 100 : Math.min(100, Math.floor((rows / total) * 100))
-  return `${entity}.${property}: ${amount(rows)} of ${amount(total)} rows (${percent} %), ${amount(Math.round(rate))} rows/s, ${duration(remaining)} left`
+  const done = `${entity}.${property}: ${amount(rows)} of ${amount(total)} rows`
+  const left = `${duration(remaining)} left`
+  return [
+    `${done} (${percent} %), ${amount(Math.round(rate))} rows/s, ${left}`,
+    `${done} (${percent} %), ${left}`,
+    `${done}, ${percent} %`,
+    `${percent} %, ${left}`,
+  ]
 }
 
 export function amount(value: number): string {

@@ -102,7 +102,10 @@ function report(error: unknown, command: Command, terminal: Terminal): ExitStatu
   if (!(error instanceof Error)) throw error
   const code = error instanceof KmsEncryptionError ? error.code : undefined
   if (error.message !== '') {
-    terminal.note(`${terminal.style('red', '✗')} ${code === undefined ? '' : `${code}: `}${error.message}`)
+    terminal.noteSentence(
+      `${terminal.style('red', '✗')} `,
+      `${code === undefined ? '' : `${code}: `}${error.message}`,
+    )
     const cause = causeOf(error, command.name.startsWith('keys '))
     if (cause !== undefined) terminal.note(`  ${cause}`)
   }

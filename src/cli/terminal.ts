@@ -68,6 +68,13 @@ export class Terminal {
     for (const line of behind(sign, text, this.#streams.stderr.columns)) this.note(line)
   }
 
+  /** As `noteRemark`; only a terminal gets it broken, so that what reads the output finds its sentences whole. */
+  noteSentence(sign: string, text: string): void {
+    const { isTTY, columns } = this.#streams.stderr
+    if (isTTY) this.noteRemark(sign, text)
+    else for (const line of behind(sign, text, columns ?? Infinity)) this.note(line)
+  }
+
   /** The result for `--json`. Left out without, and after the first. */
   printJson(value: unknown): void {
     if (!this.json || this.#jsonPrinted) return
@@ -89,15 +96,11 @@ export class Terminal {
 
   /** A table with aligned columns, numbers by their last digit; on a terminal too narrow for it, a block of lines per row. */
   table(header: readonly string[], rows: readonly (readonly string[])[]): void {
-    const widths = header.map((title, column) =>
-      Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))),
-    )
-    const { isTTY, columns } = this.#streams.stdout
-    const needed = widths.reduce((sum, one) => sum + one + GAP, -GAP)
-    if (isTTY && columns !== undefined && needed > columns) {
+    if (!this.hasRoomFor(header, rows)) {
       this.#blocks(header, rows)
       return
     }
+    const widths = widthsOf(header, rows)
     const numbers = header.map((_, column) => rows.every((row) => /^[\d,]*$/.test(row[column] ?? '')))
     const line = (cells: readonly string[]): string =>
       cells
@@ -111,6 +114,13 @@ export class Terminal {
     for (const row of rows) this.print(line(row))
   }
 
+  /** True if a table is not wider than the terminal; without a terminal there is room for all. */
+  hasRoomFor(header: readonly string[], rows: readonly (readonly string[])[]): boolean {
+    const { isTTY, columns } = this.#streams.stdout
+    if (!isTTY || columns === undefined) return true
+    return widthsOf(header, rows).reduce((sum, one) => sum + one + GAP, -GAP) <= columns
+  }
+
   #blocks(header: readonly string[], rows: readonly (readonly string[])[]): void {
     for (const [index, row] of rows.entries()) {
       if (index > 0) this.print()
@@ -118,12 +128,17 @@ export class Terminal {
     }
   }
 
-  /** Names and values, one pair a line; pairs with no value are left out. */
+  /** Names and values, one pair a line; pairs with no value are left out. On a narrow terminal a long value goes on below. */
   fields(pairs: readonly (readonly [name: string, value: string | undefined])[]): void {
     const present = pairs.filter(([, value]) => value !== undefined && value !== '')
     const longest = Math.max(...present.map(([name]) => width(name)))
-    for (const [name, value] of present) {
-      this.print(`  ${this.style('dim', name)}${' '.repeat(longest - width(name) + GAP)}${value ?? ''}`)
+    const { isTTY, columns = WIDTH } = this.#streams.stdout
+    const room = isTTY ? columns - longest - 2 * GAP : Infinity
+    for (const [name, value = ''] of present) {
+      const label = `  ${this.style('dim', name)}${' '.repeat(longest - width(name) + GAP)}`
+      // A word that is longer than the room, such as an ARN, has a line of its own, with as much of it as there is.
+      if (value.split(' ').some((word) => width(word) > room)) this.print(`${label.trimEnd()}\n  ${value}`)
+      else for (const line of behind(label, value, isTTY ? columns : Infinity)) this.print(line)
     }
   }
 
@@ -150,6 +165,11 @@ function behind(sign: string, text: string, columns: number | undefined): string
   return wrap(text, (columns || WIDTH) - indent).map(
     (line, index) => (index === 0 ? sign : ' '.repeat(indent)) + line,
   )
+}
+
+/** Characters that the cells of each column need. */
+function widthsOf(header: readonly string[], rows: readonly (readonly string[])[]): number[] {
+  return header.map((title, column) => Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))))
 }
 
 function width(text: string): number {

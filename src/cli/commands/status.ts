@@ -11,6 +11,7 @@ import { knownKeys } from '../known-keys'
 import { placeOf } from '../../migration/encrypted-columns'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
+import { type Terminal } from '../terminal'
 
 export const status: Command = {
   name: 'status',
@@ -24,10 +25,7 @@ export const status: Command = {
     })
     const seen = columns.flatMap(({ found }) => found ?? [])
     if (seen.length > 0) {
-      terminal.table(
-        ['column', 'rows', 'NULL', 'plaintext', 'ciphertext', 'format, KMS key'],
-        seen.flatMap(lines),
-      )
+      printTable(seen, terminal)
     }
     if (indexKey?.kmsKey !== undefined) terminal.print(`indexKey is under ${indexKey.kmsKey}`)
     terminal.printJson(columns.map((column) => jsonOf(column, indexKey)))
@@ -92,7 +90,32 @@ async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<
   }
 }
 
-function lines(found: ColumnStatus): string[][] {
+const HEADER = ['column', 'rows', 'NULL', 'plaintext', 'ciphertext', 'format, KMS key']
+
+/** Where ARNs have no room in the table, they stand below it, each with a number. */
+function printTable(seen: readonly ColumnStatus[], terminal: Terminal): void {
+  const whole = seen.flatMap((found) => lines(found, nameOf))
+  if (terminal.hasRoomFor(HEADER, whole)) {
+    terminal.table(HEADER, whole)
+    return
+  }
+  const numbers = new Map<string, number>()
+  const short = (count: KeyCount): string => {
+    const { keyArn } = count
+    if (keyArn === undefined) return nameOf(count)
+    const number = numbers.get(keyArn) ?? numbers.size + 1
+    numbers.set(keyArn, number)
+    return nameOf({ ...count, keyArn: `key ${number}` })
+  }
+  terminal.table(
+    HEADER,
+    seen.flatMap((found) => lines(found, short)),
+  )
+  terminal.print()
+  for (const [arn, number] of numbers) terminal.fields([[`key ${number}`, arn]])
+}
+
+function lines(found: ColumnStatus, name: (count: KeyCount) => string): string[][] {
   const first = [
     `${found.entity}.${found.property}`,
     amount(found.rows),
@@ -100,7 +123,7 @@ function lines(found: ColumnStatus): string[][] {
     amount(found.plaintext),
   ]
   const groups = [
-    ...found.ciphertext.map((count) => [amount(count.rows), nameOf(count)]),
+    ...found.ciphertext.map((count) => [amount(count.rows), name(count)]),
     ...(found.otherStorage > 0
       ? [[amount(found.otherStorage), 'of these as base64 or bytes against storage: rotate']]
       : []),
