@@ -124,7 +124,8 @@ describeDatabases(
       expect(session.status).toBe(1)
       expect(screen).toMatch(/\n█*░+ Account\.secret: \d+ of 400 rows \(\d+ %\), \d+ rows\/s, \d+ s left/)
       expect(screen).toMatch(/\nStopping after the batches under way.*\n/)
-      expect(screen).toMatch(/✗.* INTERRUPTED: .* run the same again to go on\./)
+      const sentences = screen.replace(/\n+ +/g, ' ')
+      expect(sentences).toMatch(/✗.* INTERRUPTED: .* run the same again to go on\./)
       // The terminal echoes ^C.
       const bars = screen
         .replace('^C', '')
