@@ -105,6 +105,7 @@ test.each([
     property: 'privateKey',
     rows: 1_234_567,
     total: 20_000_000,
+    changed: 1_000_000,
     elapsed: 100_000,
   })
   jest.restoreAllMocks()
