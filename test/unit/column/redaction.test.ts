@@ -1,5 +1,6 @@
 /* eslint-disable @typescript-eslint/no-misused-spread -- what a copy has is what is tested */
 import 'reflect-metadata'
+import { Console } from 'node:console'
 import { Writable } from 'node:stream'
 import { format, inspect } from 'node:util'
 import { ConsoleLogger } from '@nestjs/common'
@@ -139,7 +140,7 @@ describe('A value that does not print', () => {
         logger.log({ user: json ? single : circle() })
         logger.log([single], 'x')
       }
-      console.log(circle(), '%s', new User())
+      new Console(stream).log(circle(), '%s', new User())
     } finally {
       write.mockRestore()
     }
