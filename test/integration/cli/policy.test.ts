@@ -1,8 +1,10 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { kmsFindings } from '../../../src/cli/commands/doctor/kms'
+import { isInUse, keyUsage } from '../../../src/cli/commands/keys/key-usage'
 import { statementsOf } from '../../../src/cli/commands/keys/policy/statements'
 import { usesOf } from '../../../src/cli/commands/keys/policy/uses'
+import { KeyAdministration } from '../../../src/kms/aws/key-administration'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { describeDatabases } from '../../support/databases'
 import { KEY, startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
@@ -73,6 +75,18 @@ describeDatabases(
       expect(remarks).toContain(
         'Put the ARNs of the keys that keyId names for Account.iban in the place of KEYS_OF_Account.iban.',
       )
+    })
+
+    it('are known to the deletion guard where a function names one key for all rows', async () => {
+      const keyId = ({ tenant }: Record<string, string>) => (tenant ? `alias/tenant-${tenant}` : KEY)
+      app = await startApplication(db(), [Account], async (test) => ({
+        keyId,
+        ...(await withIndexKey(test)),
+      }))
+      const keys = new KeyAdministration(app.client)
+      const usage = await keyUsage(app.dataSource, await keys.describe(await app.createKey()), keys)
+      // Which keys it names for each tenant, nobody knows.
+      expect(usage.filter(isInUse).map(({ column }) => column)).toEqual(['Account.iban'])
     })
 
     it('are tried out by the doctor as far as they do not depend on the row, and it says what it left out', async () => {

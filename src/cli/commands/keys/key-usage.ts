@@ -6,6 +6,7 @@ import { isSameKey } from '../../../kms/aws/key-arn'
 import { type KeyInfo } from '../../../kms/aws/key-info'
 import { columnContents, rowsHidden } from '../../../migration/column-contents'
 import { namedAs, type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
+import { configuredKeyId } from '../../known-keys'
 import { KeyTableRows } from '../../../migration/data-keys/key-table-rows'
 import { usedIndexRoot } from '../../../migration/indexes/index-root'
 import { dataSourceOf } from '../../../migration/target'
@@ -52,7 +53,7 @@ export async function keyUsage(
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     for (const column of columns) {
-      const { keyId } = column.recipes
+      const keyId = configuredKeyId(column)
       const values = await valuesOf(queryRunner, column, judge, key)
       const configured = keyId === undefined ? undefined : await isConfigured(keyId)
       const unseen =
