@@ -12,6 +12,7 @@ import { migrateRows } from './measures/migrate'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
+import { searchRows } from './measures/search'
 import { storedDataKeys } from './measures/stored-keys'
 import { storedSize } from './measures/stored-size'
 import { type Bench } from './support/bench'
@@ -28,6 +29,7 @@ const ALL = {
   directMode,
   storedSize,
   storedDataKeys,
+  searchRows,
   memoryHeld,
   migrateRows,
   footprint,

@@ -63,7 +63,13 @@ export function encryptColumns(
 ): Promise<MigrationResult[]> {
   return inTurn(encryptedColumnsOf(executor, entity, properties), async (column) => {
     const mirror = mirrorOf(column)
-    if (mirror?.follower === column.metadata) return fillMirror(executor, column, mirror, options)
+    if (mirror?.follower === column.metadata) {
+      const filled = await fillMirror(executor, column, mirror, options)
+      // Its indexes are filled as those of any column.
+      if (column.indexes.length > 0)
+        await new Pass(column, new Encrypt(column, options), options).run(executor)
+      return filled
+    }
     if (options.compareBytes !== true) await requireSameEquality(executor, column)
     return new Pass(column, new Encrypt(column, options), options).run(executor)
   })

@@ -38,10 +38,13 @@ export async function testKms(): Promise<TestKms> {
 }
 
 /** Options for an application that searches: an index key, made as the tool makes it. */
-export async function withIndexKey({ client }: Pick<TestKms, 'client'>): Promise<{ indexKey: string }> {
+export async function withIndexKey(
+  { client }: Pick<TestKms, 'client'>,
+  keyId = KEY,
+): Promise<{ indexKey: string }> {
   const { CiphertextBlob } = await client.send(
     new GenerateDataKeyWithoutPlaintextCommand({
-      KeyId: KEY,
+      KeyId: keyId,
       NumberOfBytes: 32,
       EncryptionContext: { 'data-key': 'index' },
     }),

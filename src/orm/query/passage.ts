@@ -42,7 +42,9 @@ export class Passage {
     const { order, ahead, sealing, watch } = this.#door
     const use = this.#examine()
     const mark: Mark | undefined = this.#isPending ? sealing?.keys.mark() : undefined
-    const end = watch || !ahead.isEmpty ? endOfTransaction(this.#sql) : undefined
+    const completeness = this.#workings?.completeness
+    const isWaiting = completeness?.waitsFor(this.#door.queryRunner) === true
+    const end = watch || !ahead.isEmpty || isWaiting ? endOfTransaction(this.#sql) : undefined
     if (end) ahead.clear()
     const prepared = this.#prepare()
     let values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
@@ -59,6 +61,7 @@ export class Passage {
     const answering = send()
     ahead.workLater()
     let result = await answering
+    if (end && isWaiting) completeness?.settle(this.#door.queryRunner, end)
     while (this.#update?.hasMissed(result) === true) {
       values = await order.next(this.#update.seal(ahead))
       result = await send()
@@ -86,8 +89,7 @@ export class Passage {
     const { rows, completeness, statements } = this.#workings
     const { query } = this.#door
     const search =
-      this.#search &&
-      prepareSearch(this.#search, this.#sql, this.#parameters, completeness, (text) => query(text))
+      this.#search && prepareSearch(this.#search, this.#sql, this.#parameters, completeness, this.#door)
     if (rows.areChecked || !rows.isUncheckedIn(statements.read(this.#sql))) return search
     return rows.check({ query }).then(() => search)
   }

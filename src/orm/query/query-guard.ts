@@ -43,7 +43,7 @@ function guardedStream(door: Door): QueryRunner['stream'] {
       hasPending(parameters)
       return stream(sql, parameters, ...rest)
     }
-    await prepareSearch(plan, sql, parameters, workings.completeness, (text) => query(text))
+    await prepareSearch(plan, sql, parameters, workings.completeness, door)
     const answered = answer(plan, sql, parameters ?? [])
     hasPending(answered.parameters)
     return stream(answered.sql, [...answered.parameters], ...rest)

@@ -1,10 +1,16 @@
+import { type QueryRunner } from 'typeorm'
 import { IndexWrongError, SearchIncompleteError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { boundColumn } from '../bound-columns'
+import { type EndOfTransaction } from '../query/end-of-transaction'
 import { type BlindIndex } from './blind-index'
 import { indexOfRow, textOf } from './index-of-row'
 
-type Query = (sql: string) => Promise<unknown>
+/** Over which connection a look is taken. */
+export interface Looker {
+  readonly query: (sql: string) => Promise<unknown>
+  readonly queryRunner: Pick<QueryRunner, 'isTransactionActive'>
+}
 type Row = Record<string, unknown>
 
 /** Rows by which an index is tried out. */
@@ -16,18 +22,32 @@ const SAMPLE = 5
  */
 export class Completeness {
   readonly #complete = new Set<BlindIndex>()
+  /** What was seen in an open transaction, which may be undone. */
+  readonly #tentative = new WeakMap<Looker['queryRunner'], Set<BlindIndex>>()
 
   constructor(private readonly escape: (name: string) => string) {}
 
-  has(index: BlindIndex): boolean {
-    return this.#complete.has(index)
+  has(index: BlindIndex, { queryRunner }: Looker): boolean {
+    return this.#complete.has(index) || this.#tentative.get(queryRunner)?.has(index) === true
+  }
+
+  /** True if a transaction's end matters. */
+  waitsFor(queryRunner: Looker['queryRunner']): boolean {
+    return this.#tentative.has(queryRunner)
+  }
+
+  /** A transaction was ended: what was seen in it holds if all of it was committed. */
+  settle(queryRunner: Looker['queryRunner'], { isCommit, isWhole }: EndOfTransaction): void {
+    if (isCommit && !isWhole) return
+    if (isCommit) for (const index of this.#tentative.get(queryRunner) ?? []) this.#complete.add(index)
+    this.#tentative.delete(queryRunner)
   }
 
   /**
    * Looks for a row that has a value and no index, and whether some rows have the index that they would be searched by.
    * Throws `SearchIncompleteError`, `IndexWrongError`: otherwise a search would find nothing, and say nothing.
    */
-  async check(index: BlindIndex, query: Query): Promise<void> {
+  async check(index: BlindIndex, { query, queryRunner }: Looker): Promise<void> {
     const { metadata, column } = index
     const table = metadata.entityMetadata.tablePath.split('.').map(this.escape).join('.')
     const value = this.escape(column.metadata.databaseName)
@@ -44,7 +64,16 @@ export class Completeness {
     await this.#tryOut(index, (names) =>
       query(`SELECT ${names.join(', ')} FROM ${table} WHERE ${own} IS NOT NULL LIMIT ${SAMPLE}`),
     )
-    this.#complete.add(index)
+    this.#remember(index, queryRunner)
+  }
+
+  #remember(index: BlindIndex, queryRunner: Looker['queryRunner']): void {
+    if (!queryRunner.isTransactionActive) {
+      this.#complete.add(index)
+      return
+    }
+    const seen = this.#tentative.get(queryRunner) ?? new Set<BlindIndex>()
+    this.#tentative.set(queryRunner, seen.add(index))
   }
 
   /** Another index key, another `normalize` and a renamed table or column make all indexes wrong. */

@@ -3,14 +3,13 @@ import { type EncryptedColumn } from '../encrypted-column'
 import { ComparisonToken, INDEXED, KeptCiphertext, NOT_INDEXED, PendingCiphertext } from '../write/tokens'
 import { type Condition } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
-import { type Completeness } from './completeness'
+import { type Completeness, type Looker } from './completeness'
 import { indexOfRow, textOf } from './index-of-row'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
 import { PendingIndex } from './pending-index'
 import { type Check, type Searched, type SearchPlan } from './search-plan'
 
-type Query = (sql: string, parameters?: unknown[]) => Promise<unknown>
 type Row = Record<string, unknown>
 
 /** A statement as if the application had written it with the indexes. */
@@ -63,17 +62,17 @@ export function prepareSearch(
   sql: string,
   parameters: unknown,
   completeness: Completeness,
-  query: Query,
+  looker: Looker,
 ): Promise<unknown> | undefined {
   const searched = searchedIn(plan, sql, parameters)
   const written = [...plan.written].flatMap(({ constant }) => constant ?? [])
   const keys = [...new Set([...searched.map(({ keyed }) => keyed), ...written])]
     .map((index) => index.prepare())
     .filter((each) => each !== undefined)
-  const answering = [...plan.answering].filter((index) => !completeness.has(index))
+  const answering = [...plan.answering].filter((index) => !completeness.has(index, looker))
   if (keys.length === 0 && answering.length === 0) return undefined
   return Promise.all(keys).then(async () => {
-    for (const index of answering) await completeness.check(index, query)
+    for (const index of answering) await completeness.check(index, looker)
   })
 }
 

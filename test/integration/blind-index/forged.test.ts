@@ -90,6 +90,29 @@ describeDatabases('A blind index is not trusted', (db) => {
     encryption.close()
   })
 
+  test('what was seen in a transaction that is rolled back holds for that transaction only', async () => {
+    const { dataSource, encryption } = await app.restart({}, { logging: ['query'], logger: log })
+    const repository = dataSource.getRepository(Login)
+    await db().rawQuery("UPDATE login SET email_index = NULL WHERE name = 'a'")
+    const inTransaction = (end?: Error) =>
+      dataSource.transaction(async (manager) => {
+        await manager.delete(Login, { name: 'a' })
+        expect(await manager.countBy(Login, { email: 'victim@x' })).toBe(1)
+        expect(await manager.countBy(Login, { email: 'victim@x' })).toBe(1)
+        if (end) throw end
+      })
+    expect(await failure(inTransaction(new Error('back')))).toMatchObject({ message: 'back' })
+    expect(await failure(repository.findBy({ email: 'victim@x' }))).toMatchObject({
+      code: 'SEARCH_INCOMPLETE',
+    })
+    await inTransaction()
+    log.reset()
+    expect(await repository.findBy({ email: 'victim@x' })).toMatchObject([{ name: 'v' }])
+    expect(log.sent).toHaveLength(1)
+    await dataSource.destroy()
+    encryption.close()
+  })
+
   test('with filling, the index is written and answers nothing', async () => {
     const { dataSource, encryption } = await app.restart({}, { entities: [Filling] })
     const repository = dataSource.getRepository(Filling)

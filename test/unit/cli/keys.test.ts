@@ -1,5 +1,6 @@
 import {
   CreateKeyCommand,
+  DecryptCommand,
   GenerateDataKeyCommand,
   type KMSClient,
   RotateKeyOnDemandCommand,
@@ -37,6 +38,25 @@ const stateOf = async (id: string) => {
   const { stdout } = await keys(`describe ${id} --json`)
   return (JSON.parse(stdout) as { state: string }).state
 }
+
+describe('keys create-index-key', () => {
+  it('prints a key that KMS opens for indexes, and for nothing else', async () => {
+    const id = await createKey('for indexes')
+    const { status, stdout } = await keys(`create-index-key ${id} --json`)
+    const { indexKey } = JSON.parse(stdout) as { indexKey: string }
+    const CiphertextBlob = Buffer.from(indexKey, 'base64')
+    const EncryptionContext = { 'data-key': 'index' }
+    const { Plaintext } = await client.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }))
+    expect([status, Plaintext?.length]).toEqual([0, 32])
+    await expect(client.send(new DecryptCommand({ CiphertextBlob }))).rejects.toThrow()
+    expect((await keys(`create-index-key ${id}`)).stdout).toMatch(/KMS_INDEX_KEY=[A-Za-z0-9+/]+=*\n/)
+  })
+
+  it('says what KMS has against it', async () => {
+    const { status, stderr } = await keys('create-index-key alias/none')
+    expect([status, stderr]).toEqual([1, expect.stringContaining('alias/none') as string])
+  })
+})
 
 describe('keys create', () => {
   it('wants a description', async () => {

@@ -1,0 +1,153 @@
+import { Column, DataSource, type DataSourceOptions, Entity, In, Index, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
+import { createDatabase } from '../../test/support/databases'
+import { withIndexKey } from '../../test/support/encryption'
+import { type Bench } from '../support/bench'
+import { type Place } from '../support/databases'
+import { type BenchKms, KEY } from '../support/kms'
+import { timeInTurns } from '../support/rounds'
+import { median, ratios } from '../support/statistics'
+
+/** Rows of the table that is searched; the aims are for 10,000 and 1,000,000. */
+const ROWS = Number(process.env['BENCH_SEARCH_ROWS'] ?? 10_000)
+const NEW_ROWS = 2_000
+const SEARCHES = 100
+const MANY = 1_000
+
+@Entity()
+class SearchedUser {
+  @PrimaryColumn('integer') id!: number
+  @Index() @Column('varchar', { length: 60 }) name!: string
+  @KmsEncrypted({ search: true }) email!: string
+}
+
+@Entity()
+class UnsearchedUser {
+  @PrimaryColumn('integer') id!: number
+  @Index() @Column('varchar', { length: 60 }) name!: string
+  @KmsEncrypted() email!: string
+}
+
+@Entity()
+class Untouched {
+  @PrimaryColumn('integer') id!: number
+  @Index() @Column('varchar', { length: 60 }) name!: string
+}
+
+/** Searches by an encrypted value, against the same by a plain indexed column of the same application. */
+export async function searchRows({ kms, places, report, quick }: Bench): Promise<void> {
+  const rounds = quick ? 7 : 15
+  for (const place of await withPostgres(places)) {
+    const { ours, plain, close } = await open(place, kms)
+    const searched = ours.getRepository(SearchedUser)
+    for (let first = 0; first < ROWS; first += 2_000)
+      await searched.insert(rows(first, Math.min(2_000, ROWS - first)))
+    const find = (property: 'name' | 'email') => async () => {
+      for (let at = 0; at < SEARCHES; at++)
+        await searched.findOneBy({ [property]: valueOf((at * 7_919) % ROWS) })
+    }
+    const many = (property: 'name' | 'email') => () =>
+      searched.findBy({ [property]: In(Array.from({ length: MANY }, (_, at) => valueOf((at * 13) % ROWS))) })
+    const untouched = (dataSource: DataSource) => async () => {
+      for (let at = 0; at < SEARCHES; at++)
+        await dataSource.getRepository(Untouched).findOneBy({ name: valueOf(at) })
+    }
+    const save = (entity: typeof SearchedUser | typeof UnsearchedUser) => ({
+      prepare: () =>
+        ours.getRepository(entity).createQueryBuilder().delete().where('id >= :id', { id: ROWS }).execute(),
+      run: () => ours.getRepository(entity).save(rows(ROWS, NEW_ROWS), { chunk: 500 }),
+    })
+    await plain.getRepository(Untouched).insert(rows(0, SEARCHES).map(({ id, name }) => ({ id, name })))
+    const compare = async (
+      measure: string,
+      aim: number,
+      ...[base, own]: readonly { prepare?: () => unknown; run: () => unknown }[]
+    ) => {
+      const samples = await timeInTurns(
+        [
+          { name: 'base', ...base! },
+          { name: 'own', ...own! },
+        ],
+        { rounds },
+      )
+      const ratio = median(ratios(samples.own, samples.base))
+      report.find({
+        measure: `${measure}, ${ROWS.toLocaleString('en')} rows`,
+        on: place.name,
+        measured: `${ratio.toFixed(2)} × (${median(samples.own).toFixed(1)} against ${median(samples.base).toFixed(1)} ms)`,
+        target: `≤ ${aim} ×`,
+        met: ratio <= aim,
+      })
+    }
+    await compare(
+      `${SEARCHES} findOneBy, by value against by plain column`,
+      1.2,
+      { run: find('name') },
+      { run: find('email') },
+    )
+    await compare(
+      `In of ${MANY}, by value against by plain column`,
+      1.5,
+      { run: many('name') },
+      { run: many('email') },
+    )
+    await compare(
+      `save of ${NEW_ROWS} new rows, with an index against without`,
+      1.15,
+      save(UnsearchedUser),
+      save(SearchedUser),
+    )
+    await compare(
+      `${SEARCHES} statements that touch no encrypted column, against plain TypeORM`,
+      1.02,
+      { run: untouched(plain) },
+      { run: untouched(ours) },
+    )
+    await close()
+  }
+}
+
+function rows(first: number, count: number) {
+  return Array.from({ length: count }, (_, at) => ({
+    id: first + at,
+    name: valueOf(first + at),
+    email: valueOf(first + at),
+  }))
+}
+
+function valueOf(id: number): string {
+  return `user-${id}@example.org`
+}
+
+async function open(place: Place, kms: BenchKms) {
+  const { indexKey } = await withIndexKey(kms, KEY)
+  const encryption = kmsEncryption({ keyId: KEY, client: kms.client, indexKey })
+  const entities = [SearchedUser, UnsearchedUser, Untouched]
+  const given = { ...place.options, entities, synchronize: true } as DataSourceOptions
+  const ours = await new DataSource(encryption.configure(given)).initialize()
+  const same = place.options.type !== 'better-sqlite3'
+  const others = { ...place.options, entities: [Untouched], synchronize: !same } as DataSourceOptions
+  const plain = await new DataSource(others).initialize()
+  if (!same)
+    await ours.getRepository(Untouched).insert(rows(0, SEARCHES).map(({ id, name }) => ({ id, name })))
+  return {
+    ours,
+    plain,
+    async close() {
+      await ours.dropDatabase()
+      await ours.destroy()
+      await plain.destroy()
+      encryption.close()
+    },
+  }
+}
+
+/** PostgreSQL as well, where the environment names a server. */
+async function withPostgres(places: readonly Place[]): Promise<readonly Place[]> {
+  if (process.env['TEST_POSTGRES_URL'] === undefined || places.length < 2) return places
+  const database = await createDatabase('postgres')
+  return [
+    ...places,
+    { name: 'PostgreSQL over loopback', options: database.options, close: () => database.drop() },
+  ]
+}
