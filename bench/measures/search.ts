@@ -133,7 +133,7 @@ async function open(place: Place, kms: BenchKms) {
   return {
     ours,
     plain,
-    async close() {
+    close: async () => {
       await ours.dropDatabase()
       await ours.destroy()
       await plain.destroy()

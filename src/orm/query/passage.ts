@@ -43,8 +43,8 @@ export class Passage {
     const use = this.#examine()
     const mark: Mark | undefined = this.#isPending ? sealing?.keys.mark() : undefined
     const completeness = this.#workings?.completeness
-    const isWaiting = completeness?.waitsFor(this.#door.queryRunner) === true
-    const end = watch || !ahead.isEmpty || isWaiting ? endOfTransaction(this.#sql) : undefined
+    const seen = completeness?.waitsFor(this.#door.queryRunner) === true ? completeness : undefined
+    const end = watch || !ahead.isEmpty || seen ? endOfTransaction(this.#sql) : undefined
     if (end) ahead.clear()
     const prepared = this.#prepare()
     let values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
@@ -61,7 +61,7 @@ export class Passage {
     const answering = send()
     ahead.workLater()
     let result = await answering
-    if (end && isWaiting) completeness?.settle(this.#door.queryRunner, end)
+    if (end) seen?.settle(this.#door.queryRunner, end)
     while (this.#update?.hasMissed(result) === true) {
       values = await order.next(this.#update.seal(ahead))
       result = await send()

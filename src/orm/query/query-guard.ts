@@ -34,7 +34,7 @@ export function guardQueryRunner(
 
 /** A stream's rows are raw. */
 function guardedStream(door: Door): QueryRunner['stream'] {
-  const { queryRunner, query } = door
+  const { queryRunner } = door
   const stream = queryRunner.stream.bind(queryRunner)
   return async (sql, parameters, ...rest) => {
     const { workings } = door
