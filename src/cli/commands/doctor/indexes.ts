@@ -52,7 +52,7 @@ async function triedOut(queryRunner: QueryRunner, column: BoundColumn, index: Bl
   const { driver } = dataSourceOf(queryRunner)
   try {
     const query = (sql: string): Promise<unknown> => queryRunner.query(sql)
-    await new Completeness((name) => driver.escape(name)).check(index, query)
+    await new Completeness((name) => driver.escape(name)).check(index, { query, queryRunner })
     const name = index.metadata.databaseName
     return finding('database', 'ok', `${column.name}: every row has its blind index (${name})`)
   } catch (error) {
