@@ -19,11 +19,18 @@ export interface Opening {
 
 /**
  * Opens values: those whose data key is at hand first, since room may have to be made for those that others wait
- * for. `undefined` if that was all; otherwise KMS is asked for the others together.
+ * for. `undefined` if that was all; otherwise KMS is asked for the others together. `trouble`: why it need not be asked.
  */
-export function openTogether(values: readonly Opening[]): Promise<unknown> | undefined {
+export function openTogether(
+  values: readonly Opening[],
+  trouble?: KmsEncryptionError,
+): Promise<unknown> | undefined {
   const waiting = values.filter((value) => !openNow(value))
   const [first] = waiting
+  if (trouble) {
+    for (const value of waiting) value.opened = failureOf(trouble)
+    return undefined
+  }
   return first && askFor(first.column.cipher, waiting)
 }
 

@@ -18,6 +18,7 @@ import {
   type ValueKey,
 } from './opened-results'
 import { type Opening, openTogether } from './opening'
+import { fetchPageKeys } from './page-keys'
 import { type QueryUse, type RawQueries } from './raw-queries'
 import { type EncryptedResult, encryptedResults } from './result-columns'
 import { fetchMissing, type FetchedValue, missingColumns } from './row-fetch'
@@ -75,7 +76,15 @@ export class ResultOpener {
     const asks = columns.some((column) => missingColumns(column).length > 0) ? connection() : undefined
     if (asks)
       return fetchMissing(columns, rows, asks).then((fetched) => this.#open(columns, rows, compared, fetched))
-    return this.#open(columns, rows, compared)
+    // Who watches wants to know the row, which hydration does not.
+    const isLeft = compared === undefined && !channels.value.hasSubscribers
+    const fetching = isLeft ? fetchPageKeys(columns, rows) : undefined
+    if (!fetching) return this.#open(columns, rows, compared)
+    return fetching.then((trouble) =>
+      columns.some((column) => cannotBeLeft(column, rows))
+        ? this.#open(columns, rows, undefined, undefined, trouble)
+        : undefined,
+    )
   }
 
   #open(
@@ -83,9 +92,13 @@ export class ResultOpener {
     rows: readonly Row[],
     compared: ComparedRows | undefined,
     fetched?: FetchedValue,
+    trouble?: KmsEncryptionError,
   ): Promise<unknown> | undefined {
     const carried = columns.flatMap((column) => carry(column, rows, fetched))
-    const opening = openTogether(carried.filter(isOpening).map(({ opening }) => opening))
+    const opening = openTogether(
+      carried.filter(isOpening).map(({ opening }) => opening),
+      trouble,
+    )
     const keep = (): unknown => this.#keep(compared ? carried.map(asCompared(carried)) : carried)
     if (opening) return opening.then(keep)
     keep()
