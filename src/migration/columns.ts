@@ -1,7 +1,9 @@
 import { type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
+import { InvalidOptionError } from '../errors'
 import { mirrorOf } from '../orm/mirror'
 import { type Conversion } from './conversion'
+import { endDataKeys } from './data-keys/end-data-keys'
 import { Decrypt } from './decrypt'
 import { Encrypt, type EncryptSettings } from './encrypt'
 import { fillMirror } from './fill-mirror'
@@ -113,15 +115,18 @@ export function decryptColumns(
  * await rotateColumns(dataSource, User, ['privateKey'], { to: 'alias/my-app-2027' })
  * ```
  */
-export function rotateColumns(
+export async function rotateColumns(
   executor: Executor,
   entity: EntityTarget<ObjectLiteral>,
   properties: readonly string[],
   options: RotateOptions = {},
 ): Promise<MigrationResult[]> {
-  return inTurn(encryptedColumnsOf(executor, entity, properties), (column) =>
-    rotateColumn(executor, column, options),
-  )
+  const columns = encryptedColumnsOf(executor, entity, properties)
+  const { newDataKeys = false, madeBefore } = options
+  if (madeBefore && !newDataKeys)
+    throw new InvalidOptionError('madeBefore is about newDataKeys: say that as well')
+  const kept = newDataKeys ? await endDataKeys(executor, columns, options) : new Set<string>()
+  return inTurn(columns, (column) => rotateColumn(executor, column, options, kept))
 }
 
 /**

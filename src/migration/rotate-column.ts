@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type QueryRunner } from 'typeorm'
-import { InterruptedError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { contextsOf, ownDataKeys } from './data-keys/column-contexts'
 import { KeyTableRows } from './data-keys/key-table-rows'
@@ -20,13 +18,19 @@ export async function rotateColumn(
   executor: Executor,
   column: BoundColumn,
   options: MigrationOptions & RotateSettings,
+  /** Stored data keys, in hexadecimal, that `newDataKeys` is not about. */
+  kept: ReadonlySet<string>,
 ): Promise<MigrationResult> {
   checkedOptions(options)
+  const { to, newDataKeys = false, dryRun, signal } = options
   const start = performance.now()
   const rows = new KeyTableRows(dataSourceOf(executor))
   const hasTable = column.recipes.usesStoredKey || (await rows.table.exists())
-  const dataKeys = hasTable ? await rotatedDataKeys(rows, executor, column, options) : 0
-  const done = hasTable && options.newDataKeys !== true ? await asTheyShouldBe(rows, executor, column) : NONE
+  const movesKeys = hasTable && !newDataKeys
+  const dataKeys = movesKeys
+    ? (await moveDataKeys(dataSourceOf(executor), [column], { to, dryRun, signal })).moved
+    : 0
+  const done = movesKeys ? await asTheyShouldBe(rows, executor, column) : NONE
   if (done.rows > 0) {
     const { entityMetadata, propertyPath } = column.metadata
     const { entity, property } = { entity: entityMetadata.name, property: propertyPath }
@@ -34,30 +38,8 @@ export async function rotateColumn(
     const elapsed = performance.now() - start
     return { entity, property, total: done.rows, ...done, ...none, dataKeys, elapsed }
   }
-  const result = await new Pass(column, new Rotate(column, options), options).run(executor)
+  const result = await new Pass(column, new Rotate(column, options, kept), options).run(executor)
   return { ...result, dataKeys }
-}
-
-async function rotatedDataKeys(
-  rows: KeyTableRows,
-  executor: Executor,
-  column: BoundColumn,
-  { to, newDataKeys, dryRun, signal }: MigrationOptions & RotateSettings,
-): Promise<number> {
-  if (newDataKeys !== true) {
-    return (await moveDataKeys(dataSourceOf(executor), [column], { to, dryRun, signal })).moved
-  }
-  const own = ownDataKeys(await rows.all(), contextsOf([column]))
-  const sealing = own.map(({ row }) => row).filter((row) => row.purpose === 'value' && !row.retiredAt)
-  if (dryRun === true || sealing.length === 0) return 0
-  await rows.end(sealing, new Date())
-  try {
-    // Until then applications may go on to seal under them.
-    await sleep(rows.table.settings.lease, undefined, { signal })
-  } catch {
-    throw column.error(InterruptedError, 'stopped as asked, before the first value')
-  }
-  return 0
 }
 
 interface Done {

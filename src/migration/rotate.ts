@@ -1,5 +1,10 @@
 import { HEADER_LENGTH, keyTag } from '../cipher/format'
-import { type DirectCiphertext, type EnvelopeCiphertext, type Parsed } from '../cipher/ciphertext'
+import {
+  type DirectCiphertext,
+  type EnvelopeCiphertext,
+  type Parsed,
+  type StoredKeyCiphertext,
+} from '../cipher/ciphertext'
 import { Rewrap } from '../cipher/rewrap'
 import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
@@ -18,6 +23,11 @@ export interface RotateSettings {
   to?: string
   /** Decrypts and encrypts anew, instead of re-encrypting the data keys. Default `false`. */
   newDataKeys?: boolean
+  /**
+   * With `newDataKeys`: values under stored data keys that were made at this time or later stay as they are. So a
+   * rotation that was ended before its time goes on, and does not begin anew. Default: none is left.
+   */
+  madeBefore?: Date
 }
 
 type Ciphertext = Extract<StoredValue, { kind: 'ciphertext' }>
@@ -37,9 +47,15 @@ export class Rotate implements Conversion {
   readonly #done = new Set<string>()
   readonly #everything: boolean
   readonly #newDataKeys: boolean
+  readonly #goingOn: ReadonlySet<string>
   readonly #known = new KnownKeys()
 
-  constructor(column: BoundColumn, { to, newDataKeys = false }: RotateSettings) {
+  /** `goingOn`: stored data keys, in hexadecimal, that `newDataKeys` is not about. */
+  constructor(
+    column: BoundColumn,
+    { to, newDataKeys = false }: RotateSettings,
+    goingOn: ReadonlySet<string> = new Set(),
+  ) {
     if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
     const { cipher } = column
     this.#column = column
@@ -48,6 +64,7 @@ export class Rotate implements Conversion {
     // Where a function names a key for each tenant, no tag tells that a value is under the right one.
     this.#everything = to === undefined && (newDataKeys || keyId === undefined)
     this.#newDataKeys = newDataKeys
+    this.#goingOn = goingOn
     if (keyId === undefined) return
     if (keyId.startsWith('arn:') && keyId.includes(':key/')) this.#done.add(keyTag(keyId).toString('hex'))
     const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
@@ -96,14 +113,15 @@ export class Rotate implements Conversion {
       case 'direct-empty':
         return this.#rotatedDirect(parsed, recipe)
       case 'stored-key':
-        return this.#rotatedStored(bytes, recipe)
+        return this.#rotatedStored(parsed, recipe)
     }
   }
 
   /** Its data key is moved in the key table; the value stays, if it is to name a stored data key at all. */
-  async #rotatedStored(bytes: Buffer, recipe: RowRecipe): Promise<Buffer> {
+  async #rotatedStored({ bytes, dataKeyId }: StoredKeyCiphertext, recipe: RowRecipe): Promise<Buffer> {
     const isCurrent = recipe.usesStoredKey && (await this.#scopeOf(bytes, recipe)) === recipe.scope
-    return isCurrent && !this.#newDataKeys ? bytes : this.#sealAnew(bytes, recipe)
+    const isKept = !this.#newDataKeys || this.#goingOn.has(dataKeyId.toString('hex'))
+    return isCurrent && isKept ? bytes : this.#sealAnew(bytes, recipe)
   }
 
   async #rotatedEnvelope(ciphertext: EnvelopeCiphertext, recipe: RowRecipe): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import { rotateColumns } from '../../migration'
-import { type Command } from '../command'
+import { type Command, UsageError } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
 import { indexKeyPlace } from '../index-key'
 import { refuseSkipped, runMigration } from '../migration-run'
@@ -13,11 +13,21 @@ export const rotate: Command = {
       type: 'boolean',
       help: 'decrypt and encrypt anew, instead of KMS ReEncrypt of the data keys',
     },
+    'made-before': {
+      type: 'string',
+      value: 'TIME',
+      help: 'with --new-data-keys: leave values under stored data keys made later',
+    },
     ...WRITE_OPTIONS,
   },
   async run(args, terminal) {
     const to = args.text('to')
-    const settings = { newDataKeys: args.flag('new-data-keys'), ...(to !== undefined && { to }) }
+    const before = args.text('made-before')
+    const settings = {
+      newDataKeys: args.flag('new-data-keys'),
+      ...(to !== undefined && { to }),
+      ...(before !== undefined && { madeBefore: timeOf(before) }),
+    }
     const results = await runMigration(
       args,
       terminal,
@@ -34,4 +44,10 @@ export const rotate: Command = {
     terminal.printJson(results)
     refuseSkipped(results, terminal)
   },
+}
+
+function timeOf(text: string): Date {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new UsageError('--made-before takes a time: 2026-11-25T22:00:00Z')
+  return time
 }

@@ -156,6 +156,39 @@ describeDatabases('A rotation of stored data keys', (db) => {
     ])
   })
 
+  it('with new data keys goes on where it was ended, and ends the data keys of all columns at once', async () => {
+    const { dataSource } = await app.restart({ dataKeys: { lease: 300 } })
+    const notes: string[] = []
+    const ended = rotateColumns(dataSource, Vault, ['secret', 'note'], {
+      newDataKeys: true,
+      batchSize: 5,
+      onNote: (note) => notes.push(note),
+      onProgress: ({ rows }) => {
+        if (rows >= 10) throw new Error('ended')
+      },
+    })
+    await expect(ended).rejects.toThrow('ended')
+    const time = /--made-before (\S+)/.exec(notes.join())?.[1] ?? ''
+    const half = await values()
+    const madeBefore = new Date(time)
+    const options = { newDataKeys: true, madeBefore }
+    const [secret, note] = await rotateColumns(dataSource, Vault, ['secret', 'note'], options)
+    expect(secret?.changed).toBeLessThanOrEqual(ROWS - 10)
+    expect(note?.changed).toBe(ROWS / 2)
+    expect((await values()).slice(0, 10).map((row) => row['secret'])).toEqual(
+      half.slice(0, 10).map((row) => row['secret']),
+    )
+    // One of the first beginning, and one that all values are under now.
+    expect((await keyTable()).filter(({ context }) => String(context).includes('vault'))).toHaveLength(2)
+    expect(await rotateColumns(dataSource, Vault, ['secret', 'note'], options)).toMatchObject([
+      { changed: 0 },
+      { changed: 0 },
+    ])
+    await expect(rotateColumns(dataSource, Vault, ['secret'], { madeBefore })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    })
+  })
+
   it('converts values that carry their data keys, and back, by the settings of their column', async () => {
     const inline = (await app.restart({ dataKeys: 'inline' })).dataSource
     const back = await rotateColumns(inline, Vault, ['secret', 'note'])
