@@ -104,7 +104,7 @@ export class Rotate implements Conversion {
   }
 
   async #rotated(value: Ciphertext, recipe: RowRecipe): Promise<Buffer> {
-    const { bytes, parsed } = value
+    const { parsed } = value
     if (parsed.kind === 'bare') return this.#rotatedDirect(parsed, recipe)
     switch (parsed.suite) {
       case 'envelope':

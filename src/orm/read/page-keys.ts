@@ -1,5 +1,5 @@
 import { type Cipher } from '../../cipher/cipher'
-import { parse, type Parsed, StoredKeyCiphertext } from '../../cipher/ciphertext'
+import { parse, type Parsed, type StoredKeyCiphertext } from '../../cipher/ciphertext'
 import { type Scope } from '../../cipher/scope'
 import { KmsEncryptionError } from '../../errors'
 import { isOfOneValue } from '../../errors/kinds'
@@ -65,19 +65,18 @@ function firstOfEachKey(
 async function fetchAll(cipher: Cipher, waiting: First[]): Promise<KmsEncryptionError | undefined> {
   cipher.announce(waiting.map(({ parsed }) => parsed))
   const caller = {}
-  let failure: unknown
+  let failure: KmsEncryptionError | undefined
   const work = async (): Promise<void> => {
     for (let next = waiting.pop(); next && failure === undefined; next = waiting.pop()) {
       try {
         await cipher.load(next.parsed, next.scope, caller)
       } catch (error) {
+        if (!(error instanceof KmsEncryptionError)) throw error
         failure ??= error
       }
     }
   }
   const { concurrency = DEFAULT_CONCURRENCY } = cipher.kms
   await Promise.all(Array.from({ length: Math.min(concurrency, waiting.length) }, work))
-  if (failure === undefined) return undefined
-  if (!(failure instanceof KmsEncryptionError)) throw failure
   return isOfOneValue(failure) ? undefined : failure
 }
