@@ -51,6 +51,18 @@ describeDatabases('KMS is used sparingly', (db) => {
     return counts
   }
 
+  it.each([
+    ['as many as it has', 1_000],
+    ['fewer', 4],
+  ])('a page costs one call for each of its data keys, where the memory holds %s', async (_, maxKeys) => {
+    const writer = await app.restart({ cache: { maxValues: 1 } })
+    for (const user of newUsers(10)) await writer.dataSource.getRepository(User).insert(user)
+    const { dataSource } = await app.restart({ cache: { maxKeys } })
+    app.kms.calls.reset()
+    expect(await dataSource.getRepository(User).find()).toHaveLength(10)
+    expect(calls()).toEqual({ Decrypt: 10 })
+  })
+
   it(`${USERS} users inserted and read back in a fresh process cost one GenerateDataKey and one Decrypt`, async () => {
     app.kms.calls.reset()
     const writer = await app.restart()

@@ -83,6 +83,11 @@ export class DataKeyCache {
     return this.#limits.maxAge
   }
 
+  /** Most data keys in memory at once. */
+  get maxKeys(): number {
+    return this.#limits.maxKeys
+  }
+
   /** Number of data keys in memory. */
   get size(): number {
     return this.#keys.size

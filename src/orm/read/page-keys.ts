@@ -41,6 +41,7 @@ function firstOfEachKey(
     const { opener, recipes, cipher } = column
     const [scope, ...others] = recipes.constant?.scopes ?? []
     if (!scope || others.length > 0) return undefined
+    const most = Math.min(MAX_KEYS, cipher.dataKeys.maxKeys / 2)
     let last: StoredKeyCiphertext | undefined
     for (const row of rows) {
       const stored = column.storedIfDelivered(row[name])
@@ -55,7 +56,7 @@ function firstOfEachKey(
       if (!cipher.needsKms(parsed, scope)) continue
       const call = cipher.callOf(parsed, scope) ?? ''
       if (calls.has(call)) continue
-      if (calls.size === MAX_KEYS) return undefined
+      if (calls.size >= most) return undefined
       calls.set(call, { parsed, scope })
     }
   }
