@@ -10,7 +10,7 @@ export function referenceSidebar(folder) {
   return modules.map(({ name }) => ({
     text: name === 'index' ? 'typeorm-kms-encrypted' : `…/${name}`,
     link: `/reference/${name}/`,
-    collapsed: true,
+    // Not folded: a heading that folds is a button inside of a button, which screen readers cannot tell.
     items: KINDS.filter((kind) => existsSync(join(folder, name, kind))).flatMap((kind) =>
       readdirSync(join(folder, name, kind)).map((file) => ({
         text: basename(file, '.md'),

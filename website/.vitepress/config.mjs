@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitepress'
 import { githubSlug } from '../github-slug.mjs'
-import { folders, pages, sections } from '../pages.mjs'
+import { folders, sections } from '../pages.mjs'
 import { referenceSidebar } from '../reference.mjs'
 
 const website = fileURLToPath(new URL('..', import.meta.url))
@@ -10,18 +10,13 @@ const website = fileURLToPath(new URL('..', import.meta.url))
 const sidebar = [
   ...sections.map(({ title, pages }) => ({
     text: title,
-    collapsed: false,
     items: pages.map(([, to, text]) => ({ text, link: `/${to}` })),
   })),
-  ...folders.map(([from, to, title]) => ({
+  ...folders.map(([, to, title]) => ({
     text: title,
-    collapsed: true,
-    items: pages
-      .filter((page) => page.from.startsWith(`${from}/`))
-      .map((page) => ({ text: page.title, link: `/${page.to}` })),
     link: `/${to}/`,
   })),
-  { text: 'Reference', collapsed: false, items: referenceSidebar(join(website, '.pages/reference')) },
+  { text: 'Reference', items: referenceSidebar(join(website, '.pages/reference')) },
 ]
 
 export default defineConfig({
@@ -32,6 +27,7 @@ export default defineConfig({
   cacheDir: '.vitepress/cache',
   cleanUrls: false,
   markdown: {
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: githubSlug },
     toc: { slugify: githubSlug },
     headers: { slugify: githubSlug },
