@@ -3,6 +3,7 @@ import { decrypt } from './decrypt'
 import { doctor } from './doctor'
 import { encrypt } from './encrypt'
 import { forgetCommand } from './forget'
+import { init } from './init'
 import { inspect } from './inspect'
 import { keyCommands } from './keys'
 import { leakage } from './leakage'
@@ -15,6 +16,7 @@ import { verify } from './verify'
 
 /** All commands, in the order of the help. Each file in this folder holds one, or one family. */
 export const commands: readonly Command[] = [
+  init,
   ...keyCommands,
   migrationGenerate,
   status,
