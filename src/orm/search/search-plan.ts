@@ -102,7 +102,10 @@ class Planner {
 
   plan(): SearchPlan | undefined {
     const { comparisons, assignments, inserts, uses, groupings } = this.statement
-    for (const each of inserts) this.#insert(each)
+    for (const each of inserts) {
+      this.#insert(each)
+      this.#findConflicts(each)
+    }
     for (const each of assignments) this.#assign(each)
     for (const each of comparisons) this.#compare(each)
     for (const each of uses) if (each.place === 'counted-distinct' && !each.isRaw) this.#rename(each)
@@ -117,6 +120,15 @@ class Planner {
       written: this.#written,
       answering: this.#answering,
       answered: this.#answered,
+    }
+  }
+
+  /** An upsert by a unique index asks whether a row has the value: one without its index would get a double. */
+  #findConflicts({ columns, conflict, mayBeIgnored }: Statement['inserts'][number]): void {
+    if (!conflict && !mayBeIgnored) return
+    for (const index of columns.flatMap(({ column }) => indexesOf(column))) {
+      const isAsked = conflict?.columns?.includes(index.metadata.databaseName) ?? true
+      if (index.declared.isUnique && isAsked) this.#answering.add(index)
     }
   }
 
