@@ -3,8 +3,7 @@ import { parse, type Parsed, type StoredKeyCiphertext } from '../../cipher/ciphe
 import { type Scope } from '../../cipher/scope'
 import { KmsEncryptionError } from '../../errors'
 import { isOfOneValue } from '../../errors/kinds'
-import { type EncryptedResult } from './result-columns'
-import { type Row } from './result-opener'
+import { type EncryptedResult, type Row } from './result-columns'
 
 /** Data keys that are fetched ahead of a page: few enough to stay in memory until its values are opened. */
 const MAX_KEYS = 64

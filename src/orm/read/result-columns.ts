@@ -3,6 +3,9 @@ import { boundColumnsOf } from '../statement/entity-catalogue'
 import { type ColumnSource, type ResultColumn, type Statement } from '../statement/statement'
 import { type Readings } from '../statement/statements'
 
+/** A row of a result, by the names of its columns. */
+export type Row = Record<string, unknown>
+
 /** A column of a result that holds values of an encrypted column. */
 export interface EncryptedResult {
   /** Its name in the rows. */

@@ -20,11 +20,9 @@ import {
 import { type Opening, openTogether } from './opening'
 import { fetchPageKeys } from './page-keys'
 import { type QueryUse, type RawQueries } from './raw-queries'
-import { type EncryptedResult, encryptedResults } from './result-columns'
+import { type EncryptedResult, encryptedResults, type Row } from './result-columns'
 import { fetchMissing, type FetchedValue, missingColumns } from './row-fetch'
 import { type Stored } from './value-opener'
-
-export type Row = Record<string, unknown>
 
 /** A value of a row, on its way to hydration. */
 interface Carried {
