@@ -19,6 +19,7 @@ declare global {
   const dataSource: AnyDataSource
   const options: DataSourceOptions
   const users: Repository<User>
+  const cards: Repository<{ card: string }>
   const encryption: KmsEncryption
   const kms: import('typeorm-kms-encrypted/local-kms').LocalKms
   const client: import('@aws-sdk/client-kms').KMSClient
@@ -26,7 +27,7 @@ declare global {
   const stored: Buffer
   const [email, publicKey, privateKey, pem, keyId]: string[] & [string, string, string, string, string]
   const id: number
-  const { KmsEncrypted, kmsEncryptedColumn, kmsEncryption, undecryptable, isUndecryptable }: typeof import('typeorm-kms-encrypted')
+  const { KmsEncrypted, kmsEncryptedColumn, kmsEncryption, undecryptable, isUndecryptable, Indexed }: typeof import('typeorm-kms-encrypted')
   const { LocalKms }: typeof import('typeorm-kms-encrypted/local-kms')
   const { decryptColumns, encryptColumns, rotateColumns, isBinaryColumn, columnStatus }: typeof import('typeorm-kms-encrypted/migration')
   const { DataSource, Entity, Column, PrimaryGeneratedColumn }: typeof import('typeorm')
@@ -60,7 +61,7 @@ declare module '*/logger' { export interface Logger { warn(...args: unknown[]): 
 const examples = documents.flatMap(({ path, text }) =>
   Array.from(text.matchAll(/^```ts\n([\s\S]*?)^```/gm), ({ 1: code = '', index }) => {
     const line = text.slice(0, index).split('\n').length
-    const member = /^(\/\/.*\n)*@Kms/.test(code) && !/\bclass\b/.test(code)
+    const member = /^(\/\/.*\n)*@(Kms|Column)/.test(code) && !/\bclass\b/.test(code)
     return { place: `${path}:${line}`, code: member ? `class Example {\n${code}}` : code }
   }),
 )
