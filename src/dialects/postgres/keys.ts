@@ -8,7 +8,7 @@ interface FoundColumn {
   name: string
   number: number
   type: string
-  not_null: boolean
+  not_null: string
 }
 
 /** Of a table that others inherit from: they may have rows with the same key. */
@@ -26,7 +26,7 @@ export async function readKeys(
   const query = (sql: string, parameters?: unknown[]): Promise<unknown[]> =>
     queryRunner.query(sql, parameters) as Promise<unknown[]>
   const columns = (await query(
-    'SELECT attname::text AS name, attnum AS number, format_type(atttypid, atttypmod) AS type, attnotnull AS not_null ' +
+    'SELECT attname::text AS name, attnum AS number, format_type(atttypid, atttypmod) AS type, attnotnull::text AS not_null ' +
       'FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped',
     [table.sql],
   )) as FoundColumn[]
@@ -39,7 +39,7 @@ export async function readKeys(
   const keys = tables.length > 1 ? [...found, OF_TABLE] : found
   const numbers = found.map(({ column }) => column.name)
   const isCertain =
-    found.every(({ column }) => column.not_null) &&
+    found.every(({ column }) => column.not_null === 'true') &&
     (await Promise.all(tables.map((id) => hasUniqueIndex(query, id, numbers)))).every(Boolean)
   if (!isCertain) {
     await checkIdentity(query, table.sql, keys).catch((error: unknown) => {

@@ -7,8 +7,9 @@ interface Found {
   name: string
   type: string
   modifier: number
-  notnull: boolean
-  deterministic: boolean | null
+  /** As text, and so the next: the application's driver may make something else of a boolean. */
+  notnull: string
+  deterministic: string | null
   collation: string | null
   generated: string
   identity: string
@@ -33,7 +34,7 @@ export async function rowColumns(
 ): Promise<ReadonlyMap<string, RowColumn>> {
   const found = (await queryRunner.query(
     `SELECT a.attnum AS number, a.attname::text AS name, t.typname::text AS type, a.atttypmod AS modifier,
-       a.attnotnull AS notnull, c.collisdeterministic AS deterministic, c.collname::text AS collation,
+       a.attnotnull::text AS notnull, c.collisdeterministic::text AS deterministic, c.collname::text AS collation,
        a.attgenerated::text AS generated, k.relkind::text AS relation, a.attidentity::text AS identity,
        pg_get_expr(d.adbin, d.adrelid) AS fallback, pg_get_serial_sequence($1, a.attname::text) AS sequence
      FROM pg_attribute a JOIN pg_class k ON k.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
@@ -67,7 +68,7 @@ export async function rowColumns(
           type: each.type,
           form: formOf(each),
           // What a view selects is nullable for the catalogue, whatever it is.
-          isNullable: !each.notnull && !['v', 'm'].includes(each.relation),
+          isNullable: each.notnull !== 'true' && !['v', 'm'].includes(each.relation),
           changedBy: changed ?? (trigger === undefined ? undefined : `the trigger ${trigger}`),
           made: madeBy(each),
         },
@@ -89,7 +90,7 @@ function formOf({ type, modifier, deterministic, collation }: Found): RowColumn[
   const form = FORMS[type]
   if (form) return form
   if (type !== 'varchar' && type !== 'text') return 'is of a type that has no text of its own'
-  if (deterministic !== true) {
+  if (deterministic !== 'true') {
     return inexact(
       collation ?? 'unknown',
       'Give the column a deterministic collation; or use an integer or a uuid.',

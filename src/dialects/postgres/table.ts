@@ -36,11 +36,13 @@ export async function hiddenBy(
   { table }: TableLayout,
 ): Promise<HiddenBy | undefined> {
   const [row] = (await queryRunner.query(
-    "SELECT row_security_active(oid) AS policy, relkind IN ('v', 'm', 'f') AS view FROM pg_class WHERE oid = $1::regclass",
+    `SELECT row_security_active(oid)::text AS policy, (relkind IN ('v', 'm', 'f'))::text AS view
+       FROM pg_class WHERE oid = $1::regclass`,
     [table],
-  )) as { policy: boolean; view: boolean }[]
-  if (row?.policy) return 'policy'
-  return row?.view ? 'view' : undefined
+  )) as { policy: string; view: string }[]
+  // As text: the application's driver may make something else of a boolean.
+  if (row?.policy === 'true') return 'policy'
+  return row?.view === 'true' ? 'view' : undefined
 }
 
 export async function indexDefinitions(

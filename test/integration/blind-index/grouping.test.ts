@@ -116,7 +116,9 @@ describeDatabases('Equal values are told by an exact index', (db) => {
           .distinct(true)
           .where('b.email = :e', { e: 'a@x' })
           .orderBy('b.shop')
-          .getRawMany(),
+          .getRawMany<Record<string, unknown>>()
+          // TypeORM's majors select them in different orders.
+          .then((rows) => rows.map(({ b_shop, b_city, b_email }) => ({ b_shop, b_city, b_email }))),
       ['s1 Bonn a@x', 's1 Köln a@x', 's2 Bonn a@x'],
     ],
     [
