@@ -57,7 +57,7 @@ export interface VerifyResult extends MigrationResult {
  * }
  * ```
  */
-export function encryptColumns(
+export async function encryptColumns(
   executor: Executor,
   entity: EntityTarget<ObjectLiteral>,
   properties: readonly string[],
