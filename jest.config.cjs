@@ -34,8 +34,8 @@ const servers = {
 const onOneMajor = [
   'cli/',
   'failures/(forged-rows|key-state|outage|pool|service-trouble|throttling)',
-  'migration/(bad-input|data-key-proof|keys|newer-release|previous-settings|race|volume)',
-  'stored-keys/(forged|forgetting|lease|rotation|tenants|deletion-guard)',
+  'migration/(bad-input|data-key-proof|foreign-formats|keys|newer-release|no-downtime|previous-settings|race|volume)',
+  'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|restore|rotation|tenants|trouble)',
   '(servers|steady-state)',
 ].map((path) => `/test/integration/${path}`)
 
