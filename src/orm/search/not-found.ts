@@ -28,7 +28,8 @@ export function hideSearched(dataSource: DataSource, methods: ReplacedMethods): 
     findOneOrFail: (target, options) =>
       findOneOrFail(target, options).catch((error: unknown) => {
         const { where } = options as FindOneOptions<ObjectLiteral>
-        throw withCriteria(error, () => ({ ...options, where: without(target, where) }))
+        const shown = without(target, where)
+        throw withCriteria(error, () => (shown === where ? options : { ...options, where: shown }))
       }),
     findOneByOrFail: (target, where) =>
       findOneByOrFail(target, where).catch((error: unknown) => {
@@ -64,33 +65,33 @@ function boundTo(manager: EntityManager): Manager {
   }
 }
 
-/** The stack holds no message: TypeORM sets it later. */
+/** The stack holds no message: TypeORM sets it later. What shows no such value stays the very object. */
 function withCriteria(error: unknown, criteria: () => unknown): unknown {
   if (!(error instanceof EntityNotFoundError)) return error
   const shown = criteria()
+  if (shown === error.criteria) return error
   const { message } = new EntityNotFoundError(error.entityClass, shown)
   return Object.assign(error, { message, criteria: shown })
 }
 
-/** A condition of find options, without the values of encrypted columns. */
+/** A condition of find options without the values of encrypted columns; itself, if it has none. */
 function withoutValues(metadata: EntityMetadata, where: unknown, prefix = ''): unknown {
-  if (Array.isArray(where)) return where.map((each) => withoutValues(metadata, each, prefix))
+  if (Array.isArray(where)) {
+    const all: unknown[] = where.map((each) => withoutValues(metadata, each, prefix))
+    return all.every((each, place) => each === where[place]) ? where : all
+  }
   if (!isPlain(where)) return where
-  return Object.fromEntries(
-    Object.entries(where).map(([property, value]) => {
-      const path = prefix + property
-      const column = metadata.findColumnWithPropertyPath(path)
-      const bound = column && boundColumn(column)
-      if (bound) return [property, hidden(bound.name)]
-      const relation = metadata.findRelationWithPropertyPath(path)
-      return [
-        property,
-        relation
-          ? withoutValues(relation.inverseEntityMetadata, value)
-          : withoutValues(metadata, value, `${path}.`),
-      ]
-    }),
-  )
+  const entries = Object.entries<unknown>(where).map(([property, value]): [string, unknown] => {
+    const path = prefix + property
+    const column = metadata.findColumnWithPropertyPath(path)
+    const bound = column && boundColumn(column)
+    if (bound) return [property, hidden(bound.name)]
+    const relation = metadata.findRelationWithPropertyPath(path)
+    return relation
+      ? [property, withoutValues(relation.inverseEntityMetadata, value)]
+      : [property, withoutValues(metadata, value, `${path}.`)]
+  })
+  return entries.every(([property, value]) => value === where[property]) ? where : Object.fromEntries(entries)
 }
 
 /** The parameters of a builder without those that its statement searches in encrypted columns. */
@@ -99,6 +100,7 @@ function withoutParameters(builder: Builder, statements: StatementGuard | undefi
   const searched = new Map(
     (statements?.checkCached(sql)?.searched ?? []).map(({ parameter, index }) => [sent[parameter], index]),
   )
+  if (searched.size === 0) return builder.expressionMap.parameters
   const left = new Set(searched.keys())
   const shown = Object.entries<unknown>(builder.expressionMap.parameters).map(([name, value]) => {
     const found = [value, ...(Array.isArray(value) ? (value as unknown[]) : [])].filter((each) =>

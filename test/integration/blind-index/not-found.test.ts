@@ -90,8 +90,10 @@ describeDatabases(
     )
 
     it('of other columns says what TypeORM says', async () => {
-      const error = await failed((owners) => owners.findOneByOrFail({ city: 'Bern', id: 3 }))
-      expect(error.criteria).toEqual({ city: 'Bern', id: 3 })
+      const where = { city: 'Bern', id: 3, contact: {} }
+      expect((await failed((owners) => owners.findOneByOrFail(where))).criteria).toBe(where)
+      const options = { where: [where, { city: 'Chur' }] }
+      expect((await failed((owners) => owners.findOneOrFail(options))).criteria).toBe(options)
       const built = await failed((owners) =>
         owners.createQueryBuilder('o').where('o.city = :city', { city: 'Bern' }).getOneOrFail(),
       )
