@@ -27,6 +27,15 @@ export const MAX_REFUSED = 50
 /** Calls that one page has under way at once, where the key service does not say how many it takes. */
 const DEFAULT_CONCURRENCY = 20
 
+/** Runs so many at once of what takes one after the other of `count` calls, as the key service takes. */
+export async function sideBySide(
+  { concurrency = DEFAULT_CONCURRENCY }: Pick<KeyService, 'concurrency'>,
+  count: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, work))
+}
+
 /** Opens the values of one call. */
 export type Opens = (parsed: Parsed, scope: Scope, row?: NamedRow) => PlaintextBytes
 
@@ -94,8 +103,7 @@ export class Opening {
     this.#cipher.announce?.(this.#waiting.flatMap(({ members: [first] }) => (first ? [first.parsed] : [])))
     // What many values share comes first: forgeries mostly stand alone.
     this.#waiting.sort((a, b) => a.members.length - b.members.length)
-    const { concurrency = DEFAULT_CONCURRENCY } = this.#cipher.kms
-    await Promise.all(Array.from({ length: Math.min(concurrency, this.#waiting.length) }, () => this.#work()))
+    await sideBySide(this.#cipher.kms, this.#waiting.length, () => this.#work())
     return values.map((_, place) => this.#outcomes[place] ?? this.#notTried())
   }
 

@@ -25,3 +25,8 @@ export class ReplacedMethods {
     for (const giveBack of this.#giveBack.splice(0).reverse()) giveBack()
   }
 }
+
+/** The methods of an object's class, whatever stands before them in the object itself. */
+export function classOf<Owner extends object>(object: Owner): Owner {
+  return Object.getPrototypeOf(object) as Owner
+}

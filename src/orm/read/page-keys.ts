@@ -1,5 +1,6 @@
 import { type Cipher } from '../../cipher/cipher'
 import { parse, type Parsed, type StoredKeyCiphertext } from '../../cipher/ciphertext'
+import { sideBySide } from '../../cipher/opening'
 import { type Scope } from '../../cipher/scope'
 import { KmsEncryptionError } from '../../errors'
 import { isOfOneValue } from '../../errors/kinds'
@@ -7,8 +8,6 @@ import { type EncryptedResult, type Row } from './result-columns'
 
 /** Data keys that are fetched ahead of a page: few enough to stay in memory until its values are opened. */
 const MAX_KEYS = 64
-/** Calls under way at once, where the key service does not say how many it takes. */
-const DEFAULT_CONCURRENCY = 20
 
 /** A value of each data key. */
 interface First {
@@ -76,7 +75,6 @@ async function fetchAll(cipher: Cipher, waiting: First[]): Promise<KmsEncryption
       }
     }
   }
-  const { concurrency = DEFAULT_CONCURRENCY } = cipher.kms
-  await Promise.all(Array.from({ length: Math.min(concurrency, waiting.length) }, work))
+  await sideBySide(cipher.kms, waiting.length, work)
   return isOfOneValue(failure) ? undefined : failure
 }

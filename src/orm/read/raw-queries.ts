@@ -1,5 +1,5 @@
 import { type DataSource, type FindManyOptions, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm'
-import { type ReplacedMethods } from '../replaced-methods'
+import { classOf, type ReplacedMethods } from '../replaced-methods'
 import { areRowsSeen, ComparedRows, isComparing } from './compared-rows'
 
 type Builder = SelectQueryBuilder<ObjectLiteral>
@@ -96,8 +96,4 @@ function methodsOf(
       return watched(classOf(this).clone.call(this))
     },
   }
-}
-
-function classOf(builder: Builder): Builder {
-  return Object.getPrototypeOf(builder) as Builder
 }

@@ -5,11 +5,12 @@ import {
   EntityNotFoundError,
   type EntityTarget,
   type FindOneOptions,
+  type FindOptionsWhere,
   type ObjectLiteral,
   type SelectQueryBuilder,
 } from 'typeorm'
 import { boundColumn } from '../bound-columns'
-import { type ReplacedMethods } from '../replaced-methods'
+import { classOf, type ReplacedMethods } from '../replaced-methods'
 import { type StatementGuard } from '../statement-guard'
 
 /*
@@ -18,50 +19,61 @@ import { type StatementGuard } from '../statement-guard'
  */
 
 type Builder = SelectQueryBuilder<ObjectLiteral>
-type Manager = Pick<EntityManager, 'findOneOrFail' | 'findOneByOrFail'>
+type Target = EntityTarget<ObjectLiteral>
 
-/** Changes the managers of this one DataSource. */
+/** Changes the managers of this one DataSource. A query makes one, too: what they do is made once. */
 export function hideSearched(dataSource: DataSource, methods: ReplacedMethods): void {
-  const without = (target: EntityTarget<ObjectLiteral>, where: unknown) =>
-    withoutValues(dataSource.getMetadata(target), where)
-  const changed = ({ findOneOrFail, findOneByOrFail }: Manager): Manager => ({
-    findOneOrFail: (target, options) =>
-      findOneOrFail(target, options).catch((error: unknown) => {
-        const { where } = options as FindOneOptions<ObjectLiteral>
-        const shown = without(target, where)
-        throw withCriteria(error, () => (shown === where ? options : { ...options, where: shown }))
-      }),
-    findOneByOrFail: (target, where) =>
-      findOneByOrFail(target, where).catch((error: unknown) => {
-        throw withCriteria(error, () => without(target, where))
-      }),
-  })
+  const ofManager = managerWithoutSearched(dataSource)
   const { manager } = dataSource
-  const own = changed(boundTo(manager))
-  methods.replace(manager, 'findOneOrFail', () => own.findOneOrFail)
-  methods.replace(manager, 'findOneByOrFail', () => own.findOneByOrFail)
-  methods.replace(dataSource, 'createEntityManager', (create) => (queryRunner) => {
-    const created = create(queryRunner)
-    return Object.assign(created, changed(boundTo(created)))
-  })
+  methods.replace(manager, 'findOneOrFail', () => ofManager.findOneOrFail)
+  methods.replace(manager, 'findOneByOrFail', () => ofManager.findOneByOrFail)
+  methods.replace(
+    dataSource,
+    'createEntityManager',
+    (create) => (queryRunner) => Object.assign(create(queryRunner), ofManager),
+  )
+}
+
+/** What managers do instead of the methods of their class. */
+function managerWithoutSearched(
+  dataSource: DataSource,
+): Pick<EntityManager, 'findOneOrFail' | 'findOneByOrFail'> {
+  const without = (target: Target, where: unknown) => withoutValues(dataSource.getMetadata(target), where)
+  return {
+    findOneOrFail<Entity extends ObjectLiteral>(
+      this: EntityManager,
+      target: EntityTarget<Entity>,
+      options: FindOneOptions<Entity>,
+    ) {
+      const found = classOf(this).findOneOrFail.call(this, target, options) as Promise<Entity>
+      return found.catch((error: unknown) => {
+        const where = without(target, options.where)
+        throw withCriteria(error, () => (where === options.where ? options : { ...options, where }))
+      })
+    },
+    findOneByOrFail<Entity extends ObjectLiteral>(
+      this: EntityManager,
+      target: EntityTarget<Entity>,
+      where: FindOptionsWhere<Entity> | FindOptionsWhere<Entity>[],
+    ) {
+      const found = classOf(this).findOneByOrFail.call(this, target, where) as Promise<Entity>
+      return found.catch((error: unknown) => {
+        throw withCriteria(error, () => without(target, where))
+      })
+    },
+  }
 }
 
 /** What builders do instead of the method of their class. */
 export function builderWithoutSearched(statements: () => StatementGuard | undefined): object {
   return {
     getOneOrFail(this: Builder) {
-      const ofClass = Object.getPrototypeOf(this) as Builder
-      return ofClass.getOneOrFail.call(this).catch((error: unknown) => {
-        throw withCriteria(error, () => withoutParameters(this, statements()))
-      })
+      return classOf(this)
+        .getOneOrFail.call(this)
+        .catch((error: unknown) => {
+          throw withCriteria(error, () => withoutParameters(this, statements()))
+        })
     },
-  }
-}
-
-function boundTo(manager: EntityManager): Manager {
-  return {
-    findOneOrFail: manager.findOneOrFail.bind(manager),
-    findOneByOrFail: manager.findOneByOrFail.bind(manager),
   }
 }
 
