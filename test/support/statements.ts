@@ -1,7 +1,17 @@
 import { type Logger } from 'typeorm'
 
+/** A logger that listens to statements only: failures are thrown as well, and the rest is of no interest. */
+export abstract class StatementListener implements Logger {
+  abstract logQuery(sql: string, parameters?: unknown[]): void
+  logQueryError(): void {}
+  logQuerySlow(): void {}
+  logSchemaBuild(): void {}
+  logMigration(): void {}
+  log(): void {}
+}
+
 /** Counts the statements that TypeORM sends, by their first word. */
-export class StatementCounter implements Logger {
+export class StatementCounter extends StatementListener {
   readonly #counts = new Map<string, number>()
 
   count(word: string): number {
@@ -15,26 +25,6 @@ export class StatementCounter implements Logger {
   logQuery(sql: string): void {
     const word = /^\w+/.exec(sql)?.[0].toUpperCase() ?? ''
     this.#counts.set(word, this.count(word) + 1)
-  }
-
-  logQueryError(): void {
-    // It is thrown as well.
-  }
-
-  logQuerySlow(): void {
-    // Slow ones are counted like others.
-  }
-
-  logSchemaBuild(): void {
-    // Only statements count.
-  }
-
-  logMigration(): void {
-    // Only statements count.
-  }
-
-  log(): void {
-    // Only statements count.
   }
 }
 

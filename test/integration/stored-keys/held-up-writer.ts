@@ -1,8 +1,9 @@
 /** Writes a row, and is held up at the moment before a statement goes to the database, until somebody wakes it. */
 import { writeSync } from 'node:fs'
 import { KMSClient } from '@aws-sdk/client-kms'
-import { DataSource, type DataSourceOptions, type Logger } from 'typeorm'
+import { DataSource, type DataSourceOptions } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
+import { StatementListener } from '../../support/statements'
 import { Letter } from './letter'
 
 /** At which statement of the second row it is held up: before its INSERT, or before the COMMIT around that. */
@@ -16,7 +17,7 @@ export interface HeldUpTask {
 }
 
 /** TypeORM tells its logger of a statement right before it sends it, with the values sealed. */
-class Stop implements Logger {
+class Stop extends StatementListener {
   wanted: RegExp | undefined
 
   logQuery(sql: string): void {
@@ -25,12 +26,6 @@ class Stop implements Logger {
     writeSync(1, 'held up\n')
     process.kill(process.pid, 'SIGSTOP')
   }
-
-  logQueryError(): void {}
-  logQuerySlow(): void {}
-  logSchemaBuild(): void {}
-  logMigration(): void {}
-  log(): void {}
 }
 
 async function main(): Promise<void> {

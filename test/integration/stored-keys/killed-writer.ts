@@ -1,7 +1,8 @@
 /** Writes rows in and out of transactions, and is killed right before its n-th statement goes to the database. */
 import { KMSClient } from '@aws-sdk/client-kms'
-import { DataSource, type DataSourceOptions, type Logger } from 'typeorm'
+import { DataSource, type DataSourceOptions } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
+import { StatementListener } from '../../support/statements'
 import { Letter } from './letter'
 
 export interface KilledTask {
@@ -12,22 +13,17 @@ export interface KilledTask {
   killedAt: number
 }
 
-class Killer implements Logger {
+class Killer extends StatementListener {
   #left: number
 
   constructor(statements: number) {
+    super()
     this.#left = statements
   }
 
   logQuery(): void {
     if (--this.#left === 0) process.kill(process.pid, 'SIGKILL')
   }
-
-  logQueryError(): void {}
-  logQuerySlow(): void {}
-  logSchemaBuild(): void {}
-  logMigration(): void {}
-  log(): void {}
 }
 
 async function main(): Promise<void> {

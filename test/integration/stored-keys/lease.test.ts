@@ -1,7 +1,8 @@
-import { Entity, type EntitySubscriberInterface, type Logger, PrimaryGeneratedColumn } from 'typeorm'
+import { Entity, type EntitySubscriberInterface, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { pass, startClock, stopClock, until } from '../../support/clock'
 import { describeDatabases } from '../../support/databases'
+import { StatementListener } from '../../support/statements'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity()
@@ -19,7 +20,7 @@ class Other {
 const LEASE = 300
 const options = { dataKeys: { lease: LEASE } }
 
-class Statements implements Logger, EntitySubscriberInterface {
+class Statements extends StatementListener implements EntitySubscriberInterface {
   readonly ofKeyTable: string[] = []
   underWay = 0
   beforeQuery(): void {
@@ -31,11 +32,6 @@ class Statements implements Logger, EntitySubscriberInterface {
   logQuery(sql: string): void {
     if (/^SELECT.*kms_data_key/.test(sql)) this.ofKeyTable.push(sql)
   }
-  logQueryError(): void {}
-  logQuerySlow(): void {}
-  logSchemaBuild(): void {}
-  logMigration(): void {}
-  log(): void {}
 }
 
 describeDatabases('The lease of a stored data key', (db) => {
