@@ -199,8 +199,10 @@ class Soak {
     for (const child of this.#workers.values()) {
       if (child.exitCode !== null || child.signalCode !== null) continue
       const exit = once(child, 'exit')
-      child.send('stop', () => undefined)
+      // One that is still being started hears nothing yet.
+      const telling = setInterval(() => child.send('stop', () => undefined), 500)
       await exit
+      clearInterval(telling)
     }
     const { dataSource, encryption } = connect({ ...this.#task, options: this.#database.options })
     await dataSource.initialize()
