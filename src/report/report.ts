@@ -67,17 +67,23 @@ export interface ReportedIndex {
   /** What is indexed: the value, the value after `normalize`, or what `from` makes of it. */
   of: 'value' | 'normalized' | 'part'
   /** What it tells to whoever reads the database, in numbers; `undefined` if that was not measured. */
-  leakage: IndexLeakage | undefined
+  leakage: ReportedLeakage | undefined
 }
 
-/** How much the index of a column tells: each number is a count of rows or of distinct indexes, never an index. */
-export interface IndexLeakage {
+/** How much the index of a column tells: counts of rows and of distinct indexes, never an index. */
+export interface ReportedLeakage {
   /** Rows that have an index. */
   rows: number
   /** Distinct indexes among them. */
   distinct: number
   /** Rows that share the most frequent one. */
   mostFrequent: number
+  /** Rows whose index no other row has. */
+  alone: number
+  /** What the index tells of a row on average, in bits. */
+  bits: number
+  /** What ought to be done about it, in sentences with these numbers. */
+  advice: readonly string[]
 }
 
 /** Rows of a column by what they hold. */

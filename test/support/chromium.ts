@@ -45,7 +45,11 @@ export async function openPage(
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(error.message))
-  page.on('requestfailed', (request) => complaints.push(`${request.url()} could not be loaded`))
+  page.on('requestfailed', (request) => {
+    // What was fetched ahead is ended when the page is left.
+    if (request.failure()?.errorText === 'net::ERR_ABORTED') return
+    complaints.push(`${request.url()} could not be loaded`)
+  })
   await page.goto(url)
   return { page, complaints }
 }
@@ -55,13 +59,17 @@ export function overflow(page: Page): Promise<number> {
   return page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
 }
 
+const AXE = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+
 /** What an accessibility check finds: the rule, and where. */
 export async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8'))
-  const { violations: found } = await page.evaluate<{
-    violations: { id: string; nodes: { target: unknown; failureSummary: string }[] }[]
-  }>('axe.run(document)')
+  await page.evaluate(AXE)
+  // What passes is left where it is: it names every element of the page.
+  const found = await page.evaluate<{ id: string; nodes: { target: unknown; failureSummary: string }[] }[]>(
+    `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+      violations.map(({ id, nodes }) => ({ id, nodes: nodes.slice(0, 3) })))`,
+  )
   return found.flatMap(({ id, nodes }) =>
-    nodes.slice(0, 3).map(({ target, failureSummary }) => `${id} at ${String(target)}: ${failureSummary}`),
+    nodes.map(({ target, failureSummary }) => `${id} at ${String(target)}: ${failureSummary}`),
   )
 }

@@ -7,6 +7,11 @@ import { referenceSidebar } from '../reference.mjs'
 
 const website = fileURLToPath(new URL('..', import.meta.url))
 
+/** What a browser asks for on every page. */
+const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path d="M4 7V5a4 4 0 0 1 8 0v2h1v8H3V7zm2 0h4V5a2 2 0 0 0-4 0z" fill="#1a7f5a"/></svg>`
+
+const reference = referenceSidebar(join(website, '.pages/reference'))
+
 const sidebar = [
   ...sections.map(({ title, pages }) => ({
     text: title,
@@ -16,7 +21,7 @@ const sidebar = [
     text: title,
     link: `/${to}/`,
   })),
-  { text: 'Reference', items: referenceSidebar(join(website, '.pages/reference')) },
+  { text: 'Reference', items: reference.map(({ text, link }) => ({ text, link })) },
 ]
 
 export default defineConfig({
@@ -26,6 +31,7 @@ export default defineConfig({
   outDir: 'dist',
   cacheDir: '.vitepress/cache',
   cleanUrls: false,
+  head: [['link', { rel: 'icon', href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
     anchor: { slugify: githubSlug },
@@ -40,7 +46,7 @@ export default defineConfig({
       { text: 'Security review', link: '/security' },
       { text: 'Reference', link: '/reference/' },
     ],
-    sidebar,
+    sidebar: { '/': sidebar, '/reference/': [{ text: 'Reference', items: reference }] },
     outline: 'deep',
     docFooter: { prev: 'Before', next: 'Next' },
   },

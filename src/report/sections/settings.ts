@@ -1,6 +1,6 @@
-import { amount, count, type Html, markup, percent } from '../html'
+import { count, type Html, markup } from '../html'
 import { type Report, type ReportedColumn, type ReportedIndex } from '../report'
-import { type Cell, facts, table } from '../table'
+import { facts } from '../table'
 
 /** How each column is encrypted. */
 export function settings({ columns }: Report): Html {
@@ -37,48 +37,4 @@ function factsOf(column: ReportedColumn): Html {
 
 function nameOf({ name, column, isUnique }: ReportedIndex): string {
   return `${name} in ${column}${isUnique ? ', unique' : ''}`
-}
-
-const OF = {
-  value: 'the value',
-  normalized: 'the value after normalize',
-  part: 'what a function makes of the value',
-} as const
-
-/** What blind indexes tell whoever reads the database. */
-export function leakage({ columns }: Report): Html {
-  const rows = columns.flatMap(({ name, indexes }) =>
-    indexes.map((index): Cell[] => [
-      `${name}, ${index.name}`,
-      OF[index.of],
-      index.isUnique ? 'yes' : 'no',
-      missingIn(index),
-      ...measured(index),
-    ]),
-  )
-  if (rows.length === 0)
-    return markup`<p>No column has a blind index: nothing in the database tells which rows have equal values.</p>`
-  return markup`<p>A blind index is a keyed hash. Without the key nothing tells the value of one, but equal values have equal indexes: whoever reads the database sees which rows are equal and how often each value occurs. A value that is one of few is known by its frequency. A unique index tells the least.</p>${table(
-    'Blind indexes, and what they tell',
-    [
-      { title: 'Index' },
-      { title: 'Hash of' },
-      { title: 'Unique' },
-      { title: 'Values without it', kind: 'number' },
-      { title: 'Different values', kind: 'number' },
-      { title: 'Share of the most frequent', kind: 'number' },
-    ],
-    rows,
-  )}`
-}
-
-function missingIn({ missing, isFilling }: ReportedIndex): string {
-  if (missing === undefined) return 'not known'
-  return amount(missing) + (isFilling ? ', being filled' : '')
-}
-
-function measured({ leakage }: ReportedIndex): [string, string] {
-  if (!leakage) return ['not measured', 'not measured']
-  const { rows, distinct, mostFrequent } = leakage
-  return [`${distinct.toLocaleString('en')} in ${count(rows, 'row')}`, percent(mostFrequent, rows)]
 }

@@ -26,6 +26,7 @@ class Account {
   @KmsEncrypted({ type: 'string', nullable: true, boundTo: { row: ['id'] }, keyPer: ['tenantId'] })
   iban!: string | null
   @KmsEncrypted({ search: true, unique: true }) email!: string
+  @KmsEncrypted({ search: true }) city!: string
   @KmsEncrypted({ mode: 'direct', acceptPlaintext: true }) pin!: string
 }
 
@@ -45,6 +46,7 @@ describeDatabases('A report', (db) => {
       name: `${CANARY}-name-${id}`,
       iban: id === 3 ? null : `${CANARY}-iban-${id}`,
       email: `${CANARY}-email-${id}`,
+      city: `${CANARY}-city-${Math.min(id, 1)}`,
       pin: `${CANARY}-pin-${id}`,
     }))
     await app.dataSource.getRepository(Account).insert(accounts)
@@ -54,7 +56,7 @@ describeDatabases('A report', (db) => {
   afterAll(() => app.stop())
 
   it('has settings and counts of each column', () => {
-    const [iban, email, pin] = made.columns
+    const [iban, email, city, pin] = made.columns
     const { arn } = { arn: made.kmsKeys[0]!.name }
     expect(iban).toMatchObject({
       name: 'Account.iban',
@@ -76,8 +78,19 @@ describeDatabases('A report', (db) => {
     })
     expect(email).toMatchObject({
       context: { table: expect.stringContaining('reported_account') as string },
-      indexes: [{ name: 'index', column: 'email_index', isUnique: true, missing: 0, of: 'value' }],
+      indexes: [
+        {
+          name: 'index',
+          column: 'email_index',
+          isUnique: true,
+          missing: 0,
+          of: 'value',
+          leakage: { rows: 4, distinct: 4, mostFrequent: 1, alone: 4, bits: 2 },
+        },
+      ],
     })
+    expect(city?.indexes[0]?.leakage).toMatchObject({ rows: 4, distinct: 2, mostFrequent: 3, alone: 1 })
+    expect(city?.indexes[0]?.leakage?.advice[0]).toContain('the most frequent in 75 % of the rows')
     expect(pin).toMatchObject({
       mode: 'direct',
       dataKeys: 'none',
@@ -92,8 +105,8 @@ describeDatabases('A report', (db) => {
         aliases: ['alias/test'],
         state: 'Enabled',
         rotation: 'off',
-        rows: 10,
-        configuredFor: ['Account.iban', 'Account.email', 'Account.pin'],
+        rows: 14,
+        configuredFor: ['Account.iban', 'Account.email', 'Account.city', 'Account.pin'],
       },
     ])
     expect(made.keyTable).toMatchObject({ sealing: 3, openingOnly: 0, toBeDestroyed: 0, destroyed: 0 })

@@ -83,7 +83,14 @@ export const everything: Report = {
           isFilling: true,
           missing: 1_000,
           of: 'part',
-          leakage: { rows: 4_000, distinct: 900, mostFrequent: 60 },
+          leakage: {
+            rows: 4_000,
+            distinct: 900,
+            mostFrequent: 60,
+            alone: 500,
+            bits: 9.25,
+            advice: ['900 different values, the most frequent in 1.5 % of the rows.'],
+          },
         },
       ],
       holds: rows({

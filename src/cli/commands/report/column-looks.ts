@@ -1,8 +1,9 @@
 import { type QueryRunner } from 'typeorm'
 import { KmsEncryptionError } from '../../../errors'
-import { type ColumnStatus } from '../../../migration'
+import { type ColumnStatus, indexLeakage, type IndexLeakage } from '../../../migration'
 import { type ColumnContents, columnContents, rowsHidden } from '../../../migration/column-contents'
 import { type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
+import { placeOf } from '../../../migration/encrypted-columns'
 import { statusOf } from '../../../migration/status'
 import { dataSourceOf } from '../../../migration/target'
 import { type BoundColumn } from '../../../orm/bound-column'
@@ -14,6 +15,8 @@ export interface ColumnLook {
   status: ColumnStatus
   /** The data keys that values name, by their id in hexadecimal. */
   dataKeys: ReadonlyMap<string, NamedDataKey>
+  /** What its blind indexes show; none if the database lacks a column of them. */
+  leakage: readonly IndexLeakage[]
 }
 
 /** Looks at each column once, however often it is asked: the database reads the whole table for it. */
@@ -44,5 +47,20 @@ async function look(
   const contents = await columnContents(queryRunner, column)
   const starts = [...contents.current, ...(contents.history ?? [])]
   const dataKeys = await namedDataKeys(dataSourceOf(queryRunner), starts)
-  return { contents, dataKeys, status: statusOf(column, contents, keys, dataKeys) }
+  return {
+    contents,
+    dataKeys,
+    status: statusOf(column, contents, keys, dataKeys),
+    leakage: await leakageOf(queryRunner, column, contents),
+  }
+}
+
+async function leakageOf(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  { indexes }: ColumnContents,
+): Promise<IndexLeakage[]> {
+  if (indexes.length === 0 || indexes.some(({ missing }) => missing === undefined)) return []
+  const { target, propertyPath } = placeOf(column)
+  return indexLeakage(queryRunner, target, propertyPath)
 }

@@ -1,10 +1,15 @@
-import { type KeyCount } from '../../../migration'
+import { type IndexLeakage, type KeyCount } from '../../../migration'
 import { dataKeyIdOf } from '../../../migration/value-starts'
 import { rowPropertiesOf } from '../../../column/row-properties'
 import { type DeclaredIndex } from '../../../column/search'
 import { KmsEncryptionError } from '../../../errors'
 import { type BoundColumn } from '../../../orm/bound-column'
-import { type ReportedColumn, type ReportedKeyRows, type ReportedRows } from '../../../report/report'
+import {
+  type ReportedColumn,
+  type ReportedKeyRows,
+  type ReportedLeakage,
+  type ReportedRows,
+} from '../../../report/report'
 import { type ColumnLook, unseenIn } from './column-looks'
 
 /** One column for the report: its settings, and what was seen of it. */
@@ -35,7 +40,7 @@ export function reportedColumn(column: BoundColumn, seen: ColumnLook | KmsEncryp
       isFilling: declared.isFilling,
       missing: found?.status.indexes.find(({ name }) => name === declared.name)?.missing,
       of: kindOf(declared),
-      leakage: undefined,
+      leakage: leakageOf(found?.leakage.find(({ index }) => index === declared.name)),
     })),
     holds: found && rowsOf(found),
     unseen: unseenIn(seen),
@@ -44,6 +49,12 @@ export function reportedColumn(column: BoundColumn, seen: ColumnLook | KmsEncryp
 
 function kindOf({ normalize, from }: DeclaredIndex): 'value' | 'normalized' | 'part' {
   return from ? 'part' : normalize ? 'normalized' : 'value'
+}
+
+function leakageOf(leak: IndexLeakage | undefined): ReportedLeakage | undefined {
+  if (!leak) return undefined
+  const { rows, classes, largest, alone, entropy, advice } = leak
+  return { rows, distinct: classes, mostFrequent: largest, alone, bits: entropy, advice }
 }
 
 function rowsOf(look: ColumnLook): ReportedRows {
