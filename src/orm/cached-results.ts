@@ -1,7 +1,8 @@
 import { type DataSource } from 'typeorm'
 import { type ResultOpener } from './read/result-opener'
 import { type SearchPlan } from './search/search-plan'
-import { namedParameters } from './search/sending'
+import { FoundRows, refuseUncompared } from './search/found-rows'
+import { namedParameters, searchedIn } from './search/cached-search'
 import { type StatementGuard } from './statement-guard'
 import { NOT_INDEXED } from './write/tokens'
 
@@ -29,12 +30,17 @@ export function guardCachedResults(
     const statement = statementOf(options.query ?? '')
     if (options.query?.includes(NOT_INDEXED) === true) return undefined
     const plan = statements()?.checkCached(statement)
+    if (plan && isForEntities) refuseUncompared(plan)
     const key = plan ? namedKey(plan, options.query ?? '') : options.query
     // The cache is asked again when the index key is there.
     if (plan && key === undefined) return undefined
     const saved = await getFromCache(key === undefined ? options : { ...options, query: key }, queryRunner)
     if (!isForEntities || !saved || cache.isExpired(saved)) return saved
-    const isUsable = await results()?.openCached(statement, rowsOf(saved.result))
+    const searched = plan && searchedInKey(plan, options.query ?? '')
+    // What was searched cannot be told from the key: then its rows cannot be compared.
+    if (plan && !searched) return undefined
+    const found = plan && searched && FoundRows.of(plan, searched)
+    const isUsable = await results()?.openCached(statement, rowsOf(saved.result), found)
     return isUsable === false ? undefined : saved
   }
   const storeInCache = cache.storeInCache.bind(cache)
@@ -45,6 +51,14 @@ export function guardCachedResults(
     const key = namedKey(plan, options.query ?? '')
     if (key !== undefined) await storeInCache({ ...options, query: key }, saved, queryRunner)
   }
+}
+
+/** What a cached query searched, as its key has it; `undefined` where that cannot be told. */
+function searchedInKey(plan: SearchPlan, key: string): ReturnType<typeof searchedIn> {
+  const statement = statementOf(key)
+  const parameters: unknown =
+    statement === key ? [] : JSON.parse(key.slice(statement.length + PARAMETERS.length))
+  return searchedIn(plan, Array.isArray(parameters) ? parameters : [])
 }
 
 /** The key of a search, which shows nothing of what is searched; `undefined` while there is no index key. */

@@ -2,7 +2,8 @@ import { type Mark } from '../../cipher/data-keys/stored-keys'
 import { type QueryUse } from '../read/raw-queries'
 import { type GeneratedKeys, generatedKeys } from '../row/generated-keys'
 import { LocatedUpdate } from '../row/located-update'
-import { answer, type Answered, checkRows, prepareSearch, withoutSearched } from '../search/sending'
+import { FoundRows, refuseUncompared } from '../search/found-rows'
+import { answer, type Answered, prepareSearch, withoutSearched } from '../search/sending'
 import { type SearchPlan } from '../search/search-plan'
 import { nameViolations } from '../search/unique-violation'
 import { type SentStatement } from '../write/parameter-rows'
@@ -77,6 +78,7 @@ export class Passage {
     const workings = this.#structured ? this.#workings : undefined
     const use = workings?.results.takeUse() ?? 'raw'
     this.#search = workings?.guard.check(this.#sql, this.#parameters)
+    if (this.#search && use !== 'raw') refuseUncompared(this.#search)
     this.#isPending = hasPending(
       this.#search ? withoutSearched(this.#search, this.#parameters) : this.#parameters,
     )
@@ -131,11 +133,8 @@ export class Passage {
     if (!this.#workings) return undefined
     const { results, rows } = this.#workings
     const found = rowsOf(result)
-    const open = (): Promise<unknown> | undefined =>
-      results.open(this.#sql, found, () => this.#door.connection(rows), use)
-    return this.#search && this.#answered
-      ? checkRows(this.#search.checks, this.#answered, found).then(open)
-      : open()
+    const inspector = this.#search && this.#answered && FoundRows.of(this.#search, this.#answered.searched)
+    return results.open(this.#sql, found, () => this.#door.connection(rows), use, inspector)
   }
 }
 

@@ -25,13 +25,20 @@ import { fetchMissing, type FetchedValue, missingColumns } from './row-fetch'
 import { type Stored } from './value-opener'
 
 /** A value of a row, on its way to hydration. */
-interface Carried {
+export interface Carried {
   readonly row: Row
   readonly name: string
   readonly column: BoundColumn
   readonly key: ValueKey
   readonly recipe: RowRecipe | undefined
   readonly opening: { readonly opened: Opened | typeof UNOPENED | undefined }
+}
+
+/** Looks at opened values before anybody gets them. Throws for a row that must not be a result. */
+export interface Inspector {
+  /** True for columns of the result, by their names in the rows, whose values it looks at. */
+  concerns(name: string): boolean
+  inspect(values: readonly Carried[], rows: readonly Row[]): Promise<unknown> | undefined
 }
 
 /**
@@ -61,11 +68,14 @@ export class ResultOpener {
     rows: readonly Row[],
     connection: () => Connection | undefined,
     use: QueryUse = 'entities',
+    inspector?: Inspector,
   ): Promise<unknown> | undefined {
     const compared = use instanceof ComparedRows ? use : undefined
-    const all = this.#columns(sql, rows, compared !== undefined)
+    const all = this.#columns(sql, rows, compared !== undefined, inspector)
     if (!all) return undefined
-    const columns = compared ? all.filter(({ column }) => compared.needs(column)) : all
+    const columns = compared
+      ? all.filter((each) => compared.needs(each.column) || inspector?.concerns(each.name) === true)
+      : all
     if (compared)
       this.#leave(
         all.filter((each) => !columns.includes(each)),
@@ -73,14 +83,16 @@ export class ResultOpener {
       )
     const asks = columns.some((column) => missingColumns(column).length > 0) ? connection() : undefined
     if (asks)
-      return fetchMissing(columns, rows, asks).then((fetched) => this.#open(columns, rows, compared, fetched))
+      return fetchMissing(columns, rows, asks).then((fetched) =>
+        this.#open(columns, rows, compared, inspector, fetched),
+      )
     // Who watches wants to know the row, which hydration does not.
     const isLeft = compared === undefined && !channels.value.hasSubscribers
     const fetching = isLeft ? fetchPageKeys(columns, rows) : undefined
-    if (!fetching) return this.#open(columns, rows, compared)
+    if (!fetching) return this.#open(columns, rows, compared, inspector)
     return fetching.then((trouble) =>
-      columns.some((column) => cannotBeLeft(column, rows))
-        ? this.#open(columns, rows, undefined, undefined, trouble)
+      inspector !== undefined || columns.some((column) => cannotBeLeft(column, rows))
+        ? this.#open(columns, rows, undefined, inspector, undefined, trouble)
         : undefined,
     )
   }
@@ -89,6 +101,7 @@ export class ResultOpener {
     columns: readonly EncryptedResult[],
     rows: readonly Row[],
     compared: ComparedRows | undefined,
+    inspector?: Inspector,
     fetched?: FetchedValue,
     trouble?: KmsEncryptionError,
   ): Promise<unknown> | undefined {
@@ -97,33 +110,45 @@ export class ResultOpener {
       carried.filter(isOpening).map(({ opening }) => opening),
       trouble,
     )
-    const keep = (): unknown => this.#keep(compared ? carried.map(asCompared(carried)) : carried)
-    if (opening) return opening.then(keep)
-    keep()
-    return undefined
+    const keep = (): boolean => this.#keep(compared ? carried.map(asCompared(carried)) : carried)
+    const finish = (): Promise<unknown> | undefined => {
+      const inspecting = inspector?.inspect(carried, rows)
+      if (inspecting) return inspecting.then(keep)
+      keep()
+      return undefined
+    }
+    return opening ? opening.then(finish) : finish()
   }
 
   /**
    * Opens a result of the query result cache, of which TypeORM will hydrate a copy. Returns false if the copy would
    * not tell equal ciphertexts of different rows apart: then the result is of no use.
    */
-  async openCached(sql: string, rows: readonly Row[]): Promise<boolean> {
-    const columns = this.#columns(sql, rows)
+  async openCached(sql: string, rows: readonly Row[], inspector?: Inspector): Promise<boolean> {
+    const columns = this.#columns(sql, rows, false, inspector)
     if (!columns) return true
     const carried = columns.flatMap((column) => carry(column, rows))
     await openTogether(carried.filter(isOpening).map(({ opening }) => opening))
+    await inspector?.inspect(carried, rows)
     return this.#keep(carried, false)
   }
 
-  /** Those of a result whose values hydration could not open. */
-  #columns(sql: string, rows: readonly Row[], isCompared = false): readonly EncryptedResult[] | undefined {
+  /** Those of a result whose values hydration could not open, or that are looked at before. */
+  #columns(
+    sql: string,
+    rows: readonly Row[],
+    isCompared = false,
+    inspector?: Inspector,
+  ): readonly EncryptedResult[] | undefined {
     const readings = rows.length > 0 && !isDenied() ? this.#statements.readings(sql) : undefined
     if (!readings) return undefined
     const columns = encryptedResults(readings)
+    if (columns.length === 0) return undefined
     // Who watches wants to know the row, which hydration does not.
     const mustOpen =
       isCompared || channels.value.hasSubscribers || columns.some((column) => cannotBeLeft(column, rows))
-    return mustOpen && columns.length > 0 ? columns : undefined
+    if (mustOpen) return columns
+    return inspector ? columns.filter(({ name }) => inspector.concerns(name)) : undefined
   }
 
   /** Has values of compared rows hydrated as they are. */

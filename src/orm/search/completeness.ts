@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { outsideOfContexts } from '../../access'
 import { IndexWrongError, SearchIncompleteError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { boundColumn } from '../bound-columns'
@@ -47,7 +48,12 @@ export class Completeness {
    * Looks for a row that has a value and no index, and whether some rows have the index that they would be searched by.
    * Throws `SearchIncompleteError`, `IndexWrongError`: otherwise a search would find nothing, and say nothing.
    */
-  async check(index: BlindIndex, { query, queryRunner }: Looker): Promise<void> {
+  check(index: BlindIndex, looker: Looker): Promise<void> {
+    // It is taken for everybody, whoever asks first.
+    return outsideOfContexts(() => this.#look(index, looker))
+  }
+
+  async #look(index: BlindIndex, { query, queryRunner }: Looker): Promise<void> {
     const { metadata, column } = index
     const table = metadata.entityMetadata.tablePath.split('.').map(this.escape).join('.')
     const value = this.escape(column.metadata.databaseName)

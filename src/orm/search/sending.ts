@@ -1,16 +1,13 @@
-import { IndexWrongError, InvalidValueError, SearchRefusedError } from '../../errors'
+import { InvalidValueError, SearchRefusedError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
-import { ComparisonToken, INDEXED, KeptCiphertext, NOT_INDEXED, PendingCiphertext } from '../write/tokens'
+import { ComparisonToken, KeptCiphertext, PendingCiphertext } from '../write/tokens'
 import { type Condition } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
 import { type Completeness, type Looker } from './completeness'
-import { indexOfRow, textOf } from './index-of-row'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
 import { PendingIndex } from './pending-index'
-import { type Check, type Searched, type SearchPlan } from './search-plan'
-
-type Row = Record<string, unknown>
+import { type Searched, type SearchPlan } from './search-plan'
 
 /** A statement as if the application had written it with the indexes. */
 export interface Answered {
@@ -125,42 +122,4 @@ function writtenIndex(value: unknown, index: BlindIndex): unknown {
 
 function isOf(column: EncryptedColumn, index: BlindIndex): boolean {
   return column.cell === index.column.cell
-}
-
-/** The parameters of a cached query, in which nothing shows what was searched; `undefined` if that cannot be said yet. */
-export function namedParameters(
-  { searched }: SearchPlan,
-  parameters: readonly unknown[],
-): unknown[] | undefined {
-  if (searched.some(({ index }) => index.constant?.isReady !== true)) return undefined
-  const named = [...parameters]
-  for (const { parameter, index } of searched) {
-    const text = JSON.stringify(parameters[parameter] ?? null)
-    if (text.includes(NOT_INDEXED)) return undefined
-    named[parameter] = text.startsWith(`"${INDEXED}`) ? parameters[parameter] : index.constant?.nameOf(text)
-  }
-  return named
-}
-
-/** Compares the rows with what was searched: the index itself is not authenticated. */
-export async function checkRows(
-  checks: readonly Check[],
-  { searched }: Answered,
-  rows: readonly Row[],
-): Promise<void> {
-  for (const { index, column, name, parameters, rowName } of checks) {
-    const expected = new Set(parameters.flatMap((each) => [searched.get(each)].flat()).map(textOf))
-    for (const row of rows) {
-      const found = await indexOfRow(index, column, row[name], (other) => {
-        const place = rowName(other)
-        return place === undefined ? undefined : row[place]
-      })
-      if (found === undefined) continue
-      if (found !== null && expected.has(textOf(found))) continue
-      throw column.error(
-        IndexWrongError,
-        'a row was found by its blind index, and has another value: the index was altered, or is that of another row. No row is returned; find out who writes to the table. typeorm-kms verify names the rows.',
-      )
-    }
-  }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { type KmsEncryptionError, NotDecryptedError, SearchRefusedError } from '../../errors'
 import { DEFAULT_INDEX } from '../../column/search'
@@ -8,8 +9,11 @@ import { type RowRecipe } from '../recipe'
 import { samePlaintext } from './same-plaintext'
 import { type SealedAhead } from './sealed-ahead'
 
-/** In keys of the query result cache: the index of a value, and what stands for it until there is an index key. */
-export const INDEXED = 'typeorm-kms-encrypted/index:'
+/**
+ * In keys of the query result cache: the index of a value, and what stands for it until there is an index key. No text
+ * that somebody searches begins like it.
+ */
+export const INDEXED = `typeorm-kms-encrypted/index:${randomUUID()}:`
 export const NOT_INDEXED = 'typeorm-kms-encrypted/not-indexed'
 
 /**

@@ -8,7 +8,7 @@ import { StatementLog } from '../../support/statements'
 class Login {
   @PrimaryGeneratedColumn() id!: number
   @Column() name!: string
-  @KmsEncrypted({ search: true }) email!: string
+  @KmsEncrypted({ type: 'string', search: true, nullable: true }) email!: string | null
 }
 
 @Entity({ name: 'login' })
@@ -16,6 +16,14 @@ class Filling {
   @PrimaryGeneratedColumn() id!: number
   @Column() name!: string
   @KmsEncrypted({ search: { filling: true } }) email!: string
+}
+
+@Entity({ name: 'login' })
+class Lenient {
+  @PrimaryGeneratedColumn() id!: number
+  @Column() name!: string
+  @KmsEncrypted({ type: 'string', nullable: true, search: true, onUndecryptable: 'marker' }) email!:
+    string | null
 }
 
 describeDatabases('A blind index is not trusted', (db) => {
@@ -33,6 +41,8 @@ describeDatabases('A blind index is not trusted', (db) => {
       { email: 'victim@x', name: 'v' },
       { email: 'attacker@x', name: 'a' },
     ])
+    // From here on the indexes are taken for complete.
+    await logins.countBy({ email: '' })
   })
   afterAll(() => app.stop())
 
@@ -66,6 +76,43 @@ describeDatabases('A blind index is not trusted', (db) => {
     encryption.close()
   })
 
+  test('a value that was taken out, or that does not open, is no result either', async () => {
+    const { dataSource, encryption } = await app.restart({}, { entities: [Lenient] })
+    const lenient = dataSource.getRepository(Lenient)
+    await lenient.countBy({ email: '' })
+    await copyIndex()
+    for (const value of [null, Buffer.from('c10101ffff', 'hex')]) {
+      await db().rawQuery("UPDATE login SET email = ? WHERE name = 'a'", [value])
+      expect((await lenient.find()).length).toBe(2)
+      const error = await failure(lenient.findBy({ email: 'victim@x' }))
+      expect(error).toMatchObject({ code: value ? 'CIPHERTEXT_MALFORMED' : 'INDEX_WRONG', property: 'email' })
+      const silent = lenient.createQueryBuilder('l').where({ email: 'victim@x' }).callListeners(false)
+      expect(await failure(silent.getMany())).toMatchObject({ property: 'email' })
+    }
+    await dataSource.destroy()
+    encryption.close()
+  })
+
+  test('what is compared is opened once', async () => {
+    const { encryption } = app
+    const find = () => logins.findOneBy({ email: 'victim@x' })
+    expect(await encryption.withContext({ maxDecryptions: 1 }, find)).toMatchObject({ name: 'v' })
+    const before = encryption.metrics().values.decrypted
+    await logins.findBy({ email: In(['victim@x', 'attacker@x']) })
+    expect(encryption.metrics().values.decrypted - before).toBe(2)
+  })
+
+  test('where nothing is decrypted, nothing could be compared: such a search is not sent', async () => {
+    const { encryption } = app
+    log.reset()
+    const error = await failure(encryption.deny(() => logins.findOneBy({ email: 'victim@x' })))
+    expect(error).toMatchObject({ code: 'DECRYPTION_DENIED', entity: 'Login', property: 'email' })
+    expect(log.sent).toEqual([])
+    const uncompared = { select: { id: true, name: true }, where: { email: 'victim@x' } } as const
+    expect(await encryption.deny(() => logins.find(uncompared))).toMatchObject([{ name: 'v' }])
+    expect(await encryption.deny(() => logins.countBy({ email: 'victim@x' }))).toBe(1)
+  })
+
   test('rows that other alternatives found are results', async () => {
     const found = await logins.find({ where: [{ email: 'victim@x' }, { name: 'a' }], order: { id: 'ASC' } })
     expect(found.map(({ email }) => email)).toEqual(['victim@x', 'attacker@x'])
@@ -82,7 +129,7 @@ describeDatabases('A blind index is not trusted', (db) => {
       code: 'SEARCH_INCOMPLETE',
     })
     const attacker = await repository.findOneByOrFail({ name: 'a' })
-    await repository.update(attacker.id, { email: attacker.email })
+    await repository.update(attacker.id, { email: attacker.email! })
     log.reset()
     for (let times = 0; times < 3; times++) expect(await repository.countBy({ email: 'attacker@x' })).toBe(1)
     expect(log.sent.filter(([sql]) => sql.includes('IS NULL'))).toHaveLength(1)
@@ -190,5 +237,21 @@ describeDatabases('A search with the query result cache', (db) => {
     }
     expect(store.size).toBeGreaterThanOrEqual(3)
     expect(JSON.stringify(keys)).not.toMatch(/(one|two)@x/)
+  })
+  test('compares what the cache gives, too: anybody may have written it', async () => {
+    const logins = app.dataSource.getRepository(Login)
+    const searches = [
+      (email: string) => logins.find({ where: { email }, cache: true }),
+      (e: string) => logins.createQueryBuilder('l').where('l.email = :e', { e }).cache(true).getMany(),
+    ]
+    for (const search of searches) {
+      store.clear()
+      await search('one@x')
+      await search('two@x')
+      const [one, two] = [...store.values()] as { result: string }[]
+      one!.result = two!.result
+      expect(await search('two@x')).toMatchObject([{ name: 'b' }])
+      expect(await failure(search('one@x'))).toMatchObject({ code: 'INDEX_WRONG', property: 'email' })
+    }
   })
 })
