@@ -19,6 +19,8 @@ type Run<Result> = (
 interface RunTexts {
   /** `encrypted` */
   done: string
+  /** Leaves out those of all columns that it is not about. */
+  narrow?: (columns: readonly BoundColumn[]) => readonly BoundColumn[]
   /** Called with the columns before anything is done. */
   confirm?: (columns: readonly BoundColumn[]) => Promise<void>
   /** Called with the columns when all is done, while the DataSource is there. */
@@ -30,11 +32,12 @@ export function runMigration<Result extends MigrationResult>(
   args: Arguments,
   terminal: Terminal,
   run: Run<Result>,
-  { done, confirm, finish }: RunTexts,
+  { done, narrow, confirm, finish }: RunTexts,
 ): Promise<Result[]> {
   const options = migrationOptions(args)
   return withDataSource(args, async (dataSource) => {
-    const columns = chosenColumns(dataSource, args)
+    const chosen = chosenColumns(dataSource, args)
+    const columns = narrow?.(chosen) ?? chosen
     await confirm?.(columns)
     const progress = new Progress(terminal)
     return stoppable(terminal, progress, async (signal) => {
@@ -99,11 +102,14 @@ export function printRows(
   terminal: Terminal,
 ): void {
   for (const { primaryKey, code, reason } of rows.slice(0, most)) {
-    const key = Object.entries(primaryKey)
-      .map(([name, value]) => `${name}=${String(value)}`)
-      .join(', ')
-    terminal.print(`  ${column} (${key}): ${code}: ${reason}`)
+    terminal.print(`  ${column} (${primaryKeyText(primaryKey)}): ${code}: ${reason}`)
   }
+}
+
+export function primaryKeyText(primaryKey: Unreadable['primaryKey']): string {
+  return Object.entries(primaryKey)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(', ')
 }
 
 /** The first SIGINT stops after the batches under way; the second ends the process. */

@@ -39,6 +39,13 @@ export function rowValueText(form: RowValueForm, value: unknown): string | NotOf
   }
 }
 
+/** The value that has this text, for `rowValueText`; a text that no value has stays as it is. */
+export function valueOfText(form: RowValueForm, text: string): unknown {
+  if (form.kind === 'boolean') return text === 'true' || (text === 'false' ? false : text)
+  if (form.kind === 'bytes' && /^(?:[0-9a-f]{2})*$/i.test(text)) return Buffer.from(text, 'hex')
+  return text
+}
+
 function integerText(
   { min, max }: Extract<RowValueForm, { kind: 'integer' }>,
   value: unknown,

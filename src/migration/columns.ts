@@ -1,4 +1,4 @@
-import { type EntityTarget, type ObjectLiteral } from 'typeorm'
+import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
 import { InvalidOptionError } from '../errors'
 import { mirrorOf } from '../orm/mirror'
@@ -12,15 +12,41 @@ import { Pass } from './pass'
 import { type RotateSettings } from './rotate'
 import { rotateColumn } from './rotate-column'
 import { requireSameEquality } from './indexes/collation'
-import { encryptedColumn, type Executor } from './target'
+import { encryptedColumn, type Executor, isQueryRunner } from './target'
+import { RowFinder } from './find-row'
 import { type Unreadable } from './failures'
+import { type BoundAs, TakeBack } from './take-back'
 import { Verify } from './verify'
 
 /** Options of `encryptColumns`. */
 export interface EncryptOptions extends MigrationOptions, EncryptSettings {}
 
 /** Options of `rotateColumns`. */
-export interface RotateOptions extends MigrationOptions, RotateSettings {}
+export interface RotateOptions extends MigrationOptions, RotateSettings {
+  /**
+   * What properties of rows were, to which values are bound or by which they are keyed, before raw SQL changed them.
+   * Then nothing is done but this: values that do not open as what their row has now, and do as what it had, are
+   * bound anew. Whatever opens so is taken, also what was copied from another row: try `dryRun` first, and look at
+   * `bound`. Not together with `to` and `newDataKeys`.
+   */
+  boundAs?: BoundAs
+}
+
+/** What `rotateColumns` did to one column. */
+export interface RotateResult extends MigrationResult {
+  /** With `boundAs`: primary keys of the rows whose values were bound anew, or would be; the first 1,000. */
+  bound?: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** Options of `verifyColumns`. */
+export interface VerifyOptions extends MigrationOptions {
+  /**
+   * Looks for the rows that values of `boundTo.row` and `keyPer` belong to which do not open in their own, and so tells
+   * moved ones from altered ones: at most 100 values of a column, over all rows of the table, with at most 1,000 calls
+   * to KMS more. Default `false`.
+   */
+  findRow?: boolean
+}
 
 /** What `verifyColumns` found in one column. */
 export interface VerifyResult extends MigrationResult {
@@ -113,6 +139,7 @@ export function decryptColumns(
  * @example
  * ```ts
  * await rotateColumns(dataSource, User, ['privateKey'], { to: 'alias/my-app-2027' })
+ * await rotateColumns(dataSource, User, ['iban'], { boundAs: { tenantId: 42 } }) // after an UPDATE by raw SQL
  * ```
  */
 export async function rotateColumns(
@@ -120,9 +147,18 @@ export async function rotateColumns(
   entity: EntityTarget<ObjectLiteral>,
   properties: readonly string[],
   options: RotateOptions = {},
-): Promise<MigrationResult[]> {
+): Promise<RotateResult[]> {
   const columns = encryptedColumnsOf(executor, entity, properties)
-  const { newDataKeys = false, madeBefore } = options
+  const { newDataKeys = false, madeBefore, boundAs, to } = options
+  if (boundAs) {
+    if (newDataKeys || to !== undefined)
+      throw new InvalidOptionError('boundAs goes with neither to nor newDataKeys: rotate again for those')
+    const each = columns.map((column) => ({ column, takeBack: new TakeBack(column, boundAs) }))
+    return inTurn(each, async ({ column, takeBack }) => {
+      const result = await new Pass(column, takeBack, options).run(executor)
+      return { ...result, bound: takeBack.rows }
+    })
+  }
   if (madeBefore && !newDataKeys)
     throw new InvalidOptionError('madeBefore is about newDataKeys: say that as well')
   const kept = newDataKeys ? await endDataKeys(executor, columns, options) : new Set<string>()
@@ -137,32 +173,46 @@ export async function rotateColumns(
  *
  * @example
  * ```ts
- * const [{ failed, unreadable }] = await verifyColumns(dataSource, User, ['privateKey'])
+ * const [{ failed, unreadable }] = await verifyColumns(dataSource, User, ['privateKey'], { findRow: true })
  * ```
  */
 export async function verifyColumns(
   executor: Executor,
   entity: EntityTarget<ObjectLiteral>,
   properties: readonly string[],
-  options: MigrationOptions = {},
+  options: VerifyOptions = {},
 ): Promise<VerifyResult[]> {
   const results: VerifyResult[] = []
   for (const column of encryptedColumnsOf(executor, entity, properties)) {
-    const verify = new Verify(column)
+    const finder = options.findRow === true ? new RowFinder(column) : undefined
+    const verify = new Verify(column, finder)
     // It is what a verification is for: to go on, and to list.
     const pass = new Pass(column, verify, { ...options, skipFailed: true })
-    const { skipped, failures, ...result } = await pass.run(executor)
+    const { skipped, failures, notes, ...result } = await pass.run(executor)
+    if (finder) await withRunner(executor, (queryRunner) => finder.search(queryRunner))
+    if (finder?.note !== undefined) options.onNote?.(`${column.name}: ${finder.note}`)
     const { notCiphertext } = verify
     results.push({
       ...result,
       skipped: 0,
       failures: [],
       failed: skipped,
-      unreadable: failures,
+      unreadable: finder?.explained(failures) ?? failures,
       notCiphertext,
+      notes: finder?.note === undefined ? notes : [...notes, finder.note],
     })
   }
   return results
+}
+
+async function withRunner<T>(executor: Executor, work: (queryRunner: QueryRunner) => Promise<T>): Promise<T> {
+  if (isQueryRunner(executor)) return work(executor)
+  const queryRunner = executor.createQueryRunner('master')
+  try {
+    return await work(queryRunner)
+  } finally {
+    await queryRunner.release()
+  }
 }
 
 async function eachColumn(
@@ -177,12 +227,9 @@ async function eachColumn(
   )
 }
 
-async function inTurn<T>(
-  columns: readonly BoundColumn[],
-  work: (column: BoundColumn) => Promise<T>,
-): Promise<T[]> {
+async function inTurn<Each, T>(all: readonly Each[], work: (each: Each) => Promise<T>): Promise<T[]> {
   const results: T[] = []
-  for (const column of columns) results.push(await work(column))
+  for (const each of all) results.push(await work(each))
   return results
 }
 

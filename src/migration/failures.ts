@@ -1,12 +1,20 @@
 import { type ColumnRow } from '../dialects/rows/column-rows'
 import { type KmsEncryptionError, type KmsEncryptionErrorCode } from '../errors'
 
+/** Where a value that does not open in its row belongs. */
+export interface BelongsTo {
+  property: string
+  primaryKey: Readonly<Record<string, unknown>>
+}
+
 /** A row whose value cannot be read, or could not be converted. */
 export interface Unreadable {
   primaryKey: Readonly<Record<string, unknown>>
   /** Code of the error, e.g. `CIPHERTEXT_TAMPERED`. */
   code: KmsEncryptionErrorCode
   reason: string
+  /** With `findRow`: the row and property that the value belongs to, where it was found. */
+  belongsTo?: BelongsTo
 }
 
 /** Failures listed; the others are only counted. */

@@ -3,7 +3,7 @@ import { DataKeyProof } from '../cipher/data-keys/proof'
 import { parse, type Parsed } from '../cipher/ciphertext'
 import { HEADER_LENGTH, isCiphertext, VERSION } from '../cipher/format'
 import { notACiphertext } from '../cipher/not-a-ciphertext'
-import { SelfCheckError, TamperedCiphertextError } from '../errors'
+import { PlaintextFoundError, SelfCheckError, TamperedCiphertextError } from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe, type Scopes } from '../orm/recipe'
@@ -76,6 +76,25 @@ export async function readStored(
       return { kind: 'ciphertext', bytes, parsed }
     }
   }
+}
+
+/**
+ * The same for a value that ought to be encrypted. In a column of bytes a value of another tenant opens no more than
+ * plaintext does that looks like one: where values depend on their row it is named for what it is.
+ *
+ * @throws PlaintextFoundError, WrongContextError besides.
+ */
+export async function readEncrypted(
+  column: BoundColumn,
+  stored: Stored,
+  recipe: Pick<RowRecipe, 'scopes'>,
+  known?: KnownKeys,
+): Promise<StoredValue> {
+  const value = await readStored(column, stored, recipe, known)
+  if (value.kind !== 'plaintext' || column.scheme.options.acceptPlaintext) return value
+  if (column.recipes.opensBy.length > 0 && parse(column.opener.bytesOf(stored)).kind === 'ciphertext')
+    await column.opener.openWithScope(value.bytes, recipe.scopes)
+  throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
 }
 
 async function opens(column: BoundColumn, bytes: Buffer, scopes: Scopes): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { asPlaintext } from '../cipher/bytes'
-import { IndexWrongError, PlaintextFoundError, RowsLeftOutError } from '../errors'
+import { IndexWrongError, RowsLeftOutError } from '../errors'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { asBuffer } from '../dialects/rows/is-same'
 import { type Shard } from '../dialects/rows/key-order'
@@ -8,9 +8,10 @@ import { type Stored } from '../orm/read/value-opener'
 import { type BlindIndex } from '../orm/search/blind-index'
 import { type IndexValue } from '../orm/search/keyed-index'
 import { type Conversion } from './conversion'
+import { type RowFinder } from './find-row'
 import { rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { recipeOfRow } from './row-recipe'
-import { readStored } from './stored-value'
+import { KnownKeys, readEncrypted } from './stored-value'
 
 /** Opens every value, compares its blind indexes, and changes none. */
 export class Verify implements Conversion {
@@ -21,9 +22,13 @@ export class Verify implements Conversion {
   notCiphertext = 0
   #notCiphertextSeen = 0
   readonly #column: BoundColumn
+  readonly #known = new KnownKeys()
+  readonly #finder: RowFinder | undefined
 
-  constructor(column: BoundColumn) {
+  /** `finder`: looks for the rows of values that do not open in their own. */
+  constructor(column: BoundColumn, finder?: RowFinder) {
     this.#column = column
+    this.#finder = finder
   }
 
   begin(): Promise<void> {
@@ -31,19 +36,28 @@ export class Verify implements Conversion {
   }
 
   async convert(row: ColumnRow): Promise<undefined> {
+    try {
+      await this.#check(row)
+    } catch (error) {
+      this.#finder?.add(row, error)
+      throw error
+    }
+  }
+
+  async #check(row: ColumnRow): Promise<void> {
     const { opener, scheme } = this.#column
     const { stored } = row
     const recipe = recipeOfRow(this.#column, row)
     if (!beginsLikeCiphertext(stored)) this.#notCiphertextSeen++
-    const value = await readStored(this.#column, stored, recipe)
+    const value = await readEncrypted(this.#column, stored, recipe, this.#known)
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
       this.#checkIndexes(row, await rowIndexes(this.#column, recipe, plaintext))
-    } else if (value.kind === 'foreign' || scheme.options.acceptPlaintext) {
+    } else {
       scheme.type.deserialise(asPlaintext(value.bytes))
       this.#checkIndexes(row, await rowIndexes(this.#column, recipe, value.bytes))
-    } else throw new PlaintextFoundError('the row holds plaintext. Encrypt the column (encryptColumns).')
+    }
   }
 
   get indexes(): readonly BlindIndex[] {

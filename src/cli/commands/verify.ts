@@ -13,10 +13,20 @@ export const verify: Command = {
   summary: 'Opens every value of encrypted columns, and names the rows that do not open.',
   options: {
     ...ROW_OPTIONS,
+    'find-row': {
+      type: 'boolean',
+      help: 'look for the rows that values belong to which do not open in their own',
+    },
     list: { type: 'string', value: 'N', help: `rows named for each column; default ${LISTED}` },
   },
   async run(args, terminal) {
-    const results = await runMigration(args, terminal, verifyColumns, { done: 'verified' })
+    const results = await runMigration(
+      args,
+      terminal,
+      (dataSource, entity, properties, options) =>
+        verifyColumns(dataSource, entity, properties, { ...options, findRow: args.flag('find-row') }),
+      { done: 'verified' },
+    )
     for (const result of results) printUnreadable(result, listed(args), terminal)
     terminal.printJson(results)
     const failed = results.reduce((sum, result) => sum + result.failed, 0)

@@ -13,6 +13,8 @@ export interface KeyPage {
   shard?: Shard | undefined
   /** Reads no values, to count the rows as pages meet them. */
   keysOnly?: boolean
+  /** Reads what values are bound to instead of the values, of all rows: also of those that have no value. */
+  boundOnly?: boolean
 }
 
 /** Writes parameters into a statement, as the database has its placeholders. */

@@ -70,11 +70,12 @@ export abstract class SqlRows implements ColumnRows {
     ])
   }
 
-  page({ after, limit, shard, keysOnly = false }: KeyPage): Promise<ColumnRow[]> {
+  page({ after, limit, shard, keysOnly = false, boundOnly = false }: KeyPage): Promise<ColumnRow[]> {
     const parameters = this.parameters()
-    const conditions = this.#conditions(shard)
+    const conditions = boundOnly ? this.#ofShard(shard) : this.#conditions(shard)
     if (after) conditions.push(afterKey(this.order, after, parameters))
-    return this.select(conditions, `LIMIT ${limit}`, parameters, !keysOnly)
+    const what = boundOnly ? 'bound' : keysOnly ? 'keys' : 'values'
+    return this.select(conditions, `LIMIT ${limit}`, parameters, what)
   }
 
   again(rows: readonly ColumnRow[]): Promise<ColumnRow[]> {
@@ -102,7 +103,7 @@ export abstract class SqlRows implements ColumnRows {
       [...this.#conditions(), anyKey(this.order, keys, parameters)],
       suffix,
       parameters,
-      true,
+      'values',
     )
   }
 
@@ -110,17 +111,23 @@ export abstract class SqlRows implements ColumnRows {
     conditions: readonly string[],
     suffix: string,
     parameters: Parameters,
-    value: boolean,
+    what: 'keys' | 'bound' | 'values',
   ): Promise<ColumnRow[]> {
-    const sql =
-      `SELECT ${this.selected(value)} FROM ${this.layout.table} ` +
-      `WHERE ${conditions.join(' AND ')} ORDER BY ${orderByKey(this.order)} ${suffix}`
-    return (await this.query(sql, parameters.values)).map((raw) => this.rowOf(raw, value))
+    const isWhole = what === 'values'
+    const selected = [this.selected(isWhole), ...(what === 'bound' ? this.bound : [])].join(', ')
+    const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')} `
+    const sql = `SELECT ${selected} FROM ${this.layout.table} ${where}ORDER BY ${orderByKey(this.order)} ${suffix}`
+    return (await this.query(sql, parameters.values)).map((raw) =>
+      what === 'bound' ? { ...this.rowOf(raw, false), ...this.boundOf(raw) } : this.rowOf(raw, isWhole),
+    )
   }
 
   #conditions(shard?: Shard): string[] {
-    const notNull = `${this.layout.name} IS NOT NULL`
-    return shard ? [notNull, this.inShard(shard)] : [notNull]
+    return [`${this.layout.name} IS NOT NULL`, ...this.#ofShard(shard)]
+  }
+
+  #ofShard(shard?: Shard): string[] {
+    return shard ? [this.inShard(shard)] : []
   }
 
   async #number(what: string, conditions: readonly string[]): Promise<number> {

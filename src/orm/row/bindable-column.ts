@@ -1,7 +1,7 @@
 import { type EntityMetadata } from 'typeorm'
 import { type MadeKey } from '../../dialects/row-column'
 import { checkPairValue } from '../../cipher/pairs'
-import { rowValueText, type RowValueForm } from '../../column/row-value'
+import { rowValueText, type RowValueForm, valueOfText } from '../../column/row-value'
 import { InvalidOptionError, InvalidValueError, RowUnknownError } from '../../errors'
 import { type ColumnMetadata } from '../typeorm-types'
 
@@ -53,6 +53,12 @@ export class BindableColumn {
     }
     if (text.length > MAX_UNCHECKED || !isPlain(text)) checkPairValue(this.path, text)
     return text
+  }
+
+  /** The value that has a text: what a person types. */
+  valueOfText(text: string): unknown {
+    if (!this.form) throw this.#notChecked()
+    return valueOfText(this.form, text)
   }
 
   #notChecked(): RowUnknownError {

@@ -36,6 +36,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   MigrationOptions: 'docs/migrations.md',
   EncryptOptions: 'docs/migrations.md',
   RotateOptions: 'docs/migrations.md',
+  VerifyOptions: 'docs/migrations.md',
   ColumnStatusOptions: 'docs/migrations.md',
   ForgetOptions: 'docs/operations.md',
   LocalKmsOptions: 'docs/local-kms.md',

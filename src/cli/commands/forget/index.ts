@@ -4,8 +4,8 @@ import { cancelForgetting, forget, forgetDue, type ForgetReport } from '../../..
 import { type Arguments, type Command, CommandFailed, UsageError, wholeNumber } from '../../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../../data-source'
 import { amount } from '../../progress'
+import { pairsOf } from '../../pairs'
 import { type Terminal } from '../../terminal'
-import { pairsOf } from './pairs'
 import { printReport } from './print-report'
 
 const DAY = 86_400_000
@@ -54,7 +54,10 @@ function workOf(args: Arguments, terminal: Terminal): (dataSource: DataSource) =
     if (args.text('context') !== undefined) throw new UsageError('--due is for all contexts')
     return (dataSource) => forgetDue(dataSource, { dryRun, emptyContext })
   }
-  const pairs = pairsOf(args.text('context'))
+  const context = args.text('context')
+  if (context === undefined)
+    throw new UsageError('--context is missing: what is to be forgotten, e.g. tenant_id=42')
+  const pairs = pairsOf('--context', context)
   if (args.flag('undo')) return (dataSource) => cancelForgetting(dataSource, pairs)
   const days = wholeNumber(args, 'days', { min: 0, max: 365 })
   if (days === undefined)
