@@ -6,7 +6,6 @@ import {
   KmsUnavailableError,
   ThrottledError,
   UntrustedKeyError,
-  WrongContextError,
   WrongRegionError,
 } from '../../errors'
 import { clockExplanation } from './clock'
@@ -14,7 +13,9 @@ import { deniedExplanation } from './denied'
 import { type Facts, factsOf } from './facts'
 import { type Explanation, type FailedCall, theKey } from './failed-call'
 import { foreignAnswer, foreignAnswerCause } from './foreign-answer'
-import { DISABLED, keyStateExplanation, keyStoreExplanation, UNAVAILABLE_KEY, UNUSABLE } from './key-state'
+import { certificateExplanation } from './certificate'
+import { DISABLED, keyStateExplanation, UNAVAILABLE_KEY, UNUSABLE } from './key-state'
+import { keyStoreExplanation, REFUSED_CIPHERTEXT } from './key-store'
 
 /**
  * Turns what the AWS SDK throws into an error of this library, with the remedy.
@@ -25,7 +26,7 @@ export async function toKmsEncryptionError(error: unknown, call: FailedCall): Pr
   if (error instanceof KmsEncryptionError) return error
   const facts = factsOf(error)
   const foreign = foreignAnswer(facts)
-  const [Class, explain] = (await wrongRegion(facts, call)) ?? foreign ?? explanation(facts)
+  const [Class, explain] = (await wrongRegion(facts, call)) ?? foreign ?? explanation(facts, call)
   return new Class(explain(call), { cause: foreign ? foreignAnswerCause(facts) : error })
 }
 
@@ -53,7 +54,7 @@ const THROTTLED: Explanation = [
   ThrottledError,
   ({ operation }) =>
     CRYPTOGRAPHIC.has(operation)
-      ? `KMS throttled ${operation} even after retries. All callers in the account and region share the quota "Cryptographic operations (symmetric) request rate": raise it in Service Quotas, lower the concurrency option, or use envelope mode with a longer cache.maxAge.`
+      ? `KMS throttled ${operation} even after retries. All callers in the account and region share the quota "Cryptographic operations (symmetric) request rate": raise it in Service Quotas, lower the concurrency option, or use envelope mode with a longer cache.maxAge. Keys in a custom key store have a quota of their own, which AWS Support changes.`
       : `KMS throttled ${operation} even after retries: the quota "${operation} request rate" of the account and region. Try again later.`,
 ]
 const UNAVAILABLE: Explanation = [
@@ -82,11 +83,7 @@ const BY_NAME: Readonly<Record<string, Explanation>> = {
   InvalidArnException: UNKNOWN_KEY,
   InvalidKeyIdException: UNKNOWN_KEY,
   DisabledException: DISABLED,
-  InvalidCiphertextException: [
-    WrongContextError,
-    () =>
-      'KMS refuses the stored ciphertext under this encryption context. It was made for another table, column or context, or it was altered. If a table or the context option was renamed, name the old one with the context or boundTo option.',
-  ],
+  InvalidCiphertextException: REFUSED_CIPHERTEXT,
   IncorrectKeyException: [
     UntrustedKeyError,
     (call) =>
@@ -134,17 +131,18 @@ const DENIED = new Set(['AccessDeniedException', 'AccessDenied', 'NotAuthorized'
 const THROTTLING =
   /^(.*Throttl(ed|ing)(Exception)?|TooManyRequestsException|RequestLimitExceeded|BandwidthLimitExceeded|ProvisionedThroughputExceededException|PriorRequestNotComplete|SlowDown)$/
 
-function explanation(facts: Facts): Explanation {
+function explanation(facts: Facts, call: FailedCall): Explanation {
   const { name, message, status } = facts
-  const clock = clockExplanation(facts)
-  if (clock) return clock
+  const apart = clockExplanation(facts) ?? keyStoreExplanation(name, message, call)
+  if (apart) return apart
   if (name === 'KMSInvalidStateException') return keyStateExplanation(message)
   if (DENIED.has(name)) return /to perform: sts:/.test(message) ? NO_ROLE : deniedExplanation(message)
   if (THROTTLING.test(name) || status === 429) return THROTTLED
   if (CREDENTIAL_MESSAGE.test(message)) return CREDENTIALS
   if (name === 'ValidationException' && /\bkeyId\b/i.test(message)) return UNKNOWN_KEY
   if (/^Region (is missing|not accepted)/i.test(message)) return NO_REGION
-  const explained = (Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined) ?? keyStoreExplanation(name)
+  const explained =
+    (Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined) ?? certificateExplanation(facts)
   if (explained) return explained
   if (isNetworkError(facts) || status >= 500) return UNAVAILABLE
   return [

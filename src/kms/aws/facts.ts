@@ -36,6 +36,7 @@ export function factsOf(error: unknown): Facts {
     headers: Object.fromEntries(
       Object.entries($response?.headers ?? {}).map(([header, value]) => [header.toLowerCase(), text(value)]),
     ),
-    isException: $fault !== undefined && name !== 'Unknown' && name !== 'UnknownError',
+    // A proxy's JSON may have a number there, such as its status.
+    isException: $fault !== undefined && /^(?!Unknown(Error)?$)[A-Za-z]/.test(text(name)),
   }
 }

@@ -16,3 +16,8 @@ export type Explanation = readonly [
 
 export const theKey = ({ keyId }: FailedCall): string =>
   keyId === undefined ? 'the KMS key of this value' : `the KMS key ${keyId}`
+
+/** Names of keys say nothing of what is the matter with them. */
+export function withoutNames(message: string): string {
+  return message.replaceAll(/\b(arn:|alias\/)\S+/g, '')
+}

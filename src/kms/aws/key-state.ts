@@ -4,7 +4,7 @@ import {
   KeyUnavailableError,
   KeyUnusableError,
 } from '../../errors'
-import { type Explanation, theKey } from './failed-call'
+import { type Explanation, theKey, withoutNames } from './failed-call'
 
 export const UNUSABLE: Explanation = [
   KeyUnusableError,
@@ -49,25 +49,7 @@ const BY_MESSAGE: readonly [RegExp, Explanation][] = [
  * Source: AWS KMS Developer Guide, "Key states of AWS KMS keys".
  */
 export function keyStateExplanation(message: string): Explanation {
-  // Names of keys say nothing of their state.
-  const text = message.replaceAll(/\b(arn:|alias\/)\S+/g, '')
+  const text = withoutNames(message)
   if (/\bnot pending/i.test(text)) return UNUSABLE
   return BY_MESSAGE.find(([state]) => state.test(text))?.[1] ?? UNUSABLE
-}
-
-/** What the exceptions of custom key stores mean: `CloudHsmCluster…`, `CustomKeyStore…`, `Xks…`. */
-export function keyStoreExplanation(name: string): Explanation | undefined {
-  const [, family] = /^(CloudHsm|CustomKeyStore|Xks)/.exec(name) ?? []
-  if (family === undefined) return undefined
-  const remedy = {
-    CloudHsm:
-      'Look at its AWS CloudHSM cluster: it needs active HSMs, and the certificate and security group that the key store was made with.',
-    CustomKeyStore: 'It must be connected.',
-    Xks: 'Look at the external key store proxy and the key behind it: its URI, credentials and network, and its own log.',
-  }[family]
-  return [
-    KeyUnavailableError,
-    (call) =>
-      `the custom key store of ${theKey(call)} cannot be used (${name}). ${remedy ?? ''} Then connect it: aws kms connect-custom-key-store. The operation can be repeated.`,
-  ]
 }

@@ -143,6 +143,32 @@ describe('What was not KMS, or was cut off on the way, is unavailable and says s
     }
   })
 
+  const statuses = [
+    201, 204, 300, 301, 302, 303, 307, 400, 401, 403, 404, 407, 408, 413, 429, 500, 502, 503, 504, 511,
+  ]
+  const bodies: [what: string, headers: Record<string, string>, body: string][] = [
+    ['HTML', HTML, PAGE],
+    ['a number as code', { 'content-type': 'application/json' }, '{"code":403,"message":"blocked"}'],
+    ['JSON of a proxy', { 'content-type': 'application/json' }, '{"error":"blocked","status":"denied"}'],
+    ['an empty JSON object', JSON_TYPE, '{}'],
+    ['nothing', {}, ''],
+  ]
+
+  test.each(bodies)('whatever the status of %s', async (_, headers, body) => {
+    for (const status of statuses) {
+      answer = with_(status, { ...headers, location: 'http://login.example/' }, status === 204 ? '' : body)
+      for (const call of [decrypt, generate]) {
+        const error = await failure(call())
+        // Below 300 the SDK finds an answer without fields in it.
+        if (error.code !== 'KMS_REQUEST_FAILED' || status >= 300) {
+          expect({ status, code: error.code }).toEqual({ status, code: 'KMS_UNAVAILABLE' })
+          expect(error.message).toContain(`HTTP ${status}`)
+        } else expect(error.message).toContain('what stands between')
+        expect(error.kind).toBe('service')
+      }
+    }
+  })
+
   test('a connection that is closed before the answer', async () => {
     answer = (request) => {
       request.socket.destroy()
@@ -310,6 +336,8 @@ describe('A refusal of AWS has its remedy', () => {
       'KMS_CLOCK',
       /AWS 2020-11-25T16:15:00.000Z.*Synchronise it/,
     ],
+    ['RequestExpired', exception('RequestExpired', 'Request has expired.'), 'KMS_CLOCK', /Synchronise it/],
+    ['RequestInTheFuture', exception('RequestInTheFuture', 'x'), 'KMS_CLOCK', /Synchronise it/],
     [
       'a signature that does not match',
       exception(
@@ -350,6 +378,89 @@ describe('A refusal of AWS has its remedy', () => {
       'KMS_KEY_UNAVAILABLE',
       /the key behind it/,
     ],
+    // The texts are those of the AWS KMS Developer Guide, "Troubleshooting external key stores".
+    ...(
+      [
+        ['did not respond in time', 'KMS_KEY_UNAVAILABLE', /external key store proxy and the key behind it/],
+        ['could not be understood: it is in an unhealthy state', 'KMS_KEY_UNAVAILABLE', /its own log/],
+        [
+          'rejected the request because it could not find the external key',
+          'KMS_KEY_UNAVAILABLE',
+          /key behind it/,
+        ],
+        [
+          'rejected the request because the external key is not enabled',
+          'KMS_KEY_UNAVAILABLE',
+          /key behind it/,
+        ],
+        [
+          'rejected the request because it could not authenticate AWS KMS',
+          'KMS_KEY_UNAVAILABLE',
+          /credentials/,
+        ],
+        [
+          'denied access to the operation',
+          'KMS_ACCESS_DENIED',
+          /allow the AWS principal of this process there/,
+        ],
+        ['rejected the request due to a very high request rate', 'KMS_THROTTLED', /Lower the concurrency/],
+        [
+          'rejected the request because the specified ciphertext or additional authenticated data is corrupted, missing, or otherwise invalid',
+          'CIPHERTEXT_WRONG_CONTEXT',
+          /made for another table/,
+        ],
+      ] as const
+    ).map(([said, code, says]): (typeof refusals)[number] => [
+      `an external key store that ${said.slice(0, 60)}`,
+      exception('KMSInvalidStateException', `The external key store proxy ${said}.`),
+      code,
+      says,
+    ]),
+    [
+      'an external key store that is too late, as trouble of KMS itself',
+      exception(
+        'KMSInternalException',
+        'AWS KMS rejected the request because the external key store proxy did not respond in time.',
+        500,
+      ),
+      'KMS_KEY_UNAVAILABLE',
+      /external key store proxy and the key behind it/,
+    ],
+    [
+      'an external key store that cannot do it',
+      exception(
+        'UnsupportedOperationException',
+        'The external key store proxy rejected the request because it does not support the requested cryptographic operation.',
+      ),
+      'KMS_KEY_UNAVAILABLE',
+      /external key store proxy and the key behind it/,
+    ],
+    [
+      'what an external key manager gave back',
+      invalid(
+        'unusable: The ciphertext that the external key store proxy submitted for decryption, or the encryption context, is corrupted',
+      ),
+      'KMS_KEY_UNAVAILABLE',
+      /its own log/,
+    ],
+    [
+      'a CloudHSM cluster that does not answer',
+      exception('KMSInvalidStateException', 'KMS cannot communicate with your CloudHSM cluster'),
+      'KMS_KEY_UNAVAILABLE',
+      /AWS CloudHSM cluster.*network/,
+    ],
+    [
+      'an alias that is called like a key store',
+      exception('KMSInvalidStateException', 'alias/external-key is in a state that does not allow this.'),
+      'KMS_KEY_UNUSABLE',
+      /cannot be used/,
+    ],
+    [
+      'throttling',
+      exception('ThrottlingException', 'Rate exceeded'),
+      'KMS_THROTTLED',
+      /custom key store have a quota/,
+    ],
     [
       'the policy of a VPC endpoint',
       denied('because no VPC endpoint policy allows the kms:Decrypt action'),
@@ -361,6 +472,24 @@ describe('A refusal of AWS has its remedy', () => {
       denied('with an explicit deny in a VPC endpoint policy'),
       'KMS_ACCESS_DENIED',
       /VPC endpoint for KMS/,
+    ],
+    [
+      'a service control policy, by its absence',
+      denied('because no service control policy allows the kms:Decrypt action'),
+      'KMS_ACCESS_DENIED',
+      /its administrators must allow kms:Decrypt/,
+    ],
+    [
+      'a resource control policy',
+      denied('with an explicit deny in a resource control policy'),
+      'KMS_ACCESS_DENIED',
+      /resource control policy of the AWS organisation/,
+    ],
+    [
+      'a session policy',
+      denied('because no session policy allows the kms:Decrypt action'),
+      'KMS_ACCESS_DENIED',
+      /where the role is assumed/,
     ],
     [
       'a service control policy',

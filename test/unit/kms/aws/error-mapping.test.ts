@@ -252,6 +252,21 @@ describe('Trouble on the way to KMS', () => {
     const error = await toKmsEncryptionError(Object.assign(new Error('x'), { code }), call)
     expect(error.code).toBe('KMS_UNAVAILABLE')
   })
+
+  test.each([
+    ['CERT_HAS_EXPIRED', '', /The clock of this machine says 20\d\d-/],
+    ['CERT_NOT_YET_VALID', '', /synchronise it/],
+    ['', 'certificate has expired', /synchronise it/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', '', /NODE_EXTRA_CA_CERTS/],
+    ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', '', /NODE_EXTRA_CA_CERTS/],
+    ['', 'unable to get local issuer certificate', /NODE_EXTRA_CA_CERTS/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', '', /Check the network/],
+  ])('the certificate: %s %s', async (code, message, says) => {
+    const call = { operation: 'Decrypt', keyId: undefined, region: () => Promise.resolve('us-east-1') }
+    const error = await toKmsEncryptionError(Object.assign(new Error(message), { code }), call)
+    expect(error.code).toBe('KMS_UNAVAILABLE')
+    expect(error.message).toMatch(says)
+  })
 })
 
 describe('Without the AWS set-up', () => {
