@@ -25,6 +25,8 @@ export type StatementFailure =
   | 'constraint'
   /** The role may not do it. */
   | 'denied'
+  /** A policy for rows is against it, or would hide some where the session allows no hiding. */
+  | 'policy'
 
 /** A column of the primary key as the entity declares it. */
 export interface KeyName {

@@ -40,12 +40,12 @@ export class RowsLeftOutError extends RunError {
   readonly code = 'ROWS_LEFT_OUT'
 }
 
-/** Row level security, or a view, hides rows of the table from this role: nothing can be said about all of them. */
+/** Row level security, or a view, keeps rows of the table from this role: nothing can be said, or done, about all of them. */
 export class RowsHiddenError extends RunError {
   readonly code = 'ROWS_HIDDEN'
 }
 
-/** The table is not in the database, or the role may not read it: nobody knows what it holds. */
+/** The table is not in the database, or the role may not read or change it: nobody knows what it holds. */
 export class TableAccessError extends RunError {
   readonly code = 'TABLE_ACCESS'
 }

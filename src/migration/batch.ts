@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Dialect } from '../dialects/dialect'
+import { type Dialect, type HiddenBy } from '../dialects/dialect'
 import { alteredError } from '../dialects/rows/check-stored'
 import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { isSame } from '../dialects/rows/is-same'
-import { ForgottenError, KmsEncryptionError } from '../errors'
+import { ForgottenError, KmsEncryptionError, RowsHiddenError } from '../errors'
 import { isLasting } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
+import { rowsKept } from './column-contents'
 import { type Conversion } from './conversion'
 import { type Failures } from './failures'
 import { explained, isDuplicate } from './refusals'
@@ -23,6 +24,8 @@ export interface BatchOptions {
   /** False where a transaction is somebody else's: it cannot be repeated. */
   ownsTransactions: boolean
   triggers: () => Promise<readonly string[]>
+  /** What may keep rows from being seen or changed. */
+  hiddenBy: HiddenBy | undefined
 }
 
 /** What became of the rows of a batch. */
@@ -85,7 +88,12 @@ export class BatchWorker {
       )
     }
     const ignored = missed.find(isUnchanged)
-    if (ignored) throw alteredError(lane.layout, ignored, await this.#options.triggers())
+    if (!ignored) return
+    if (this.#options.hiddenBy !== 'policy') {
+      throw alteredError(lane.layout, ignored, await this.#options.triggers())
+    }
+    const kept = this.#column.error(RowsHiddenError, rowsKept(lane.layout.path))
+    throw kept.at({ primaryKey: ignored.row.primaryKey() })
   }
 
   async #convert(rows: readonly ColumnRow[]): Promise<{ changes: Change[]; forgotten: number }> {

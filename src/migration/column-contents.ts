@@ -1,7 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { storedFromDriver } from '../column/driver-value'
 import { dialectOf } from '../dialects'
-import { type HiddenBy } from '../dialects/dialect'
+import { type HiddenBy, type StatementFailure } from '../dialects/dialect'
 import { ColumnTypeError, RowsHiddenError, TableAccessError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type IndexCount, indexCounts } from './indexes/index-counts'
@@ -77,6 +77,11 @@ export function rowsHidden(path: string, by: HiddenBy): string {
   return `row level security hides rows of the table ${path} from this role, so that what it sees is not all there is. Connect as a role with BYPASSRLS, or as the owner of the table where it is not forced on the owner (ALTER TABLE … NO FORCE ROW LEVEL SECURITY).`
 }
 
+/** For people: a policy for rows is against a change. */
+export function rowsKept(path: string): string {
+  return `row level security of the table ${path} does not let this role change all rows as it has to. Connect as a role with BYPASSRLS, or as the owner of the table where it is not forced on the owner (ALTER TABLE … NO FORCE ROW LEVEL SECURITY).`
+}
+
 /** As `readLayout`, and tells a table that is not there from one that the role may not read. */
 async function readableLayout(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnLayout> {
   try {
@@ -98,7 +103,7 @@ async function probe(queryRunner: QueryRunner, { metadata }: BoundColumn): Promi
   try {
     await queryRunner.query(`SELECT ${driver.escape(metadata.databaseName)} FROM ${table} WHERE 1 = 0`)
   } catch (error) {
-    if (isDenied(queryRunner, error)) throw error
+    if (failureOf(queryRunner, error) === 'denied') throw error
   }
 }
 
@@ -110,17 +115,24 @@ async function asReader<T>(
   try {
     return await work()
   } catch (error) {
-    if (!isDenied(queryRunner, error)) throw error
-    throw column.error(
-      TableAccessError,
-      `the database role may not read the table ${column.metadata.entityMetadata.tablePath}, so nobody knows what the column holds. Grant it SELECT, or connect as another role.`,
-      error,
-    )
+    const path = column.metadata.entityMetadata.tablePath
+    switch (failureOf(queryRunner, error)) {
+      case 'policy':
+        throw column.error(RowsHiddenError, rowsHidden(path, 'policy'), error)
+      case 'denied':
+        throw column.error(
+          TableAccessError,
+          `the database role may not read the table ${path}, so nobody knows what the column holds. Grant it SELECT, or connect as another role.`,
+          error,
+        )
+      default:
+        throw error
+    }
   }
 }
 
-function isDenied(queryRunner: QueryRunner, error: unknown): boolean {
-  return dialectOf(dataSourceOf(queryRunner).options.type).failureOf(error) === 'denied'
+function failureOf(queryRunner: QueryRunner, error: unknown): StatementFailure | undefined {
+  return dialectOf(dataSourceOf(queryRunner).options.type).failureOf(error)
 }
 
 /** All versions, less those that are current. */

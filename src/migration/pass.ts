@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type QueryRunner } from 'typeorm'
 import { type Dialect, dialectOf } from '../dialects'
+import { type HiddenBy } from '../dialects/dialect'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { InterruptedError, KmsEncryptionError, RowsHiddenError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
@@ -81,13 +82,13 @@ export class Pass {
     await requireIndexColumns(reader, this.#column, indexes)
     const keyed = await withKeys(reader, layout, indexes)
     for (const runner of runners) this.#restore.push(await dialect.fixFormats(runner, keyed.keys))
-    await this.#look(reader, layout, await triggers())
+    const hiddenBy = await this.#look(reader, layout, await triggers())
     const rows = await dialect.openRows(reader, keyed)
     await this.#conversion.begin(layout, rows)
     this.#result.total = await rows.count(shard)
     if (!dryRun) await this.#tryOut(rows)
     const failures = skipFailed ? this.#failures : undefined
-    const options = { dialect, dryRun, failures, ownsTransactions, triggers }
+    const options = { dialect, dryRun, failures, ownsTransactions, triggers, hiddenBy }
     const worker = new BatchWorker(this.#column, this.#conversion, options)
     const lanes =
       writers.length === 0
@@ -101,7 +102,11 @@ export class Pass {
   }
 
   /** Says what the table has that may get in the way, before the first row. */
-  async #look(reader: QueryRunner, layout: ColumnLayout, triggers: readonly string[]): Promise<void> {
+  async #look(
+    reader: QueryRunner,
+    layout: ColumnLayout,
+    triggers: readonly string[],
+  ): Promise<HiddenBy | undefined> {
     const hiddenBy = await layout.dialect.hiddenBy(reader, layout)
     if (hiddenBy) {
       const hidden = rowsHidden(layout.path, hiddenBy)
@@ -113,6 +118,7 @@ export class Pass {
         `an UPDATE of the table ${layout.table} fires ${triggers.join(', ')}. What is stored is compared with what was sent; other columns are the trigger's.`,
       )
     }
+    return hiddenBy
   }
 
   #note(text: string): void {

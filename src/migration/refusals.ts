@@ -3,10 +3,13 @@ import {
   type KmsEncryptionError,
   NotRepresentableError,
   NotUniqueError,
+  RowsHiddenError,
+  TableAccessError,
   TableLockedError,
 } from '../errors'
 import { type Dialect } from '../dialects'
 import { type BoundColumn } from '../orm/bound-column'
+import { rowsKept } from './column-contents'
 import { violatedIndex } from '../orm/search/unique-violation'
 
 /** What a statement failed with, named where it is a lock, a value or the table that is in the way. */
@@ -27,6 +30,14 @@ export function explained(error: unknown, dialect: Dialect, column: BoundColumn)
     case 'constraint':
       if (isDuplicate(error, column)) return notUnique(column, error)
       return column.error(ColumnTypeError, refusedByTable(error, dialect, column), error)
+    case 'policy':
+      return column.error(RowsHiddenError, rowsKept(column.metadata.entityMetadata.tablePath), error)
+    case 'denied':
+      return column.error(
+        TableAccessError,
+        `the database role may not read or change the table ${column.metadata.entityMetadata.tablePath}. Grant it SELECT, and UPDATE where something is to be written, or connect as another role.`,
+        error,
+      )
     default:
       return error
   }

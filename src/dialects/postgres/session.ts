@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { type StatementFailure } from '../dialect'
 import { failureByCode, type FailureCodes } from '../failure'
 import { type KeyColumn } from '../rows/key-order'
 import { changeSettings, type SessionSql } from '../session'
@@ -45,4 +46,13 @@ export const FAILURES: FailureCodes = {
   P0001: 'constraint',
 }
 
-export const failureOf = failureByCode.bind(undefined, FAILURES)
+/** The routines of PostgreSQL that refuse what a policy is against; the code is the same as without a right. */
+const POLICY = /^(check_enable_rls|ExecWithCheckOptions)$/
+
+export function failureOf(error: unknown): StatementFailure | undefined {
+  const failure = failureByCode(FAILURES, error)
+  if (failure !== 'denied') return failure
+  const { driverError = error } = error as { driverError?: unknown }
+  const { routine } = driverError as { routine?: unknown }
+  return typeof routine === 'string' && POLICY.test(routine) ? 'policy' : failure
+}

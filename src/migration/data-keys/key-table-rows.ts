@@ -2,10 +2,11 @@ import { type DataSource } from 'typeorm'
 import { type StoredDataKey } from '../../cipher/data-keys/store'
 import { dialectOf } from '../../dialects'
 import { type HiddenBy } from '../../dialects/dialect'
-import { InvalidOptionError } from '../../errors'
+import { InvalidOptionError, RowsHiddenError } from '../../errors'
 import { type Encrypted } from '../../kms/key-service'
 import { KEY_TABLE_COLUMNS } from '../../orm/key-table/entity'
 import { type KeyTable, keyTables } from '../../orm/key-table/key-table'
+import { rowsHidden } from '../column-contents'
 
 /** Rows in one statement. */
 const BATCH = 500
@@ -32,13 +33,23 @@ export class KeyTableRows {
     this.#dataSource = dataSource
   }
 
-  /** All rows, destroyed ones too, the newest first. Throws `KeyTableMissingError` and `KeyTableUnavailableError`. */
-  all(): Promise<StoredDataKey[]> {
-    return this.table.select('1 = 1')
+  /**
+   * All rows, destroyed ones too, the newest first. Throws `KeyTableMissingError`, `KeyTableUnavailableError`, and
+   * `RowsHiddenError` where these may not be all.
+   */
+  async all(): Promise<StoredDataKey[]> {
+    const rows = await this.table.select('1 = 1')
+    await this.requireAll()
+    return rows
   }
 
-  /** What may hide rows of it from this role. */
-  async hiddenBy(): Promise<HiddenBy | undefined> {
+  /** Throws `RowsHiddenError` if something may hide rows of it from this role. */
+  async requireAll(): Promise<void> {
+    const hiddenBy = await this.#hiddenBy()
+    if (hiddenBy) throw new RowsHiddenError(rowsHidden(this.table.name, hiddenBy))
+  }
+
+  async #hiddenBy(): Promise<HiddenBy | undefined> {
     const { name: path, sql: table } = this.table
     const queryRunner = this.#dataSource.createQueryRunner('master')
     try {

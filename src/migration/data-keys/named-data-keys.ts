@@ -12,7 +12,7 @@ export type NamedDataKey =
   /** The key table does not have it, or there is no such table. */
   | { readonly state: 'missing' }
 
-/** The data keys that values name, by their id in hexadecimal. Throws `KeyTableUnavailableError`. */
+/** The data keys that values name, by their id in hexadecimal. Throws `KeyTableUnavailableError`, and `RowsHiddenError` where one may be hidden. */
 export async function namedDataKeys(
   dataSource: DataSource,
   starts: readonly ValueStart[],
@@ -37,7 +37,11 @@ export async function namedDataKeys(
 
 async function find(dataSource: DataSource, ids: readonly Buffer[]): Promise<StoredDataKey[]> {
   try {
-    return await new KeyTableRows(dataSource).find(ids)
+    const rows = new KeyTableRows(dataSource)
+    const found = await rows.find(ids)
+    // A row that is hidden is not one that is missing.
+    if (found.length < ids.length) await rows.requireAll()
+    return found
   } catch (error) {
     // Where data keys are inline, there need not be a table.
     if (error instanceof KeyTableMissingError || error instanceof DataKeyMissingError) return []

@@ -171,8 +171,13 @@ export class KeyTable implements DataKeyStore {
         { cause },
       )
     }
+    const failure = this.#dialect.failureOf(cause)
+    const remedy =
+      failure === 'denied' || failure === 'policy'
+        ? `The database role may not: grant it SELECT and INSERT${failure === 'policy' ? ', and have no policy of row level security on the table' : ''} (rotate and forget need UPDATE as well).`
+        : 'Repeat the operation; see the cause.'
     return new KeyTableUnavailableError(
-      `the table ${this.name} of the stored data keys could not be read or written. Repeat the operation; see the cause.`,
+      `the table ${this.name} of the stored data keys could not be read or written. ${remedy}`,
       { cause },
     )
   }

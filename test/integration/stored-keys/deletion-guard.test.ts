@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
-import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { columnStatus, rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { databaseFindings } from '../../../src/cli/commands/doctor/database'
 import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
 import { KeyAdministration } from '../../../src/kms/aws/key-administration'
@@ -116,7 +116,24 @@ describeDatabases(
       const [table] = await keyUsage(dataSource, await keys.describe(key), keys)
       expect(table).toMatchObject({ dataKeys: 0 })
       expect(table?.unseen).toContain('row level security hides rows of the table kms_data_key')
+      // What is hidden is not lost, not moved, and not well.
+      const hidden = { code: 'ROWS_HIDDEN', message: expect.stringContaining('kms_data_key') as unknown }
+      await expect(columnStatus(dataSource, Safe, 'secret')).rejects.toMatchObject(hidden)
+      await expect(rotateColumns(dataSource, Safe, ['secret'])).rejects.toMatchObject(hidden)
+      await expect(encryption.forget({ table: 'safe' }, {}, dataSource)).rejects.toMatchObject(hidden)
+      expect(await databaseFindings(dataSource, 'ormconfig.ts')).toContainEqual(
+        expect.objectContaining({
+          level: 'problem',
+          message: expect.stringContaining('hides rows of the table kms_data_key') as unknown,
+        }),
+      )
       await db().rawQuery('ALTER TABLE kms_data_key DISABLE ROW LEVEL SECURITY')
+      await db().rawQuery(`REVOKE SELECT ON kms_data_key FROM ${role}`)
+      await expect(columnStatus(dataSource, Safe, 'secret')).rejects.toMatchObject({
+        code: 'KEY_TABLE_UNAVAILABLE',
+        message: expect.stringContaining('grant it SELECT') as unknown,
+      })
+      await db().rawQuery(`GRANT SELECT ON kms_data_key TO ${role}`)
       await db().rawQuery('ALTER TABLE safe ENABLE ROW LEVEL SECURITY')
       await expect(encryption.forget({ table: 'safe' }, {}, dataSource)).rejects.toMatchObject({
         code: 'ROWS_HIDDEN',

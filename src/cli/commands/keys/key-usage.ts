@@ -104,14 +104,12 @@ async function valuesOf(
 /** Rows of the key table under the key, whether values name them or not: others may, and blind indexes need theirs. */
 async function keyTableUsage(dataSource: DataSource, key: KeyInfo): Promise<KeyUsage[]> {
   const rows = new KeyTableRows(dataSource)
-  const usage = { column: rows.table.name, ...NO_VALUES, configured: false }
+  const usage = { column: rows.table.name, ...NO_VALUES, dataKeys: 0, configured: false }
   try {
     if (!(await rows.table.exists())) return []
     const verdicts = (await rows.all()).map((row) => verdictOn(namedAs(row), key))
     const count = (wanted: Verdict): number => verdicts.filter((verdict) => verdict === wanted).length
-    const hiddenBy = await rows.hiddenBy()
-    const unseen = hiddenBy && rowsHidden(rows.table.name, hiddenBy)
-    return [{ ...usage, dataKeys: count('under'), untold: count('untold'), unseen }]
+    return [{ ...usage, dataKeys: count('under'), untold: count('untold') }]
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
     return [{ ...usage, unseen: error.reason }]
