@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-kms'
 import { DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { kmsEncryption, type KmsEncryption, type KmsEncryptionOptions } from 'typeorm-kms-encrypted'
-import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
+import { LocalKms, type LocalKmsOptions } from 'typeorm-kms-encrypted/local-kms'
 import { type TestDatabase } from './databases'
 
 /** Milliseconds: no machine is so busy that KMS takes as long. */
@@ -24,8 +24,8 @@ export interface TestKms {
 }
 
 /** An embedded KMS with one key, `alias/test`. The SDK does not repeat calls, so that tests of failures are quick. */
-export async function testKms(): Promise<TestKms> {
-  const kms = new LocalKms({ quiet: true })
+export async function testKms(options: LocalKmsOptions = {}): Promise<TestKms> {
+  const kms = new LocalKms({ quiet: true, ...options })
   const client = kms.client({ maxAttempts: 1 })
   const createKey = async (input: CreateKeyCommandInput = {}): Promise<string> => {
     const { KeyMetadata } = await client.send(new CreateKeyCommand(input))
@@ -70,8 +70,9 @@ export async function startApplication(
   entities: EntityTarget<ObjectLiteral>[],
   given: Partial<KmsEncryptionOptions> | ((test: TestKms) => Promise<Partial<KmsEncryptionOptions>>) = {},
   dataSourceOptions: Partial<DataSourceOptions> = {},
+  kmsOptions: LocalKmsOptions = {},
 ): Promise<TestApplication> {
-  const test = await testKms()
+  const test = await testKms(kmsOptions)
   const options = typeof given === 'function' ? await given(test) : given
   const started: { encryption: KmsEncryption; dataSource: DataSource }[] = []
   const connect = async (schema: Partial<DataSourceOptions>, changed: Partial<KmsEncryptionOptions> = {}) => {

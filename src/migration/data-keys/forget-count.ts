@@ -16,7 +16,7 @@ export interface ForgottenColumn {
   rows: number
   /** Earlier versions of rows, where the database keeps them. */
   history: number
-  /** Values of the context that carry their data keys (suites 1 to 3): they go on to open. */
+  /** Values of the context that carry their data keys (suites 1 to 3), earlier versions included: they go on to open. */
   inline: number
 }
 
@@ -39,7 +39,7 @@ export async function countForgotten(
       property: propertyPath,
       rows: sum(current, (start) => names(start, wanted)),
       history: sum(history, (start) => names(start, wanted)),
-      inline: await countInline(queryRunner, { layout, current }, pairs),
+      inline: await countInline(queryRunner, { layout, starts: [...current, ...history] }, pairs),
     }
     if (found.rows + found.history + found.inline > 0) counts.push(found)
   }
@@ -59,15 +59,16 @@ function carriesKey({ kind, header }: ValueStart): boolean {
 /** Of values that carry their data keys, the row tells the context. */
 async function countInline(
   queryRunner: QueryRunner,
-  { layout, current }: Pick<ColumnContents, 'layout' | 'current'>,
+  { layout, starts }: Pick<ColumnContents, 'layout'> & { starts: readonly ValueStart[] },
   pairs: EncryptionContext,
 ): Promise<number> {
-  const all = sum(current, carriesKey)
+  const all = sum(starts, carriesKey)
   if (all === 0) return 0
   const conditions = layout.column.recipes.contexts.flatMap((context) => conditionsOf(context, pairs) ?? [])
   if (conditions.length === 0) return 0
   if (conditions.some(({ length }) => length === 0)) return all
   const { dialect, column, table } = layout
+  const versions = (await dialect.allVersions(queryRunner, layout)) ?? table
   const { driver } = dataSourceOf(queryRunner)
   const parameters: unknown[] = []
   const sql = conditions.map((condition) =>
@@ -78,7 +79,7 @@ async function countInline(
       })
       .join(' AND '),
   )
-  const from = `(SELECT ${driver.escape(column.metadata.databaseName)} FROM ${table} WHERE ${sql.map((one) => `(${one})`).join(' OR ')}) AS _of`
+  const from = `(SELECT ${driver.escape(column.metadata.databaseName)} FROM ${versions} WHERE ${sql.map((one) => `(${one})`).join(' OR ')}) AS _of`
   return sum(await valueStarts(queryRunner, layout, from, parameters), carriesKey)
 }
 

@@ -102,6 +102,6 @@ function inlineLeft(columns: readonly ForgottenColumn[], inline: number): Inline
     .filter((column) => column.inline > 0)
     .map(({ entity, property }) => `${entity}.${property}`)
   return new InlineValuesLeftError(
-    `${inline} values of the context in ${names.join(', ')} carry their data keys, and could be read afterwards. Convert them first (dataKeys: 'stored' and mode: 'envelope', since direct values have no data key; then typeorm-kms rotate), or say leaveInline (--leave-inline). Nothing was changed.`,
+    `${inline} values of the context in ${names.join(', ')} carry their data keys, and could be read afterwards. Convert them first (dataKeys: 'stored' and mode: 'envelope', since direct values have no data key; then typeorm-kms rotate; earlier versions of rows can only be deleted: DELETE HISTORY), or say leaveInline (--leave-inline). Nothing was changed.`,
   )
 }

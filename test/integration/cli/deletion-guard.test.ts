@@ -1,7 +1,7 @@
 import { type KMSClient } from '@aws-sdk/client-kms'
-import { DataSource, Entity, PrimaryColumn } from 'typeorm'
+import { Column, DataSource, Entity, In, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
-import { columnStatus, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { columnStatus, rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
@@ -10,7 +10,7 @@ import { keyTag } from '../../../src/cipher/format'
 import { KeyAdministration } from '../../../src/kms/aws/key-administration'
 import { type KeyInfo } from '../../../src/kms/aws/key-info'
 import { describeDatabases, type TestDatabase } from '../../support/databases'
-import { failure } from '../../support/encryption'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity('guarded')
 class Guarded {
@@ -312,3 +312,154 @@ describeDatabases(
   },
   { databases: ['mariadb'] },
 )
+
+@Entity('kept_safe')
+class KeptSafe {
+  @PrimaryColumn('int') id!: number
+  @Column('int') tenant!: number
+  @KmsEncrypted({ type: 'string', nullable: true, boundTo: { row: ['id'] } }) bound!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, keyPer: ['tenant'], storage: 'text' }) keyed!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, boundTo: { row: ['id'] }, keyPer: ['tenant'] }) both!:
+    string | null
+  @KmsEncrypted({ type: 'string', nullable: true, mode: 'direct', boundTo: { row: ['id'] } }) direct!:
+    string | null
+  @KmsEncrypted({ type: 'buffer', nullable: true, mode: 'direct', storage: 'text', keyPer: ['tenant'] })
+  blob!: Buffer | null
+}
+
+const KEPT = { bound: 'b', keyed: 'k', both: 'x', direct: 'd', blob: Buffer.from('f') }
+const NOTHING = { bound: null, keyed: null, both: null, direct: null, blob: null }
+const NAMES = Object.keys(KEPT) as (keyof typeof KEPT)[]
+const ROWS_OF_TWO = [
+  { id: 1, tenant: 1, ...KEPT },
+  { id: 2, tenant: 2, ...KEPT },
+]
+
+/** Over a KMS whose blobs look like nothing known: values of every kind under a key that nobody is configured for. */
+class OldKey {
+  private constructor(
+    readonly app: TestApplication,
+    readonly old: KeyInfo,
+    readonly keys: KeyAdministration,
+  ) {}
+
+  static async start(db: TestDatabase, dataKeys: 'inline' | { lease: number }): Promise<OldKey> {
+    const app = await startApplication(db, [KeptSafe], { dataKeys }, {}, { blobs: 'opaque' })
+    const keys = new KeyAdministration(app.client)
+    const old = await keys.describe(await app.createKey())
+    const { dataSource } = await app.restart({ keyId: old.arn })
+    await dataSource.getRepository(KeptSafe).insert(ROWS_OF_TWO)
+    return new OldKey(app, old, keys)
+  }
+
+  get dataSource(): DataSource {
+    return this.app.dataSource
+  }
+
+  usage(of = this.old): Promise<KeyUsage[]> {
+    return keyUsage(this.dataSource, of, this.keys)
+  }
+
+  /** Of each column: rows, earlier versions, and values of which nobody can tell the key. */
+  async counts(of = this.old): Promise<Record<string, number[]>> {
+    const found = new Map((await this.usage(of)).map((each) => [each.column, each]))
+    return counted((name) => {
+      const { rows, history, untold } = found.get(`KeptSafe.${name}`) ?? { rows: NaN, history: 0, untold: 0 }
+      return [rows, history, untold]
+    })
+  }
+
+  /** Without a value in a row. */
+  async emptyIntoHistory(db: TestDatabase): Promise<void> {
+    await db.rawQuery('ALTER TABLE kept_safe ADD SYSTEM VERSIONING')
+    await this.dataSource.getRepository(KeptSafe).update({ id: In([1, 2]) }, NOTHING)
+  }
+}
+
+function counted(of: (name: string) => number[]): Record<string, number[]> {
+  return Object.fromEntries(NAMES.map((name) => [name, of(name)]))
+}
+
+const MODES = [['inline'], [{ lease: 20 }]] as const
+
+describeDatabases('The deletion guard and values that are bound, keyed, stored or direct', (db) => {
+  let safe: OldKey
+  afterEach(() => safe.app.stop())
+
+  it.each(MODES)('counts every one, with dataKeys %j', async (dataKeys) => {
+    safe = await OldKey.start(db(), dataKeys)
+    const { app, dataSource } = safe
+    expect(await safe.counts()).toEqual(counted(() => [2, 0, 0]))
+    const another = await safe.keys.describe(await app.createKey())
+    expect(await safe.counts(another)).toEqual(counted(() => [0, 0, 0]))
+    for (const name of NAMES) {
+      const status = await columnStatus(dataSource, KeptSafe, name)
+      expect(status).toMatchObject({ rows: 2, unknown: 0, missing: 0 })
+    }
+    await rotateColumns(dataSource, KeptSafe, NAMES)
+    expect((await safe.usage()).filter(isInUse)).toEqual([])
+    const fresh = (await app.restart()).dataSource.getRepository(KeptSafe)
+    expect(await fresh.find({ order: { id: 'ASC' } })).toEqual(ROWS_OF_TWO)
+  })
+
+  it('does not tell the key of values whose stored data key is not there', async () => {
+    safe = await OldKey.start(db(), { lease: 20 })
+    await db().rawQuery('DELETE FROM kms_data_key')
+    expect(await safe.counts()).toEqual(counted((name) => (isDirect(name) ? [2, 0, 0] : [0, 0, 2])))
+  })
+})
+
+describeDatabases(
+  'Earlier versions of values that are bound, keyed, stored or direct',
+  (db) => {
+    let safe: OldKey
+    afterEach(async () => {
+      await safe.app.stop()
+      await db().rawQuery('DROP TABLE kept_safe')
+    })
+
+    it.each(MODES)('are counted, with dataKeys %j', async (dataKeys) => {
+      safe = await OldKey.start(db(), dataKeys)
+      await safe.emptyIntoHistory(db())
+      expect(await safe.counts()).toEqual(counted(() => [0, 2, 0]))
+      for (const name of NAMES) {
+        const status = await columnStatus(safe.dataSource, KeptSafe, name, { keys: [safe.old.arn] })
+        expect(status).toMatchObject({
+          null: 2,
+          history: { rows: 2, plaintext: 0, unknown: 0, missing: 0 },
+        })
+      }
+      // What names a stored data key moves with it; what carries its own stays under the key for ever.
+      await rotateColumns(safe.dataSource, KeptSafe, NAMES)
+      const moves = (name: string): boolean => dataKeys !== 'inline' && !isDirect(name)
+      expect(await safe.counts()).toEqual(counted((name) => (moves(name) ? [0, 0, 0] : [0, 2, 0])))
+    })
+
+    it('are told by forgetting, which leaves none behind unsaid', async () => {
+      safe = await OldKey.start(db(), { lease: 20 })
+      const { encryption, dataSource } = safe.app
+      await safe.emptyIntoHistory(db())
+      const forget = (leaveInline: boolean) => encryption.forget({ tenant: '2' }, { leaveInline }, dataSource)
+      // The direct value of an earlier version opens afterwards.
+      const error = await failure(forget(false))
+      expect(error).toMatchObject({ code: 'INLINE_VALUES_LEFT' })
+      expect(error.message).toContain('KeptSafe.blob')
+      expect(error.message).toContain('DELETE HISTORY')
+      const { columns } = await forget(true)
+      expect(columns.map(({ property, rows, history, inline }) => [property, rows, history, inline])).toEqual(
+        [
+          ['keyed', 0, 1, 0],
+          ['both', 0, 1, 0],
+          ['blob', 0, 0, 1],
+        ],
+      )
+      const status = await columnStatus(dataSource, KeptSafe, 'keyed')
+      expect(status.history).toMatchObject({ forgotten: 1 })
+    })
+  },
+  { databases: ['mariadb'] },
+)
+
+function isDirect(name: string): boolean {
+  return ['direct', 'blob'].includes(name)
+}
