@@ -7,15 +7,52 @@ import { SealedValue } from '../sealed-value'
  * entities: so it is known which rows these are, and what the entities set.
  */
 
-/** Entities by the map of their id, as TypeORM made it. */
-const entitiesOf = new WeakMap<object, ObjectLiteral>()
+/**
+ * Maps of ids that were made of entities in this turn of the event loop, each with its entity. Rows are loaded by them in
+ * the same turn, in the same order. Such maps are made of every entity that is loaded or saved: a WeakMap of them costs
+ * more than all else that is done for a row.
+ */
+class RecentIds {
+  #ids: object[] = []
+  #entities: ObjectLiteral[] = []
+
+  add(id: object, entity: ObjectLiteral): void {
+    if (this.#ids.length === 0)
+      setImmediate(() => {
+        this.#clear()
+      })
+    this.#ids.push(id)
+    this.#entities.push(entity)
+  }
+
+  /** The entities that these are the ids of; `undefined` if one is no such id. */
+  entitiesOf(ids: readonly unknown[]): ObjectLiteral[] | undefined {
+    const entities: ObjectLiteral[] = []
+    let at = -1
+    for (const id of ids as object[]) {
+      // Those of this save were made last, one after the other.
+      if (this.#ids[++at] !== id) at = this.#ids.lastIndexOf(id)
+      const entity = this.#entities[at]
+      if (!entity) return undefined
+      entities.push(entity)
+    }
+    return entities
+  }
+
+  #clear(): void {
+    this.#ids = []
+    this.#entities = []
+  }
+}
+
+const recent = new RecentIds()
 
 /** Has the maps of ids remembered. Only this one instance is changed. */
 export function watchIds(metadata: EntityMetadata): void {
   const getEntityIdMap = metadata.getEntityIdMap.bind(metadata)
   metadata.getEntityIdMap = (entity) => {
     const id = getEntityIdMap(entity)
-    if (id && entity) entitiesOf.set(id, entity)
+    if (id && entity) recent.add(id, entity)
     return id
   }
 }
@@ -39,14 +76,8 @@ export class ComparedRows {
 
   /** `undefined` if these are not ids of entities alone. `isSeen`: the application may look at the rows. */
   static of(ids: unknown, isSeen: boolean): ComparedRows | undefined {
-    if (!Array.isArray(ids)) return undefined
-    const entities: ObjectLiteral[] = []
-    for (const id of ids as unknown[]) {
-      const entity = typeof id === 'object' && id !== null ? entitiesOf.get(id) : undefined
-      if (!entity) return undefined
-      entities.push(entity)
-    }
-    return new ComparedRows(entities, isSeen)
+    const entities = Array.isArray(ids) ? recent.entitiesOf(ids) : undefined
+    return entities && new ComparedRows(entities, isSeen)
   }
 
   /** True if values are to be opened: an entity has one to compare. A marker equals whatever the row has. */

@@ -20,12 +20,12 @@ export function announceInsert(
   metadata: EntityMetadata,
   entity: ObjectLiteral,
 ): Promise<unknown> | undefined {
-  const values = valuesIn(entity, boundColumns(metadata)).map(({ column, value }) => ({
-    column,
-    value,
-    plaintext: column.serialise(value),
-    isStored: column.metadata.isInsert,
-  }))
+  const values: Value[] = []
+  for (const column of boundColumns(metadata)) {
+    const value = valueIn(entity, column)
+    if (value === undefined) continue
+    values.push({ column, value, plaintext: column.serialise(value), isStored: column.metadata.isInsert })
+  }
   return announce(queryRunner, metadata, entity, values)
 }
 
@@ -36,23 +36,16 @@ export function announceUpdate(
   entity: ObjectLiteral,
   changed: readonly ColumnMetadata[],
 ): Promise<unknown> | undefined {
-  const columns = boundColumns(metadata)
-  const stored = columns.filter(({ metadata: column }) => changed.includes(column))
-  const values =
-    changed.length > 0
-      ? // `save` has just compared them, and so serialised them.
-        valuesIn(entity, stored).map(({ column, value }) => ({
-          column,
-          value,
-          plaintext: column.serialiseCompared(value),
-          isStored: true,
-        }))
-      : valuesIn(entity, columns).map(({ column, value }) => ({
-          column,
-          value,
-          plaintext: column.serialise(value),
-          isStored: false,
-        }))
+  const isCompared = changed.length > 0
+  const values: Value[] = []
+  for (const column of boundColumns(metadata)) {
+    if (isCompared && !changed.includes(column.metadata)) continue
+    const value = valueIn(entity, column)
+    if (value === undefined) continue
+    // `save` has just compared them, and so serialised them.
+    const plaintext = isCompared ? column.serialiseCompared(value) : column.serialise(value)
+    values.push({ column, value, plaintext, isStored: isCompared })
+  }
   return announce(queryRunner, metadata, entity, values)
 }
 
@@ -63,14 +56,10 @@ interface Value {
   readonly isStored: boolean
 }
 
-function valuesIn(
-  entity: ObjectLiteral,
-  columns: readonly BoundColumn[],
-): { column: BoundColumn; value: unknown }[] {
-  return columns.flatMap((column) => {
-    const value: unknown = column.metadata.getEntityValue(entity)
-    return value === null || value === undefined || SealedValue.of(value) ? [] : [{ column, value }]
-  })
+/** What is to be encrypted of an entity's value; `undefined` if nothing is. */
+function valueIn(entity: ObjectLiteral, column: BoundColumn): unknown {
+  const value: unknown = column.metadata.getEntityValue(entity)
+  return value === null || value === undefined || SealedValue.of(value) ? undefined : value
 }
 
 /** Fetches data keys, and has values encrypted ahead of their statement. Returns what to wait for. */
@@ -80,25 +69,26 @@ function announce(
   entity: ObjectLiteral,
   values: readonly Value[],
 ): Promise<unknown> | undefined {
-  const ahead = SealedAhead.of(queryRunner)
-  const waiting: (Promise<unknown> | undefined)[] = []
+  const waiting: Promise<unknown>[] = []
+  const wait = (promise: Promise<unknown> | undefined): void => {
+    if (promise) waiting.push(promise)
+  }
   for (const { column, value, plaintext, isStored } of values) {
     column.keep(value, plaintext)
     if (column.plaintextWrites?.areOn === true) continue
     const { constant, keyed, mode } = column.recipes
     if (!constant && keyed && mode === 'envelope') {
       // Its row's recipe is made for the statement: twice would cost more than sealing ahead saves.
-      waiting.push(column.prepare(keyed))
+      wait(column.prepare(keyed))
       continue
     }
     const recipe = recipeOf(column, metadata, entity)
     if (!recipe) continue
-    waiting.push(column.prepare(recipe))
-    if (isStored) waiting.push(ahead.announce(column, recipe, plaintext))
+    wait(column.prepare(recipe))
+    if (isStored) wait(SealedAhead.of(queryRunner).announce(column, recipe, plaintext))
   }
-  const promises = waiting.filter((promise) => promise !== undefined)
-  if (promises.length === 0) return undefined
-  const all = Promise.all(promises)
+  if (waiting.length === 0) return undefined
+  const all = Promise.all(waiting)
   // TypeORM leaves it to itself when another listener or entity fails at once.
   all.catch(() => undefined)
   return all
