@@ -15,6 +15,7 @@ const TSX_ESM = 'tsx/esm'
 /** Loads a module of the application, as the file and its package.json say what kind it is. */
 export async function loadModule(file: string): Promise<Exports> {
   if (!/\.[cm]?tsx?$/.test(file)) return importFile(file)
+  useTsconfigOf(file)
   if (isEsModule(file)) {
     await registerEsm(file)
     return importFile(file)
@@ -35,10 +36,28 @@ export function isEsModule(file: string): boolean {
 }
 
 function packageType(folder: string): unknown {
-  const file = join(folder, 'package.json')
-  if (existsSync(file)) return (JSON.parse(readFileSync(file, 'utf8')) as { type?: unknown }).type
+  const file = nearest('package.json', folder)
+  return file && (JSON.parse(readFileSync(file, 'utf8')) as { type?: unknown }).type
+}
+
+/**
+ * Loaders take the tsconfig.json of the folder in which the tool runs, and without `experimentalDecorators` they make
+ * decorators of another kind, which TypeORM does not know. Those that the environment names stay: ts-node and swc-node
+ * read the first variable, tsx the second.
+ */
+function useTsconfigOf(file: string): void {
+  const tsconfig = nearest('tsconfig.json', dirname(file))
+  if (tsconfig === undefined) return
+  if (process.env.SWC_NODE_PROJECT === undefined) process.env.TS_NODE_PROJECT ??= tsconfig
+  process.env.TSX_TSCONFIG_PATH ??= tsconfig
+}
+
+/** A file of this name in the folder, or in the first of those above that has one. */
+function nearest(name: string, folder: string): string | undefined {
+  const file = join(folder, name)
+  if (existsSync(file)) return file
   const parent = dirname(folder)
-  return parent === folder ? undefined : packageType(parent)
+  return parent === folder ? undefined : nearest(name, parent)
 }
 
 async function registerEsm(file: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { KmsEncryptionError } from '../errors'
 import { causeOf } from './cause'
-import { type Command, helpOf, parseArguments, UsageError } from './command'
+import { type Command, CommandFailed, helpOf, parseArguments, UsageError } from './command'
 import { commands } from './commands'
 import { Terminal } from './terminal'
 import { ownVersion } from './version'
@@ -101,14 +101,20 @@ function report(error: unknown, command: Command, terminal: Terminal): ExitStatu
   }
   if (!(error instanceof Error)) throw error
   const code = error instanceof KmsEncryptionError ? error.code : undefined
-  if (error.message !== '') {
+  // A failed command without a message has said all; an error of the application may lack one, too.
+  const message = error.message === '' && !(error instanceof CommandFailed) ? stackOf(error) : error.message
+  if (message !== '') {
     terminal.noteSentence(
       `${terminal.style('red', '✗')} `,
-      `${code === undefined ? '' : `${code}: `}${error.message}`,
+      `${code === undefined ? '' : `${code}: `}${message}`,
     )
     const cause = causeOf(error, command.name.startsWith('keys '))
     if (cause !== undefined) terminal.note(`  ${cause}`)
   }
-  terminal.printJson({ error: { code: code ?? 'FAILED', message: error.message } })
+  terminal.printJson({ error: { code: code ?? 'FAILED', message } })
   return ExitStatus.Failed
+}
+
+function stackOf({ name, stack = name }: Error): string {
+  return stack.split('\n').slice(0, 5).join('\n')
 }
