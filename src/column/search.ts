@@ -12,6 +12,16 @@ export interface SearchIndexOptions {
   normalize?: (value: never) => unknown
   /** What is indexed instead of the value: its last digits, its domain, a year. Text, a number, or bytes. */
   from?: (value: never) => string | number | bigint | boolean | Uint8Array
+  /**
+   * Bits of the hash that are kept, 1 to 120, where the index shows too much: other values have them, too, so that the
+   * database sees less. Rows with the same bits are opened to find those that are meant. Default: all 128.
+   */
+  bits?: number
+  /**
+   * Other encrypted properties of the same class whose values are indexed together with this one, under a `name`. Found
+   * by conditions of equality on all of them, or by `Indexed(name, { … })`.
+   */
+  with?: readonly string[]
   /** No two rows have the same; with `keyPer`, `'perKey'`: no two rows of the same tenant. */
   unique?: Unique
   /** Writes the index and answers no search: while `typeorm-kms encrypt` fills it. */
@@ -29,13 +39,18 @@ export interface DeclaredIndex {
   /** `undefined` where equal bytes are what is compared. */
   readonly normalize: ((value: unknown) => unknown) | undefined
   readonly from: ((value: unknown) => unknown) | undefined
+  readonly bits: number | undefined
+  /** Properties that are indexed together with the column's. */
+  readonly with: readonly string[]
   readonly isUnique: boolean
   readonly isFilling: boolean
 }
 
 export const DEFAULT_INDEX = 'index'
 
-const KNOWN = ['name', 'normalize', 'from', 'unique', 'filling']
+const KNOWN = ['name', 'normalize', 'from', 'bits', 'unique', 'filling']
+/** More would not be fewer than the whole index has. */
+const MAX_BITS = 120
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,30}$/
 
 type Refuse = (reason: string) => never
@@ -61,6 +76,8 @@ export function declaredIndexes(
   if (names.size < indexes.length) refuse('two indexes of search have the same name')
   if (unique === undefined) return indexes
   const isUnique = checkedUnique('unique', unique, isKeyed, refuse)
+  if (isUnique && indexes.some(({ name, bits }) => name === DEFAULT_INDEX && bits !== undefined))
+    refuse('unique needs the whole index: with search.bits, different values have the same')
   if (!names.has(DEFAULT_INDEX))
     refuse('unique is about the index without a name, which search does not have')
   return indexes.map((each) => (each.name === DEFAULT_INDEX && isUnique ? { ...each, isUnique } : each))
@@ -89,12 +106,12 @@ function declaredIndex(given: unknown, isKeyed: boolean, refuse: Refuse): Declar
     name = DEFAULT_INDEX,
     normalize,
     from,
+    bits,
+    with: others,
     unique = false,
     filling = false,
   } = given as Record<string, unknown>
   for (const option of Object.keys(given)) {
-    if (option === 'bits')
-      refuse('search.bits is not available in this release: the index has its full length')
     if (!KNOWN.includes(option)) refuse(`unknown option search.${option}. Known are ${KNOWN.join(', ')}.`)
   }
   if (typeof name !== 'string' || !NAME.test(name)) {
@@ -107,12 +124,35 @@ function declaredIndex(given: unknown, isKeyed: boolean, refuse: Refuse): Declar
   if (from && name === DEFAULT_INDEX) {
     refuse('search.from needs search.name: the index without a name is searched by the value itself')
   }
+  const isUnique = checkedUnique('search.unique', unique, isKeyed, refuse)
+  checkBits(bits, isUnique || others !== undefined, refuse)
+  if (others !== undefined && (name === DEFAULT_INDEX || normalize !== undefined || from !== undefined)) {
+    refuse('search.with needs search.name, and takes the values as they are: without normalize and from')
+  }
   if (typeof filling !== 'boolean') refuse('search.filling must be true or false')
   return {
     name,
     normalize: normalize as DeclaredIndex['normalize'],
     from: from as DeclaredIndex['from'],
-    isUnique: checkedUnique('search.unique', unique, isKeyed, refuse),
+    bits: bits as number | undefined,
+    with: checkedProperties(others, refuse),
+    isUnique,
     isFilling: filling,
   }
+}
+
+function checkBits(bits: unknown, isOther: boolean, refuse: Refuse): void {
+  if (bits === undefined) return
+  if (!Number.isSafeInteger(bits) || (bits as number) < 1 || (bits as number) > MAX_BITS)
+    refuse(`search.bits must be a whole number from 1 to ${MAX_BITS}`)
+  if (isOther)
+    refuse('search.bits goes neither with unique nor with search.with: different values have the same bits')
+}
+
+function checkedProperties(others: unknown, refuse: Refuse): readonly string[] {
+  if (others === undefined) return []
+  const all: readonly unknown[] = Array.isArray(others) ? others : []
+  const names = all.filter((each) => typeof each === 'string')
+  if (names.length > 0 && names.length === all.length && new Set(names).size === names.length) return names
+  return refuse('search.with must be a list of properties, each once')
 }

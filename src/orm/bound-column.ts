@@ -45,6 +45,8 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   readonly opener: ValueOpener
   /** The blind indexes beside it; they are there once the metadata of its DataSource is complete. */
   indexes: readonly BlindIndex[] = []
+  /** Those of other columns that are made of its values, too. */
+  sharedIndexes: readonly BlindIndex[] = []
   readonly #hydration: Hydration
   readonly #comparison = new Comparison(this)
 

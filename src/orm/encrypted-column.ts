@@ -14,8 +14,8 @@ export interface Searcher {
 interface KeyedSearcher {
   /** True if values can be hashed at once. */
   readonly isReady: boolean
-  /** The index of a serialised value. */
-  valueOf(plaintext: Plaintext): Buffer | string
+  /** The whole hash of a serialised value. */
+  hashOf(plaintext: Plaintext): Buffer
 }
 
 /** What tokens, markers and hydration ask of the column that they belong to, which is a `BoundColumn`. */

@@ -36,3 +36,24 @@ export function blindIndexKey(root: Uint8Array, { table, column, index, keyPer =
 export function blindIndexValue(key: Uint8Array, value: string | Uint8Array): Buffer {
   return createHmac('sha256', key).update(value).digest().subarray(0, INDEX_LENGTH)
 }
+
+/** Several values as one, for an index over all of them: each as its length in 4 bytes, big-endian, and its bytes. */
+export function joinedValues(values: readonly (string | Uint8Array)[]): Buffer {
+  return Buffer.concat(
+    values.flatMap((value) => {
+      const bytes = Buffer.from(value as Uint8Array)
+      const length = Buffer.alloc(4)
+      length.writeUInt32BE(bytes.length)
+      return [length, bytes]
+    }),
+  )
+}
+
+/** The first bits of an index, in as few bytes as hold them; those left over in the last one are 0. */
+export function firstBits(index: Buffer, bits: number): Buffer {
+  const first = Buffer.from(index.subarray(0, Math.ceil(bits / 8)))
+  const left = first.length * 8 - bits
+  const last = first.length - 1
+  first[last] = (first[last] ?? 0) & (0xff << left)
+  return first
+}

@@ -5,20 +5,17 @@ import { isSame } from '../../dialects/rows/is-same'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type RowRecipe } from '../../orm/recipe'
 import { type BlindIndex } from '../../orm/search/blind-index'
+import { valueUnder } from '../../orm/search/index-of-row'
 import { type IndexValue } from '../../orm/search/keyed-index'
 
 /** What the row ought to have in the columns of its blind indexes. */
 export async function rowIndexes(
   { indexes }: BoundColumn,
-  { scope }: RowRecipe,
+  recipe: RowRecipe,
   plaintext: Buffer,
 ): Promise<IndexValue[]> {
   const made: IndexValue[] = []
-  for (const index of indexes) {
-    const keyed = index.under(scope.context)
-    await keyed.prepare()
-    made.push(keyed.valueOf(index.canonical(plaintext)))
-  }
+  for (const index of indexes) made.push(await valueUnder(index, recipe, [plaintext]))
   return made
 }
 

@@ -85,7 +85,7 @@ async function leakageOf(
   const sizes = await sizesOf(own, own)
   const figures = classFigures(sizes)
   const bits: BitsLeakage[] = []
-  for (const bytes of PREFIXES) {
+  for (const bytes of PREFIXES.filter((each) => 8 * each < (declared.bits ?? 128))) {
     const digits = storage === 'text' ? 2 * bytes : bytes
     const { classes, largest, met } = classFigures(await sizesOf(`SUBSTR(${own}, 1, ${digits})`, own))
     const expected = expectedOfBits(sizes, 8 * bytes)
@@ -114,6 +114,9 @@ async function leakageOf(
     nulls,
     lengths,
     bits,
-    advice: adviceOn(figures, nulls, lengths),
+    advice: adviceOn(figures, nulls, lengths, {
+      isTruncated: declared.bits !== undefined,
+      met: (count) => expectedOfBits(sizes, count).met,
+    }),
   }
 }

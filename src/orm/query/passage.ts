@@ -2,8 +2,9 @@ import { type Mark } from '../../cipher/data-keys/stored-keys'
 import { type QueryUse } from '../read/raw-queries'
 import { type GeneratedKeys, generatedKeys } from '../row/generated-keys'
 import { LocatedUpdate } from '../row/located-update'
-import { FoundRows, refuseUncompared } from '../search/found-rows'
+import { FoundRows, refuseUncompared, refuseUnopened } from '../search/found-rows'
 import { answer, type Answered, prepareSearch, withoutSearched } from '../search/sending'
+import { type Matches } from '../search/narrowed-rows'
 import { type SearchPlan } from '../search/search-plan'
 import { nameViolations } from '../search/unique-violation'
 import { type SentStatement } from '../write/parameter-rows'
@@ -24,6 +25,8 @@ export class Passage {
   readonly #structured: boolean
   readonly #workings: Workings | undefined
   #search: SearchPlan | undefined
+  /** Of a search by few bits. */
+  #matches: Matches | undefined
   #isPending = false
   /** The statement as if the application had written it with the indexes. */
   #answered: Answered | undefined
@@ -79,6 +82,7 @@ export class Passage {
     const use = workings?.results.takeUse() ?? 'raw'
     this.#search = workings?.guard.check(this.#sql, this.#parameters)
     if (this.#search && use !== 'raw') refuseUncompared(this.#search)
+    if (this.#search) refuseUnopened(this.#search)
     this.#isPending = hasPending(
       this.#search ? withoutSearched(this.#search, this.#parameters) : this.#parameters,
     )
@@ -90,8 +94,11 @@ export class Passage {
     if (!this.#structured || !this.#workings) return undefined
     const { rows, completeness, statements } = this.#workings
     const { query } = this.#door
-    const search =
-      this.#search && prepareSearch(this.#search, this.#sql, this.#parameters, completeness, this.#door)
+    const search = this.#search
+      ? prepareSearch(this.#search, this.#sql, this.#parameters, completeness, this.#door)?.then(
+          (matches) => (this.#matches = matches),
+        )
+      : undefined
     if (rows.areChecked || !rows.isUncheckedIn(statements.read(this.#sql))) return search
     return rows.check({ query }).then(() => search)
   }
@@ -101,7 +108,7 @@ export class Passage {
     const { ahead } = this.#door
     const bound = this.#structured && this.#workings?.rows.areUsed ? this.#workings.rows : undefined
     if (bound) this.#workings?.guard.checkRows(this.#sql, (table) => bound.uniqueKeys(table))
-    this.#answered = this.#search && answer(this.#search, this.#sql, this.#parameters)
+    this.#answered = this.#search && answer(this.#search, this.#sql, this.#parameters, this.#matches)
     const parameters = this.#answered?.parameters ?? this.#parameters
     if (!this.#isPending) return parameters
     const sql = this.#answered?.sql ?? this.#sql

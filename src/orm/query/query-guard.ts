@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { refuseUnopened } from '../search/found-rows'
 import { answer, prepareSearch } from '../search/sending'
 import { hasPending } from '../write/parameters'
 import { Door, type StoredSealing, type Workings } from './door'
@@ -43,8 +44,9 @@ function guardedStream(door: Door): QueryRunner['stream'] {
       hasPending(parameters)
       return stream(sql, parameters, ...rest)
     }
-    await prepareSearch(plan, sql, parameters, workings.completeness, door)
-    const answered = answer(plan, sql, parameters ?? [])
+    refuseUnopened(plan)
+    const matches = await prepareSearch(plan, sql, parameters, workings.completeness, door)
+    const answered = answer(plan, sql, parameters ?? [], matches)
     hasPending(answered.parameters)
     return stream(answered.sql, [...answered.parameters], ...rest)
   }

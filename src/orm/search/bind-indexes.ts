@@ -1,5 +1,4 @@
 import { type DataSource, type EntityMetadata } from 'typeorm'
-import { INDEX_LENGTH } from '../../cipher/blind-index'
 import { type IndexKeys, storedIndexKeys } from '../../cipher/blind-index/index-keys'
 import { type EncryptionContext } from '../../cipher/context'
 import { DeclaredColumn } from '../../column/declared-column'
@@ -12,7 +11,8 @@ import { type BoundColumn } from '../bound-column'
 import { boundColumn, boundColumns } from '../bound-columns'
 import { boundTable } from '../bound-table'
 import { type ColumnMetadata } from '../typeorm-types'
-import { BlindIndex } from './blind-index'
+import { BlindIndex, indexLength } from './blind-index'
+import { membersBeside } from './compound-index'
 
 /** Gives the column of a blind index its type. Called for each column while TypeORM builds the metadata. */
 export function bindIndexColumn(metadata: ColumnMetadata, { options }: DataSource): void {
@@ -21,7 +21,7 @@ export function bindIndexColumn(metadata: ColumnMetadata, { options }: DataSourc
   const scheme = columnBeside(metadata, declared.property)
   const { type, length } = dialectOf(options.type).indexType(
     scheme?.options.storage ?? 'binary',
-    INDEX_LENGTH,
+    indexLength(scheme?.indexes.find(({ name }) => name === declared.index)?.bits),
   )
   metadata.type = type
   if (length !== undefined) metadata.length = String(length)
@@ -75,8 +75,18 @@ export function bindIndexes(
         indexPlace(column, declared.name, options.type),
         isKeyed,
         given,
+        membersBeside(column, declared),
       )
     })
+  }
+  for (const column of boundColumns(metadata)) column.sharedIndexes = []
+  for (const column of boundColumns(metadata)) {
+    for (const index of column.indexes) {
+      for (const member of index.members.slice(1)) {
+        const shared = boundColumn(member.metadata)
+        if (shared) shared.sharedIndexes = [...shared.sharedIndexes, index]
+      }
+    }
   }
   refuseLostIndexes(metadata)
 }

@@ -1,4 +1,5 @@
 import { type IndexKeys } from '../../cipher/blind-index/index-keys'
+import { firstBits, INDEX_LENGTH, joinedValues } from '../../cipher/blind-index'
 import { asPlaintext } from '../../cipher/bytes'
 import { type EncryptionContext } from '../../cipher/context'
 import { type DeclaredIndex, DEFAULT_INDEX } from '../../column/search'
@@ -17,10 +18,15 @@ export interface SearchedColumn extends EncryptedColumn {
 /** Indexes by the values of `keyPer` that are remembered. */
 const MAX_KEYED = 1_000
 
-/** One blind index of an encrypted column: the keyed hash of its values that stands in a column beside it. */
+/**
+ * One blind index of an encrypted column: the keyed hash of its values that stands in a column beside it; or of its
+ * values and those of other columns together.
+ */
 export class BlindIndex implements Hashing {
   /** The index itself, where all rows have one key; `undefined` with `keyPer`. */
   readonly constant: KeyedIndex | undefined
+  /** The columns whose values are hashed together: itself, and those of `with`. */
+  readonly members: readonly SearchedColumn[]
   readonly #keyed = new Map<string, KeyedIndex>()
 
   constructor(
@@ -34,7 +40,9 @@ export class BlindIndex implements Hashing {
     isKeyed: boolean,
     /** The index key that the options name. Else roots stand in the key table. */
     readonly given: IndexKeys | undefined,
+    others: readonly SearchedColumn[] = [],
   ) {
+    this.members = [column, ...others]
     if (!isKeyed) this.constant = new KeyedIndex(this, () => keysOf(this.#context.fixed), place)
   }
 
@@ -45,7 +53,17 @@ export class BlindIndex implements Hashing {
 
   /** True if equal indexes mean equal values. */
   get isExact(): boolean {
-    return this.declared.normalize === undefined && this.declared.from === undefined
+    const { normalize, from, bits } = this.declared
+    return normalize === undefined && from === undefined && bits === undefined
+  }
+
+  /** True if it has some bits of the hash, which other values may share. */
+  get isTruncated(): boolean {
+    return this.declared.bits !== undefined
+  }
+
+  get isCompound(): boolean {
+    return this.members.length > 1
   }
 
   /** What the key depends on: pairs of `keyPer`. */
@@ -76,14 +94,15 @@ export class BlindIndex implements Hashing {
     return keyed
   }
 
-  /**
-   * What is hashed of a value as it is stored. Rows that were encrypted in place hold the text that was there, which
-   * need not be that of `save`.
-   */
-  canonical(plaintext: Buffer): Plaintext {
-    const { type } = this.column.scheme
-    if (type.name === 'string' || type.name === 'buffer') return asPlaintext(plaintext)
-    return this.column.serialise(type.deserialise(asPlaintext(plaintext)))
+  /** What is hashed of the stored values of a row, one for each member, after they were opened. */
+  hashed(plaintexts: readonly Buffer[]): Plaintext {
+    const canonical = this.members.map((member, at) => canonicalOf(member, plaintexts[at] ?? Buffer.alloc(0)))
+    return this.joined(canonical)
+  }
+
+  /** What is hashed of serialised values, one for each member. */
+  joined(plaintexts: readonly Plaintext[]): Plaintext {
+    return this.isCompound ? asPlaintext(joinedValues(plaintexts)) : (plaintexts[0] ?? '')
   }
 
   /** What is hashed of a serialised value. */
@@ -96,13 +115,29 @@ export class BlindIndex implements Hashing {
     return normalize ? this.column.serialise(made) : this.#bytesOf(made)
   }
 
-  /** What is hashed of what is searched: a value of the column, or what `from` gives. */
+  /** What is hashed of what is searched: a value of the column, what `from` gives, or the values of all members. */
   searched(value: unknown): Plaintext {
+    if (this.isCompound) return this.#ofAll(value)
     return this.declared.from ? this.#bytesOf(value) : this.indexed(this.column.serialise(value))
   }
 
-  stored(value: Buffer): IndexValue {
+  stored(hash: Buffer): IndexValue {
+    const { bits } = this.declared
+    const value = bits === undefined ? hash : firstBits(hash, bits)
     return this.column.scheme.options.storage === 'text' ? value.toString('hex') : value
+  }
+
+  #ofAll(value: unknown): Plaintext {
+    const names = this.members.map(({ metadata }) => metadata.propertyName)
+    const given = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+    const isWhole = Object.keys(given).length === names.length && names.every((name) => given[name] != null)
+    if (!isWhole) {
+      throw this.column.error(
+        InvalidValueError,
+        `Indexed('${this.declared.name}', …) takes an object with a value for each of ${names.join(', ')}`,
+      )
+    }
+    return this.joined(this.members.map((member) => member.serialise(given[member.metadata.propertyName])))
   }
 
   get #context(): RowContext {
@@ -137,4 +172,19 @@ export class BlindIndex implements Hashing {
       throw error
     }
   }
+}
+
+/**
+ * What is hashed of a value as it is stored. Rows that were encrypted in place hold the text that was there, which
+ * need not be that of `save`.
+ */
+function canonicalOf(column: SearchedColumn, plaintext: Buffer): Plaintext {
+  const { type } = column.scheme
+  if (type.name === 'string' || type.name === 'buffer') return asPlaintext(plaintext)
+  return column.serialise(type.deserialise(asPlaintext(plaintext)))
+}
+
+/** Bytes that an index has in its column. */
+export function indexLength(bits: number | undefined): number {
+  return bits === undefined ? INDEX_LENGTH : Math.ceil(bits / 8)
 }

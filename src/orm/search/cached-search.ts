@@ -1,8 +1,8 @@
 import { KmsEncryptionError } from '../../errors'
 import { INDEXED, NOT_INDEXED } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
-import { type SearchPlan } from './search-plan'
-import { type Answered } from './sending'
+import { type Searched, type SearchPlan } from './search-plan'
+import { type Answered, type Hashes } from './sending'
 
 /** Types whose values JSON gives back as they were. */
 const KEPT_BY_JSON: ReadonlySet<string> = new Set(['string', 'number', 'boolean'])
@@ -32,23 +32,23 @@ export function searchedIn(
   { searched }: SearchPlan,
   parameters: readonly unknown[],
 ): Answered['searched'] | undefined {
-  const found = new Map<number, unknown>()
-  for (const { parameter, index } of searched) {
-    const hashes = [parameters[parameter]].flat().map((each) => hashOf(index, each))
-    if (hashes.includes(undefined)) return undefined
-    found.set(parameter, hashes)
+  const found = new Map<Searched, Hashes>()
+  for (const each of searched) {
+    const hashes = [parameters[each.parameter]].flat().map((value) => hashOf(each.index, value))
+    if (hashes.includes(undefined) || each.index.isCompound) return undefined
+    found.set(each, hashes)
   }
   return found
 }
 
-function hashOf({ constant, column }: BlindIndex, value: unknown): unknown {
+function hashOf({ constant, column }: BlindIndex, value: unknown): Hashes {
   if (value === null) return null
   if (typeof value === 'string' && value.startsWith(INDEXED)) {
     return Buffer.from(value.slice(INDEXED.length), 'hex')
   }
   if (!constant || !KEPT_BY_JSON.has(column.scheme.type.name)) return undefined
   try {
-    return constant.indexOf(value)
+    return constant.hashOfSearched(value)
   } catch (error) {
     if (error instanceof KmsEncryptionError) return undefined
     throw error

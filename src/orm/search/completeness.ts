@@ -1,15 +1,13 @@
 import { type QueryRunner } from 'typeorm'
 import { outsideOfContexts } from '../../access'
 import { IndexWrongError, SearchIncompleteError } from '../../errors'
-import { type BoundColumn } from '../bound-column'
-import { boundColumn } from '../bound-columns'
 import { type EndOfTransaction } from '../query/end-of-transaction'
 import { type BlindIndex } from './blind-index'
-import { indexOfRow, textOf } from './index-of-row'
+import { columnsOfIndex, indexOfRow, textOf } from './index-of-row'
 
 /** Over which connection a look is taken. */
 export interface Looker {
-  readonly query: (sql: string) => Promise<unknown>
+  readonly query: (sql: string, parameters?: readonly unknown[]) => Promise<unknown>
   readonly queryRunner: Pick<QueryRunner, 'isTransactionActive'>
 }
 type Row = Record<string, unknown>
@@ -56,10 +54,10 @@ export class Completeness {
   async #look(index: BlindIndex, { query, queryRunner }: Looker): Promise<void> {
     const { metadata, column } = index
     const table = metadata.entityMetadata.tablePath.split('.').map(this.escape).join('.')
-    const value = this.escape(column.metadata.databaseName)
     const own = this.escape(metadata.databaseName)
+    const hasValues = index.members.map((each) => `${this.escape(each.metadata.databaseName)} IS NOT NULL`)
     const left = await query(
-      `SELECT 1 AS n FROM ${table} WHERE ${own} IS NULL AND ${value} IS NOT NULL LIMIT 1`,
+      `SELECT 1 AS n FROM ${table} WHERE ${own} IS NULL AND ${hasValues.join(' AND ')} LIMIT 1`,
     )
     if (!Array.isArray(left) || left.length > 0) {
       throw column.error(
@@ -84,23 +82,20 @@ export class Completeness {
 
   /** Another index key, another `normalize` and a renamed table or column make all indexes wrong. */
   async #tryOut(index: BlindIndex, select: (names: string[]) => Promise<unknown>): Promise<void> {
-    const column = boundColumn(index.column.metadata)
-    if (!column) return
-    const bound = column.recipes.opensBy.map(({ name }) => name)
+    const names = columnsOfIndex(index)
     const rows = (await select([
-      `${this.escape(column.metadata.databaseName)} AS _v`,
       `${this.escape(index.metadata.databaseName)} AS _i`,
-      ...bound.map((name, at) => `${this.escape(name)} AS _b${at}`),
+      ...names.map((name, at) => `${this.escape(name)} AS _${at}`),
     ])) as Row[]
     for (const row of rows) {
-      const expected = await indexOfRow(index, column, row['_v'], (name) => row[`_b${bound.indexOf(name)}`])
+      const expected = await indexOfRow(index, (name) => row[`_${names.indexOf(name)}`])
       if (typeof expected !== 'string' && !Buffer.isBuffer(expected)) continue
-      if (textOf(expected) !== textOf(row['_i'])) throw otherIndex(column, index)
+      if (textOf(expected) !== textOf(row['_i'])) throw otherIndex(index)
     }
   }
 }
 
-function otherIndex(column: BoundColumn, { metadata }: BlindIndex): Error {
+function otherIndex({ column, metadata }: BlindIndex): Error {
   return column.error(
     IndexWrongError,
     `rows of the table have another index (${metadata.databaseName}) than their value has now, so that a search would miss them. Was the index key changed or lost, or normalize or from, or was the table or the column renamed? Put it back (for names: boundTo), or give the index another name and fill that. If only some rows are wrong, typeorm-kms verify names them, and typeorm-kms encrypt --rebuild-indexes mends them.`,

@@ -1,9 +1,9 @@
 import { isDenied } from '../../access'
 import { DecryptionDeniedError, IndexWrongError, KmsEncryptionError, NotTriedError } from '../../errors'
+import { type EncryptedColumn } from '../encrypted-column'
 import { type Carried, type Inspector } from '../read/result-opener'
-import { textOf } from './index-of-row'
 import { type Check, type SearchPlan } from './search-plan'
-import { type Answered } from './sending'
+import { type Answered, type Hashes } from './sending'
 
 type Row = Record<string, unknown>
 
@@ -23,21 +23,20 @@ export class FoundRows implements Inspector {
   }
 
   concerns(column: string): boolean {
-    return this.checks.some(({ name }) => name === column)
+    return this.checks.some(({ names }) => names.includes(column))
   }
 
   inspect(values: readonly Carried[], rows: readonly Row[]): Promise<unknown> | undefined {
     const waiting: Promise<unknown>[] = []
     for (const check of this.checks) {
-      if (rows.some((row) => row[check.name] === null)) throw otherValue(check)
-      const found = values.filter(({ name }) => name === check.name)
+      const { names, column } = check
+      if (rows.some((row) => names.some((name) => row[name] === null))) throw otherValue(check)
+      const found = values.filter(({ name }) => names.includes(name))
       const failure = failureOf(found)
-      if (failure) throw check.column.placed(failure)
-      const expected = new Set(
-        check.parameters.flatMap((each) => [this.searched.get(each)].flat()).map(textOf),
-      )
-      for (const value of found) {
-        const preparing = compare(check, value, expected)
+      if (failure) throw column.placed(failure)
+      const expected = new Set(check.searched.flatMap((each) => hexOf(this.searched.get(each))))
+      for (const row of rowsIn(found, names)) {
+        const preparing = compare(check, row, expected)
         if (preparing) waiting.push(preparing)
       }
     }
@@ -53,17 +52,33 @@ function failureOf(values: readonly Carried[]): KmsEncryptionError | undefined {
   return failures.find((each) => !(each instanceof NotTriedError)) ?? failures[0]
 }
 
+/** The values of each row, in the order of the names. */
+function rowsIn(values: readonly Carried[], names: readonly string[]): Iterable<readonly Carried[]> {
+  if (names.length === 1) return values.map((each) => [each])
+  const byRow = new Map<object, Carried[]>()
+  for (const each of values) {
+    const row = byRow.get(each.row)
+    if (row) row.push(each)
+    else byRow.set(each.row, [each])
+  }
+  return [...byRow.values()].map((row) =>
+    names.flatMap((name) => row.find((each) => each.name === name) ?? []),
+  )
+}
+
 /** At once, if the index key is at hand: it is, unless the row is under another one than was searched. */
 function compare(
   check: Check,
-  { opening: { opened }, recipe }: Carried,
+  values: readonly Carried[],
   expected: ReadonlySet<string>,
 ): Promise<unknown> | undefined {
-  if (!Buffer.isBuffer(opened) || !recipe) return undefined
   const { index } = check
+  const plaintexts = values.flatMap(({ opening: { opened } }) => (Buffer.isBuffer(opened) ? [opened] : []))
+  const recipe = values[0]?.recipe
+  if (plaintexts.length < index.members.length || !recipe) return undefined
   const keyed = index.under(recipe.scope.context)
   const look = (): void => {
-    if (!expected.has(textOf(keyed.valueOf(index.canonical(opened))))) throw otherValue(check)
+    if (!expected.has(keyed.hashOf(index.hashed(plaintexts)).toString('hex'))) throw otherValue(check)
   }
   const preparing = keyed.prepare()
   if (preparing) return preparing.then(look)
@@ -78,10 +93,23 @@ function otherValue({ column }: Check): KmsEncryptionError {
   )
 }
 
+function hexOf(hashes: Hashes): string[] {
+  if (Buffer.isBuffer(hashes)) return [hashes.toString('hex')]
+  return Array.isArray(hashes) ? hashes.flatMap((each: Hashes) => hexOf(each)) : []
+}
+
 /** Throws where rows would have to be compared and nothing may be decrypted: then any row could be found. */
 export function refuseUncompared({ checks: [check] }: SearchPlan): void {
-  if (!check || !isDenied()) return
-  throw check.column.error(
+  if (check && isDenied()) throw uncompared(check.column)
+}
+
+/** An index of few bits finds rows only after their values were opened. */
+export function refuseUnopened({ narrowed: [narrowed] }: SearchPlan): void {
+  if (narrowed && isDenied()) throw uncompared(narrowed.index.column)
+}
+
+function uncompared(column: EncryptedColumn): KmsEncryptionError {
+  return column.error(
     DecryptionDeniedError,
     'rows that a blind index finds are compared with what is searched, and nothing is decrypted inside of encryption.deny(). Search outside of it, or leave the property out of what is selected: then rows are not compared.',
   )

@@ -43,19 +43,34 @@ export class KeyedIndex {
     return key !== undefined
   }
 
-  /** The index of a serialised value. */
+  /** What stands in the column for a serialised value. */
   valueOf(plaintext: Plaintext): IndexValue {
-    return this.index.stored(blindIndexValue(this.#readyKey(), this.index.indexed(plaintext)))
+    return this.index.stored(this.hashOf(plaintext))
   }
 
-  /** The index of what is searched: a value of the column, or what `from` gives. */
+  /** What stands in the column for what is searched. */
   indexOf(value: unknown): IndexValue {
-    return this.index.stored(blindIndexValue(this.#readyKey(), this.index.searched(value)))
+    return this.index.stored(this.hashOfSearched(value))
+  }
+
+  /** The whole hash of a serialised value. */
+  hashOf(plaintext: Plaintext): Buffer {
+    return blindIndexValue(this.#readyKey(), this.index.indexed(plaintext))
+  }
+
+  /** The whole hash of what is searched: a value of the column, or what `from` gives. */
+  hashOfSearched(value: unknown): Buffer {
+    return blindIndexValue(this.#readyKey(), this.index.searched(value))
   }
 
   /** What was searched, named by a keyed hash: for keys of caches, which must tell searches apart and no value. */
   nameOf(text: string): string {
     return `search:${blindIndexValue(this.#readyKey(), `typeorm-kms-encrypted search ${text}`).toString('hex')}`
+  }
+
+  /** True for the same key, whichever object has it. */
+  isLike({ place }: KeyedIndex): boolean {
+    return this.place === place || JSON.stringify(this.place) === JSON.stringify(place)
   }
 
   get #source(): IndexKeys {

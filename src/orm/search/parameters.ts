@@ -1,47 +1,55 @@
-import { type BlindIndex } from './blind-index'
-
-/** A parameter that is the index of another one's value. */
-interface Added {
-  readonly from: number
-  readonly index: BlindIndex
+/** Parameters that are known only when the statement is sent, as many as it then takes. */
+export interface Inserted {
+  /** The number of the parameter of the original that they stand behind. */
+  readonly behind: number
+  readonly values: readonly unknown[]
 }
 
 /**
- * The parameters of a rewritten statement: those of the original, some of them replaced by their index, and new ones.
- * Where placeholders have no numbers, a new one stands right behind that of the value; else it gets the next number.
+ * The parameters of a rewritten statement: those of the original, and new ones. Where placeholders have no numbers, a
+ * new one stands right behind a certain one of the original; else it gets the next number.
  */
-export class ParameterPlan {
-  /** What a condition compares: the parameter becomes its index. */
-  readonly replaced = new Map<number, BlindIndex>()
-  readonly #added: Added[] = []
+export class ParameterPlan<Added> {
+  readonly #added: { readonly behind: number; readonly what: Added }[] = []
+  readonly #areNumbered: boolean
 
   constructor(
     private readonly count: number,
-    /** Of PostgreSQL: `$1`. */
-    private readonly areNumbered: boolean,
     private readonly placeholder: (position: number) => string,
-  ) {}
+  ) {
+    this.#areNumbered = placeholder(1) !== placeholder(2)
+  }
 
-  /** Adds the index of a parameter's value. Returns its placeholder, which has to stand right behind the value's. */
-  add(from: number, index: BlindIndex): string {
-    this.#added.push({ from, index })
+  /** Adds a parameter. Returns its placeholder, which has to stand right behind that of `behind`. */
+  add(behind: number, what: Added): string {
+    this.#added.push({ behind, what })
     return this.placeholder(this.count + this.#added.length)
   }
 
   get added(): readonly Added[] {
-    return this.#added
+    return this.#added.map(({ what }) => what)
   }
 
-  /** All parameters, of those of the original with the replaced ones in place, and the indexes in the order of `add`. */
-  place(parameters: readonly unknown[], indexes: readonly unknown[]): unknown[] {
-    if (this.areNumbered) return [...parameters.slice(0, this.count), ...indexes]
-    if (indexes.length === 0) return [...parameters]
+  /** The placeholder of the parameter with this number among those of all `Inserted`. */
+  insertedPlaceholder(at: number): string {
+    return this.placeholder(this.count + this.#added.length + at + 1)
+  }
+
+  /** All parameters: of those of the original, of the added ones in the order of `add`, and what is inserted. */
+  place(
+    parameters: readonly unknown[],
+    added: readonly unknown[],
+    inserted: readonly Inserted[] = [],
+  ): unknown[] {
+    if (this.#areNumbered)
+      return [...parameters.slice(0, this.count), ...added, ...inserted.flatMap(({ values }) => values)]
+    if (added.length + inserted.length === 0) return [...parameters]
     const behind = new Map<number, unknown[]>()
-    for (const [at, { from }] of this.#added.entries()) {
-      const all = behind.get(from)
-      if (all) all.push(indexes[at])
-      else behind.set(from, [indexes[at]])
+    const put = (at: number, values: readonly unknown[]): void => {
+      behind.set(at, [...(behind.get(at) ?? []), ...values])
     }
+    for (const [at, each] of this.#added.entries()) put(each.behind, [added[at]])
+    for (const each of inserted) put(each.behind, each.values)
     return parameters.flatMap((value, at): unknown[] => [value, ...(behind.get(at) ?? [])])
   }
 }

@@ -1,51 +1,37 @@
 import { DEFAULT_INDEX } from '../../column/search'
-import { type Dialect } from '../../dialects'
 import { SearchRefusedError } from '../../errors'
-import { type BoundColumn } from '../bound-column'
-import { type Refusal } from '../statement/refusal'
 import { boundColumnsOf } from '../statement/entity-catalogue'
-import {
-  type CatalogueColumn,
-  type ColumnSource,
-  type Comparison,
-  type Condition,
-  type GroupedColumn,
-  type Grouping,
-  type Statement,
-} from '../statement/statement'
-import { searchRefusal } from '../write/tokens'
+import { type Comparison, type Span, type Statement } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
-import { type Edit, edited } from './edits'
-import { ParameterPlan } from './parameters'
+import { edited } from './edits'
+import { type ParameterPlan } from './parameters'
 import { canAnswer } from './refusals'
+import { type Check, plannedChecks } from './plan-checks'
+import {
+  type Added,
+  CannotBeSearched,
+  indexesOf,
+  type Narrowed,
+  PlanDraft,
+  refused,
+  type Searched,
+  type SearchLanguage,
+} from './plan-draft'
+import { PlannedGroupings } from './plan-groupings'
+import { type PartialWrite, PlannedWrites } from './plan-writes'
 
-/** What a condition searches for: a parameter, and what becomes of it. */
-export interface Searched {
-  readonly parameter: number
-  readonly index: BlindIndex
-  /** `IN` and `= ANY` take arrays. */
-  readonly mayBeList: boolean
-  /** With `keyPer`: what the statement says of the columns that the key depends on, by their names. */
-  readonly keyedBy: ReadonlyMap<string, Pick<Condition, 'placeholders' | 'integers'>>
-}
-
-/** Rows that the result must hold, and no others: to be compared with what was searched. */
-export interface Check {
-  readonly index: BlindIndex
-  readonly column: BoundColumn
-  /** The name in the rows of the result. */
-  readonly name: string
-  readonly parameters: readonly number[]
-  /** The name in the rows of another column, named as in the database, of the same row of the table. */
-  readonly rowName: (column: string) => string | undefined
-}
+export { type Check } from './plan-checks'
+export { CannotBeSearched, type Searched, type SearchLanguage } from './plan-draft'
 
 /** How a statement is sent that searches or writes columns with a blind index. */
 export interface SearchPlan {
   /** The text to send. Texts that differ in numbers only are read once, so that a plan is one for many of them. */
-  readonly rewrite: (text: string) => string
-  readonly parameters: ParameterPlan
+  readonly rewrite: (text: string, more?: PlanDraft['edits']) => string
+  readonly parameters: ParameterPlan<Added>
   readonly searched: readonly Searched[]
+  readonly narrowed: readonly Narrowed[]
+  /** Indexes over several columns of which the statement writes some only. */
+  readonly partial: readonly PartialWrite[]
   readonly checks: readonly Check[]
   /** Those that are written. */
   readonly written: ReadonlySet<BlindIndex>
@@ -53,20 +39,7 @@ export interface SearchPlan {
   readonly answering: ReadonlySet<BlindIndex>
   /** Where the columns begin whose places are answered. */
   readonly answered: ReadonlySet<number>
-}
-
-/** What is needed of the database. */
-export interface SearchLanguage {
-  readonly placeholder: Dialect['placeholder']
-  readonly escape: (name: string) => string
-  readonly anyValue: Dialect['anyValue']
-}
-
-/** A condition that cannot be answered, or an assignment that would write the value without its index. */
-export class CannotBeSearched extends Error {
-  constructor(readonly refusal: Refusal) {
-    super('cannot be searched')
-  }
+  readonly language: SearchLanguage
 }
 
 /** How a reading of a statement is sent; `undefined` if it has to do with no blind index. Throws `CannotBeSearched`. */
@@ -76,133 +49,123 @@ export function searchPlan(
   language: SearchLanguage,
   names: ReadonlyMap<number, string> = new Map(),
 ): SearchPlan | undefined {
-  const planner = new Planner(text, statement, language, names)
-  return planner.plan()
+  const draft = new PlanDraft(text, statement, language)
+  const writes = new PlannedWrites(draft)
+  writes.plan()
+  new PlannedConditions(draft, names).plan()
+  new PlannedGroupings(draft).plan()
+  const { edits, parameters, searched, narrowed, written, answering, answered } = draft
+  if (written.size + answered.size === 0) return undefined
+  return {
+    rewrite: (text, more = []) =>
+      edited(
+        text,
+        [...edits, ...more].sort((a, b) => a.start - b.start),
+      ),
+    parameters,
+    searched,
+    narrowed,
+    partial: writes.partial,
+    checks: plannedChecks(draft),
+    written,
+    answering,
+    answered,
+    language,
+  }
 }
 
-class Planner {
-  readonly #edits: Edit[] = []
-  readonly #parameters: ParameterPlan
-  readonly #searched: Searched[] = []
-  readonly #written = new Set<BlindIndex>()
-  readonly #answering = new Set<BlindIndex>()
-  readonly #answered = new Set<number>()
+/** A place of a parameter in a comparison that is answered. */
+interface Place {
+  readonly comparison: Comparison
+  readonly index: BlindIndex
+  readonly parameters: readonly number[]
+  readonly span: Span | undefined
+}
+
+/** Has comparisons with the column become comparisons with its index. */
+class PlannedConditions {
+  /** Of parameters that stand in several places. */
+  readonly #repeated = new Map<number, Place[]>()
 
   constructor(
-    private readonly text: string,
-    private readonly statement: Statement,
-    private readonly language: SearchLanguage,
+    private readonly draft: PlanDraft,
     /** Indexes by which parameters are to be searched, by the numbers of those; others by the value itself. */
     private readonly names: ReadonlyMap<number, string>,
-  ) {
-    const { placeholder } = language
-    const areNumbered = placeholder(1) !== placeholder(2)
-    this.#parameters = new ParameterPlan(statement.parameters, areNumbered, placeholder)
-  }
+  ) {}
 
-  plan(): SearchPlan | undefined {
-    const { comparisons, assignments, inserts, uses, groupings } = this.statement
-    for (const each of inserts) {
-      this.#insert(each)
-      this.#findConflicts(each)
-    }
-    for (const each of assignments) this.#assign(each)
-    for (const each of comparisons) this.#compare(each)
-    for (const each of uses) if (each.place === 'counted-distinct' && !each.isRaw) this.#rename(each)
-    for (const each of groupings) this.#group(each)
-    if (this.#written.size + this.#answered.size === 0) return undefined
-    const edits = [...this.#edits].sort((a, b) => a.start - b.start)
-    return {
-      rewrite: (text) => edited(text, edits),
-      parameters: this.#parameters,
-      searched: this.#searched,
-      checks: this.#checks(),
-      written: this.#written,
-      answering: this.#answering,
-      answered: this.#answered,
-    }
-  }
-
-  /** An upsert by a unique index asks whether a row has the value: one without its index would get a double. */
-  #findConflicts({ columns, conflict, mayBeIgnored }: Statement['inserts'][number]): void {
-    if (!conflict && !mayBeIgnored) return
-    for (const index of columns.flatMap(({ column }) => indexesOf(column))) {
-      const isAsked = conflict?.columns?.includes(index.metadata.databaseName) ?? true
-      if (index.declared.isUnique && isAsked) this.#answering.add(index)
-    }
-  }
-
-  #insert({ columns, runs }: Statement['inserts'][number]): void {
-    for (const [place, { column, end }] of columns.entries()) {
-      const indexes = indexesOf(column)
-      if (indexes.length === 0) continue
-      this.#edits.push({ start: end, end, text: indexes.map((index) => `, ${this.#nameOf(index)}`).join('') })
-      for (const { cells, rows, stride, ends } of runs) {
-        const cell = cells[place]
-        for (let row = 0; row < rows; row++) {
-          const at = ends.get(place)?.[row]
-          if (at === undefined || !cell) throw this.#refused(column)
-          const values = indexes.map((index) => {
-            this.#written.add(index)
-            if (cell.kind === 'null') return ', NULL'
-            if (cell.kind === 'default') return ', DEFAULT'
-            if (cell.kind !== 'placeholder' || cell.index < 0) throw this.#refused(column)
-            return `, ${this.#parameters.add(cell.index + row * stride, index)}`
-          })
-          this.#edits.push({ start: at, end: at, text: values.join('') })
-        }
-      }
-    }
-  }
-
-  #assign(assignment: Statement['assignments'][number]): void {
-    const { column, value, start, end, nameStart, nameEnd } = assignment
-    const indexes = indexesOf(column)
-    const { text } = this
-    const added = indexes.flatMap((index) => {
-      this.#written.add(index)
-      // TypeORM writes it itself where the index is a conflict path of an upsert.
-      const isThere = this.statement.assignments.some(
-        (other) => other.column?.name === index.metadata.databaseName && other.value.kind === 'itself',
-      )
-      if (isThere && value.kind === 'itself') return []
-      const name = this.#nameOf(index)
-      const qualified = text.slice(start, nameStart) + name
-      if (qualified.includes('(')) throw this.#refused(column)
-      switch (value.kind) {
-        case 'placeholder':
-          if (value.index < 0) throw this.#refused(column)
-          return [`, ${qualified} = ${this.#parameters.add(value.index, index)}`]
-        case 'null':
-          return [`, ${qualified} = NULL`]
-        case 'default':
-          return [`, ${qualified} = DEFAULT`]
-        case 'itself':
-          return [
-            `, ${qualified}${text.slice(nameEnd, value.nameStart)}${name}${text.slice(value.nameEnd, end)}`,
-          ]
-        default:
-          throw this.#refused(column)
-      }
-    })
-    if (added.length > 0) this.#edits.push({ start: end, end, text: added.join('') })
+  plan(): void {
+    for (const each of this.draft.statement.comparisons) this.#compare(each)
+    for (const [parameter, places] of this.#repeated) this.#share(parameter, places)
+    for (const each of this.draft.statement.comparisons) this.#narrow(each)
   }
 
   #compare(comparison: Comparison): void {
-    const { nameStart, columnEnd, placeholders, operator } = comparison
+    const { nameStart, columnEnd, placeholders, spans, start } = comparison
+    const { draft } = this
     const index = this.#indexFor(comparison)
+    const together = index ? undefined : this.#compoundFor(comparison)
+    const by = index ?? together?.index
     // What is not answered is refused by its use.
-    if (!index || !canAnswer(comparison, index) || this.#isAmbiguous(comparison)) return
-    this.#answering.add(index)
-    this.#answered.add(comparison.columnStart)
-    this.#edits.push({ start: nameStart, end: columnEnd, text: this.#nameOf(index) })
-    const mayBeList = operator !== '=' && operator !== '==' && operator !== '<>' && operator !== '!='
-    for (const parameter of placeholders) {
-      if (this.statement.repeated.has(parameter)) this.#checkRepeated(comparison, parameter, index)
-      if (this.#parameters.replaced.has(parameter)) continue
-      this.#parameters.replaced.set(parameter, index)
-      this.#searched.push({ parameter, index, mayBeList, keyedBy: this.#keyedBy(comparison, index) })
+    if (!by || !canAnswer(comparison, by) || this.#isAmbiguous(comparison)) return
+    draft.answering.add(by)
+    draft.answered.add(comparison.columnStart)
+    if (by.isTruncated) draft.edit(start, start, '(')
+    draft.edit(nameStart, columnEnd, draft.nameOf(by))
+    for (const [at, parameter] of placeholders.entries()) {
+      const parameters = together?.parameters ?? [parameter]
+      const place: Place = { comparison, index: by, parameters, span: spans[at] }
+      if (!draft.statement.repeated.has(parameter)) this.#search(parameter, place, undefined)
+      else this.#repeated.set(parameter, [...(this.#repeated.get(parameter) ?? []), place])
     }
+  }
+
+  /** A parameter becomes its index; or an index takes a new one, whose placeholder stands in the place of the old. */
+  #search(parameter: number, { comparison, index, parameters, span }: Place, added: Span | undefined): void {
+    const { draft } = this
+    const { operator } = comparison
+    const searched: Searched = {
+      parameter,
+      parameters,
+      index,
+      mayBeList: operator !== '=' && operator !== '==' && operator !== '<>' && operator !== '!=',
+      keyedBy: this.#keyedBy(comparison, index),
+      isAdded: added !== undefined,
+      place: comparison.start,
+    }
+    draft.searched.push(searched)
+    if (span && added) draft.edit(...added, draft.parameters.add(parameter, { kind: 'searched', searched }))
+  }
+
+  /**
+   * A placeholder that stands in several places has one value: it stays where all of them ask the same index for it.
+   * Others get a placeholder of their own.
+   */
+  #share(parameter: number, places: readonly Place[]): void {
+    const [first] = places
+    if (!first) return
+    const areAll = places.length === this.draft.statement.repeated.get(parameter)
+    for (const place of places) {
+      const isSame =
+        areAll &&
+        (place === first ||
+          (place.index === first.index && !place.index.isCompound && place.index.keyedBy.length === 0))
+      if (!isSame && !place.span) throw refused(place.comparison.source.column)
+      this.#search(parameter, place, isSame ? undefined : place.span)
+    }
+  }
+
+  /** With few bits, some of the rows that have them are meant: those are found out before the statement is sent. */
+  #narrow({ columnStart, columnEnd, start, end, placeholders }: Comparison): void {
+    const searched = this.draft.searched.filter(({ place, index }) => place === start && index.isTruncated)
+    const [first] = searched
+    if (!first || !this.draft.answered.has(columnStart)) return
+    this.draft.narrowed.push({
+      index: first.index,
+      searched,
+      end,
+      column: [columnStart, columnEnd],
+      behind: Math.max(...placeholders),
+    })
   }
 
   /** The index that the parameters ask for: all the same one. */
@@ -211,7 +174,7 @@ class Planner {
       placeholders.map((each) => this.names.get(each) ?? DEFAULT_INDEX),
     )
     if (others.length > 0) return undefined
-    const indexes = indexesOf(source.column)
+    const indexes = [...indexesOf(source.column), ...sharedIndexesOf(source)]
     const index = indexes.find(({ declared }) => declared.name === name)
     const bound = boundColumnsOf(source.column)[0]
     if (index || name === DEFAULT_INDEX || !bound) return index
@@ -221,133 +184,53 @@ class Planner {
     )
   }
 
+  /**
+   * An index over several columns, if the WHERE says what each of them equals: by one parameter, in the place of the
+   * column by the same one.
+   */
+  #compoundFor(comparison: Comparison): { index: BlindIndex; parameters: readonly number[] } | undefined {
+    const { source, beside, placeholders, operator, isNegated } = comparison
+    const [own, ...others] = placeholders
+    if (own === undefined || others.length > 0 || isNegated || (operator !== '=' && operator !== '=='))
+      return undefined
+    if (placeholders.some((each) => this.names.has(each))) return undefined
+    const all = [...indexesOf(source.column), ...sharedIndexesOf(source)]
+    for (const index of all.filter(({ isCompound, declared }) => isCompound && !declared.isFilling)) {
+      const parameters = index.members.map(({ metadata }) => {
+        const said = beside.filter((each) => each.source.column.name === metadata.databaseName)
+        const [only] = said
+        const isOne = said.length === 1 && only?.placeholders.length === 1 && only.integers.length === 0
+        return isOne ? only.placeholders[0] : undefined
+      })
+      const known = parameters.filter((each) => each !== undefined)
+      if (known.length < parameters.length || !known.includes(own)) continue
+      if (known.some((each) => this.names.has(each))) continue
+      return { index, parameters: known }
+    }
+    return undefined
+  }
+
   /** The statement must say under which key a value is searched. */
-  #keyedBy({ source, beside, placeholders }: Comparison, index: BlindIndex): Searched['keyedBy'] {
+  #keyedBy({ source, beside }: Comparison, index: BlindIndex): Searched['keyedBy'] {
     const all = index.keyedBy.map(({ column }) => {
       const said = beside.find((each) => each.source.column.name === column.name)
-      const isRepeated = placeholders.some((each) => this.statement.repeated.has(each))
-      if (said && !isRepeated) return [column.name, said] as const
+      if (said) return [column.name, said] as const
       throw new CannotBeSearched(() =>
         index.column.error(
           SearchRefusedError,
-          `the blind index of the column has a key for each ${column.property}: a search must say in its WHERE what ${column.property} equals${isRepeated ? ', and compare with a parameter of its own' : ` of the row (${source.row})`}.`,
+          `the blind index of the column has a key for each ${column.property}: a search must say in its WHERE what ${column.property} equals of the row (${source.row}).`,
         ),
       )
     })
     return new Map(all)
   }
 
-  /** The index by which equal values are told, if the column has such. */
-  #telling({ source, isDirect }: Pick<GroupedColumn, 'source' | 'isDirect'>): BlindIndex | undefined {
-    const index = isDirect ? indexesOf(source?.column).find(({ isOfValue }) => isOfValue) : undefined
-    return index?.isExact && index.constant && !index.declared.isFilling ? index : undefined
-  }
-
-  /** The index stands in the place of the column. Returns `false` where it cannot. */
-  #rename(column: GroupedColumn): boolean {
-    const index = this.#telling(column)
-    if (!index) return false
-    this.#answering.add(index)
-    this.#answered.add(column.start)
-    this.#edits.push({ start: column.nameStart, end: column.end, text: this.#nameOf(index) })
-    return true
-  }
-
-  /** Groups are told by the index, and each shows one of its values. DISTINCT becomes GROUP BY. */
-  #group({ distinct, groups, items, end }: Grouping): void {
-    const { text } = this
-    const isEncrypted = ({ source }: GroupedColumn): boolean => source?.column.isEncrypted === true
-    const grouped = distinct ? items : groups
-    if (!grouped.filter(isEncrypted).every((each) => this.#telling(each))) return
-    if (!distinct) for (const each of groups.filter(isEncrypted)) this.#rename(each)
-    for (const item of items.filter(isEncrypted)) {
-      const of = grouped.find(
-        ({ source }) => source?.column === item.source?.column && source?.row === item.source?.row,
-      )
-      const index = of && this.#telling(item)
-      if (!index) continue
-      this.#answering.add(index)
-      this.#answered.add(item.start)
-      const name = item.ownName === undefined ? '' : ` AS ${this.language.escape(item.ownName)}`
-      const any = this.language.anyValue(text.slice(item.start, item.end)) + name
-      this.#edits.push({ start: item.start, end: item.end, text: any })
-    }
-    if (!distinct) return
-    const list = items.map((item) => {
-      const index = isEncrypted(item) ? this.#telling(item) : undefined
-      return text.slice(item.start, index ? item.nameStart : item.end) + (index ? this.#nameOf(index) : '')
-    })
-    this.#edits.push({ start: distinct[0], end: distinct[1], text: '' })
-    this.#edits.push({ start: end, end, text: ` GROUP BY ${list.join(', ')}` })
-  }
-
   /** A name that may stand for columns of two tables. */
   #isAmbiguous({ columnStart }: Comparison): boolean {
-    return this.statement.comparisons.filter((each) => each.columnStart === columnStart).length > 1
-  }
-
-  /** A placeholder that stands in several places has one value: it must be searched in all of them, by one index. */
-  #checkRepeated({ source }: Comparison, parameter: number, index: BlindIndex): void {
-    const all = this.statement.comparisons.filter(({ placeholders }) => placeholders.includes(parameter))
-    const places = all.reduce(
-      (sum, { placeholders }) => sum + placeholders.filter((each) => each === parameter).length,
-      0,
-    )
-    const areAlike = all.every(
-      (each) => indexesOf(each.source.column).includes(index) && canAnswer(each, index),
-    )
-    if (places === this.statement.repeated.get(parameter) && areAlike) return
-    throw this.#refused(source.column)
-  }
-
-  /** The result rows, of which the statement itself says what the column equals. */
-  #checks(): Check[] {
-    const { conditions, results } = this.statement
-    return conditions.flatMap(({ source, placeholders, integers }) => {
-      const [first] = placeholders
-      const index = first === undefined ? undefined : this.#parameters.replaced.get(first)
-      const column = boundColumnsOf(source.column)[0]
-      if (
-        integers.length > 0 ||
-        !index ||
-        !column ||
-        !indexesOf(source.column).includes(index) ||
-        !placeholders.every((each) => this.#parameters.replaced.get(each) === index)
-      )
-        return []
-      return results.flatMap(({ name, sources }) => {
-        const [first, ...others] = sources
-        const isSame = first?.column === source.column && first.row === source.row && others.length === 0
-        if (!isSame || name === undefined) return []
-        return [{ index, column, name, parameters: placeholders, rowName: this.#rowNames(source) }]
-      })
-    })
-  }
-
-  /** The names in the result of the columns of one row of a table. */
-  #rowNames({ table, row }: ColumnSource): Check['rowName'] {
-    const names = new Map<string, string>()
-    for (const { name, sources } of this.statement.results) {
-      const [source, ...others] = sources
-      if (name === undefined || others.length > 0 || source?.table !== table || source.row !== row) continue
-      names.set(source.column.name, name)
-    }
-    return (column) => names.get(column)
-  }
-
-  #nameOf({ metadata }: BlindIndex): string {
-    return this.language.escape(metadata.databaseName)
-  }
-
-  #refused(column: CatalogueColumn | undefined): CannotBeSearched {
-    const bound = column && boundColumnsOf(column)[0]
-    if (!bound) throw new TypeError('Not an encrypted column')
-    return new CannotBeSearched(() => searchRefusal(bound))
+    return this.draft.statement.comparisons.filter((each) => each.columnStart === columnStart).length > 1
   }
 }
 
-/** The blind indexes of a column. Several entities over one table have the same ones, or none: see `finishIndexes`. */
-function indexesOf(column: CatalogueColumn | undefined): readonly BlindIndex[] {
-  if (!column?.isSearched) return []
-  return boundColumnsOf(column).find(({ indexes }) => indexes.length > 0)?.indexes ?? []
+function sharedIndexesOf({ column }: Comparison['source']): readonly BlindIndex[] {
+  return boundColumnsOf(column).flatMap(({ sharedIndexes }) => sharedIndexes)
 }

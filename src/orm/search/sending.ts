@@ -1,35 +1,43 @@
 import { InvalidValueError, SearchRefusedError } from '../../errors'
+import { type Plaintext } from '../../column/types'
 import { type EncryptedColumn } from '../encrypted-column'
-import { ComparisonToken, KeptCiphertext, PendingCiphertext } from '../write/tokens'
+import { type Stored } from '../read/value-opener'
 import { type Condition } from '../statement/statement'
+import { ComparisonToken, KeptCiphertext, PendingCiphertext } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Completeness, type Looker } from './completeness'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
+import { type Matches, matchesOf, narrowing } from './narrowed-rows'
+import { type Inserted } from './parameters'
 import { PendingIndex } from './pending-index'
-import { type Searched, type SearchPlan } from './search-plan'
+import { type Searched } from './plan-draft'
+import { type SearchPlan } from './search-plan'
+
+/** What is searched: a hash, several, or NULL. */
+export type Hashes = Buffer | null | undefined | readonly Hashes[]
 
 /** A statement as if the application had written it with the indexes. */
 export interface Answered {
   readonly sql: string
   readonly parameters: readonly unknown[]
-  /** What is searched, by the number of the parameter in the original. */
-  readonly searched: ReadonlyMap<number, unknown>
+  /** The whole hashes of what is searched. */
+  readonly searched: ReadonlyMap<Searched, Hashes>
 }
 
 /** What a statement searches for, under the keys that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
-function searchedIn({ searched }: SearchPlan, sql: string, given: unknown): SearchedUnder[] {
-  const parameters = Array.isArray(given) ? (given as readonly unknown[]) : []
+function searchedIn({ searched }: SearchPlan, sql: string, parameters: readonly unknown[]): SearchedUnder[] {
   return searched.map((each) => {
     const row = (name: string): unknown => {
       const said = each.keyedBy.get(name)
       return said && onlyValue(each.index, name, valuesOf(said, sql, parameters))
     }
-    return { ...each, keyed: each.index.of(row) }
+    return { searched: each, keyed: each.index.of(row) }
   })
 }
 
-interface SearchedUnder extends Searched {
+interface SearchedUnder {
+  readonly searched: Searched
   readonly keyed: KeyedIndex
 }
 
@@ -52,24 +60,33 @@ function onlyValue({ column, keyedBy }: BlindIndex, name: string, [first, ...oth
 
 /**
  * Sees to it that a statement can be sent: its index keys are there, and what it searches is complete. Keys that depend
- * on the row that is written come with its data key.
+ * on the row that is written come with its data key. Gives the rows that few bits have to be narrowed to.
  */
 export function prepareSearch(
   plan: SearchPlan,
   sql: string,
-  parameters: unknown,
+  given: unknown,
   completeness: Completeness,
   looker: Looker,
-): Promise<unknown> | undefined {
+): Promise<Matches | undefined> | undefined {
+  const parameters = listOf(given)
   const searched = searchedIn(plan, sql, parameters)
   const written = [...plan.written].flatMap(({ constant }) => constant ?? [])
   const keys = [...new Set([...searched.map(({ keyed }) => keyed), ...written])]
     .map((index) => index.prepare())
     .filter((each) => each !== undefined)
   const answering = [...plan.answering].filter((index) => !completeness.has(index, looker))
-  if (keys.length === 0 && answering.length === 0) return undefined
+  if (keys.length === 0 && answering.length === 0 && plan.narrowed.length === 0) return undefined
   return Promise.all(keys).then(async () => {
     for (const index of answering) await completeness.check(index, looker)
+    if (plan.narrowed.length === 0) return undefined
+    const hashes = hashesOf(searched, parameters)
+    const matches = new Map<SearchPlan['narrowed'][number], readonly Stored[]>()
+    for (const each of plan.narrowed) {
+      const [keyed] = searched.filter((one) => each.searched.includes(one.searched)).map((one) => one.keyed)
+      if (keyed) matches.set(each, await matchesOf(each, keyed, hashes, plan.language, looker))
+    }
+    return matches
   })
 }
 
@@ -77,49 +94,120 @@ export function prepareSearch(
 export function withoutSearched({ searched }: SearchPlan, parameters: unknown): unknown {
   if (!Array.isArray(parameters) || searched.length === 0) return parameters
   const others = [...(parameters as unknown[])]
-  for (const { parameter } of searched) others[parameter] = null
+  for (const { parameter, isAdded } of searched) if (!isAdded) others[parameter] = null
   return others
 }
 
 /** Rewrites a statement with the indexes of its parameters. Their keys must be there. */
-export function answer(plan: SearchPlan, sql: string, given: unknown): Answered {
-  const parameters = Array.isArray(given) ? (given as readonly unknown[]) : []
+export function answer(plan: SearchPlan, sql: string, given: unknown, matches?: Matches): Answered {
+  const parameters = listOf(given)
+  const searched = hashesOf(searchedIn(plan, sql, parameters), parameters)
   const replaced = [...parameters]
-  const searched = new Map<number, unknown>()
-  for (const { parameter, index, keyed, mayBeList } of searchedIn(plan, sql, given)) {
-    replaced[parameter] = searchedIndex(parameters[parameter], index, keyed, mayBeList)
-    searched.set(parameter, replaced[parameter])
-  }
-  const written = plan.parameters.added.map(({ from, index }) => writtenIndex(parameters[from], index))
-  return { sql: plan.rewrite(sql), parameters: plan.parameters.place(replaced, written), searched }
+  for (const [{ parameter, index, isAdded }, hashes] of searched)
+    if (!isAdded) replaced[parameter] = storedHashes(index, hashes)
+  const added = plan.parameters.added.map((each) =>
+    each.kind === 'searched'
+      ? storedHashes(each.searched.index, searched.get(each.searched))
+      : writtenIndex(
+          each.parameters.map((parameter) => parameters[parameter]),
+          each.index,
+        ),
+  )
+  const { edits, inserted } = matches ? narrowing(plan, sql, matches) : { edits: [], inserted: [] }
+  return placed(plan, sql, replaced, added, { edits, inserted, searched })
 }
 
-function searchedIndex(value: unknown, index: BlindIndex, keyed: KeyedIndex, mayBeList: boolean): unknown {
-  const again = (each: unknown): unknown => searchedIndex(each, index, keyed, false)
+function placed(
+  plan: SearchPlan,
+  sql: string,
+  replaced: readonly unknown[],
+  added: readonly unknown[],
+  {
+    edits,
+    inserted,
+    searched,
+  }: ReturnType<typeof narrowing> & { inserted: readonly Inserted[]; searched: Answered['searched'] },
+): Answered {
+  return {
+    sql: plan.rewrite(sql, edits),
+    parameters: plan.parameters.place(replaced, added, inserted),
+    searched,
+  }
+}
+
+function hashesOf(all: readonly SearchedUnder[], parameters: readonly unknown[]): Map<Searched, Hashes> {
+  return new Map(
+    all.map(({ searched, keyed }) => {
+      const { index, mayBeList } = searched
+      const [first, ...others] = searched.parameters.map((each) => parameters[each])
+      return [
+        searched,
+        others.length > 0
+          ? togetherHash([first, ...others], index, keyed)
+          : hashed(first, index, keyed, mayBeList),
+      ]
+    }),
+  )
+}
+
+function hashed(value: unknown, index: BlindIndex, keyed: KeyedIndex, mayBeList: boolean): Hashes {
+  const again = (each: unknown): Hashes => hashed(each, index, keyed, false)
   if (value === null || value === undefined) return value
   if (mayBeList && Array.isArray(value)) return value.map(again)
   const named = IndexedValue.of(value)
-  if (named) return keyed.indexOf(named.value)
+  if (named) return keyed.hashOfSearched(named.value)
   if (value instanceof ComparisonToken) {
     if (mayBeList && value.list) return value.list.map(again)
-    if (!isOf(value.column, index)) throw value.refusal()
-    return value.indexed((plaintext) => keyed.valueOf(plaintext))
+    if (!isOf(value.column, index.column)) throw value.refusal()
+    return value.indexed((plaintext) => keyed.hashOf(plaintext))
   }
-  return keyed.indexOf(value)
+  return keyed.hashOfSearched(value)
 }
 
-function writtenIndex(value: unknown, index: BlindIndex): unknown {
-  if (value === null || value === undefined) return null
-  if (value instanceof PendingCiphertext && !(value instanceof KeptCiphertext) && isOf(value.column, index))
-    return value.indexed((plaintext) =>
-      index.constant ? index.constant.valueOf(plaintext) : new PendingIndex(index, plaintext),
-    )
+/** Of values that are given one by one. */
+function togetherHash(values: readonly unknown[], index: BlindIndex, keyed: KeyedIndex): Hashes {
+  if (values.some((value) => value === null || value === undefined)) return null
+  const plaintexts = index.members.map((member, at): Plaintext => {
+    const value = values[at]
+    if (!(value instanceof ComparisonToken)) return member.serialise(value)
+    if (!isOf(value.column, member)) throw value.refusal()
+    return value.indexed((plaintext) => plaintext)
+  })
+  return keyed.hashOf(index.joined(plaintexts))
+}
+
+function storedHashes(index: BlindIndex, hashes: Hashes): unknown {
+  if (Buffer.isBuffer(hashes)) return index.stored(hashes)
+  return Array.isArray(hashes) ? hashes.map((each: Hashes) => storedHashes(index, each)) : hashes
+}
+
+function writtenIndex(values: readonly unknown[], index: BlindIndex): unknown {
+  if (values.some((value) => value === null || value === undefined)) return null
+  const plaintexts = values.map((value, at): Plaintext => writtenPlaintext(value, index, at))
+  const joined = index.joined(plaintexts)
+  return index.constant ? index.constant.valueOf(joined) : new PendingIndex(index, joined)
+}
+
+/** The serialised value that is stored. Throws for a ciphertext, of which no index can be made. */
+export function writtenPlaintext(value: unknown, index: BlindIndex, member: number): Plaintext {
+  const column = index.members[member]
+  if (
+    column &&
+    value instanceof PendingCiphertext &&
+    !(value instanceof KeptCiphertext) &&
+    isOf(value.column, column)
+  )
+    return value.indexed((plaintext) => plaintext)
   throw index.column.error(
     InvalidValueError,
     'a ciphertext cannot be stored in a column with a blind index: the index is made of the value. Store the value itself, or both columns with dataSource.query() and encryption.encryptAll().',
   )
 }
 
-function isOf(column: EncryptedColumn, index: BlindIndex): boolean {
-  return column.cell === index.column.cell
+function isOf(column: EncryptedColumn, other: EncryptedColumn): boolean {
+  return column.cell === other.cell
+}
+
+function listOf(parameters: unknown): readonly unknown[] {
+  return Array.isArray(parameters) ? (parameters as readonly unknown[]) : []
 }

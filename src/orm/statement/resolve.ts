@@ -22,6 +22,7 @@ import {
   type Insert,
   type NamedTable,
   type Place,
+  type Span,
   type Statement,
 } from './statement'
 import { type StatementReader } from './statement-reader'
@@ -287,6 +288,7 @@ class Resolver {
         operator,
         isNegated,
         placeholders,
+        spans: placeholderSpans(this.tokens, start, end),
         start,
         end,
         columnStart: use.start,
@@ -355,6 +357,17 @@ class Resolver {
     const isRaw = this.tokens.raw.some(([from, to]) => from <= start && end <= to)
     this.#uses.push({ source, place, called, start, end, isRaw, ...name })
   }
+}
+
+/** Where placeholders stand between two places; needed only where one stands for several. */
+function placeholderSpans(tokens: Tokens, start: number, end: number): Span[] {
+  if (!tokens.hasRepeatedNumbers) return []
+  const spans: Span[] = []
+  for (let at = 0; at < tokens.length; at++) {
+    if (tokens.kind(at) !== Kind.Placeholder || tokens.start(at) < start || tokens.end(at) > end) continue
+    spans.push([tokens.start(at), tokens.end(at)])
+  }
+  return spans
 }
 
 const NONE_REPEATED: ReadonlyMap<number, number> = new Map()

@@ -202,6 +202,8 @@ export interface Comparison {
   readonly isNegated: boolean
   /** Numbers of the parameters that it is compared with, in their order. */
   readonly placeholders: readonly number[]
+  /** Where they stand; only in a text in which a number stands more than once. */
+  readonly spans: readonly Span[]
   /** Of the whole comparison. */
   readonly start: number
   readonly end: number

@@ -94,7 +94,7 @@ export class ComparisonToken extends Token {
     if (!this.column.searchedBy) return super.toJSON()
     const index = this.column.searchedBy.constant
     if (this.fault || !index?.isReady) return NOT_INDEXED
-    return `${INDEXED}${this.indexed((plaintext) => index.valueOf(plaintext)).toString('hex')}`
+    return `${INDEXED}${this.indexed((plaintext) => index.hashOf(plaintext)).toString('hex')}`
   }
 
   stands(column: EncryptedColumn, plaintext: Plaintext): boolean {
@@ -180,8 +180,10 @@ function notAnswered(column: EncryptedColumn): KmsEncryptionError {
       'the blind index of the column is being filled (filling: true), and answers no search yet. When each row was written again, leave out filling.',
     )
   }
-  const isExact = own.normalize === undefined
-  const can = isExact ? '=, <>, IN, NOT IN and = ANY' : 'with normalize, =, IN and = ANY, not under NOT,'
+  const isExact = own.normalize === undefined && own.bits === undefined
+  const can = isExact
+    ? '=, <>, IN, NOT IN and = ANY'
+    : `with ${own.bits === undefined ? 'normalize' : 'bits'}, =, IN and = ANY, not under NOT,`
   return column.error(
     SearchRefusedError,
     `the blind index of the column answers conditions of equality only: ${can} with values as parameters, and IS NULL, on the column of its own table. In find options: a value, Equal, In, Any, Or${isExact ? ', Not' : ''}, IsNull. Order, patterns, functions and other columns would see ciphertext: load the values and compare them.`,

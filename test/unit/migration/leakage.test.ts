@@ -28,6 +28,8 @@ test('what is to be expected of fewer bits', () => {
   expect(expectedOfBits([], 8)).toEqual({ values: 0, met: 0 })
 })
 
+const none = { isTruncated: false, met: () => 0 }
+
 test.each<[string, [number, number][], RegExp]>([
   ['no values', [], /no values yet/],
   ['unique values', [[1, 1000]], /occurs once/],
@@ -50,13 +52,27 @@ test.each<[string, [number, number][], RegExp]>([
   ],
 ])('advice on %s', (_, sizes, expected) => {
   const figures = classFigures(sizes.map(([size, classes]) => ({ size, classes })))
-  expect(adviceOn(figures, 0, lengths)).toEqual([expect.stringMatching(expected)])
+  expect(adviceOn(figures, 0, lengths, none).slice(0, 1)).toEqual([expect.stringMatching(expected)])
 })
 
 test('advice on lengths and NULLs', () => {
   const figures = classFigures([{ size: 1, classes: 9 }])
-  expect(adviceOn(figures, 4, { distinct: 3, alone: 1 }).slice(1)).toEqual([
+  expect(adviceOn(figures, 4, { distinct: 3, alone: 1 }, none).slice(1)).toEqual([
     expect.stringMatching(/3 different lengths, and 1 rows have a length of their own/),
     expect.stringMatching(/4 rows have no value/),
   ])
+})
+
+test('advice on bits: as many as have some values share them, where values are shared and none is frequent', () => {
+  const sizes = [
+    { size: 2, classes: 1000 },
+    { size: 1, classes: 1000 },
+  ]
+  const met = (bits: number): number => expectedOfBits(sizes, bits).met
+  const advice = (isTruncated: boolean) =>
+    adviceOn(classFigures(sizes), 0, lengths, { isTruncated, met }).filter((each) => each.includes('bits:'))
+  expect(advice(false)).toEqual([expect.stringMatching(/bits: 6 .* opens about 49 rows/)])
+  expect(advice(true)).toEqual([])
+  const alone = classFigures([{ size: 1, classes: 1000 }])
+  expect(adviceOn(alone, 0, lengths, { isTruncated: false, met })).toHaveLength(1)
 })
