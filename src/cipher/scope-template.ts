@@ -1,3 +1,4 @@
+import { BoundedMap } from './bounded-map'
 import { type EncryptionContext, serialiseContext } from './context'
 import { AAD_START, Scope, type Tally } from './scope'
 
@@ -13,9 +14,6 @@ interface Keyed {
   readonly contextKey: string
 }
 
-/** Contexts that are remembered: with the maximum of data keys in memory, about as many are in use. */
-const MAX_CONTEXTS = 1_000
-
 /**
  * Makes the scopes of rows whose values are bound to their row (`boundTo.row`) or keyed by it (`keyPer`). Only the
  * values of those pairs differ from row to row, so everything else is serialised once.
@@ -30,15 +28,23 @@ export class ScopeTemplate {
   readonly #end: Buffer
   /** Places of the values in that order. */
   readonly #order: readonly number[]
-  readonly #contexts = new Map<string, Keyed>()
+  readonly #contexts: BoundedMap<string, Keyed>
   /** The one that was made last: of a template without keys, the only one. */
   #only: Keyed | undefined
 
   /**
    * @param keys names of the pairs of `keyPer`.
    * @param rowNames names of the pairs of `boundTo.row`, before `row.` is put in front.
+   * @param maxContexts contexts that are remembered: no more are in use than data keys in memory.
    */
-  constructor(fixed: FixedPairs, keys: readonly string[], rowNames: readonly string[], tally?: Tally) {
+  constructor(
+    fixed: FixedPairs,
+    keys: readonly string[],
+    rowNames: readonly string[],
+    tally: Tally | undefined,
+    maxContexts: number,
+  ) {
+    this.#contexts = new BoundedMap(maxContexts)
     this.#fixed = fixed
     this.#keys = keys
     this.#rowNames = rowNames.map((name) => `row.${name}`)
@@ -96,7 +102,6 @@ export class ScopeTemplate {
       const context = { ...this.#fixed.context }
       for (const [index, name] of this.#keys.entries()) context[name] = values[index] ?? ''
       keyed = { context, contextKey: serialiseContext(context).toString('latin1') }
-      if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.clear()
       this.#contexts.set(id, keyed)
       this.#only = keyed
     }

@@ -29,7 +29,9 @@ export async function indexKeyPlace(
   const names = used.columns.map(({ name }) => name)
   try {
     const kmsKey = await used.root.kmsKey(kms)
-    const wanted = (await Promise.all(used.columns.map((column) => knownKeys(column, to))))
+    const wanted = (
+      await Promise.all(used.columns.map((column) => knownKeys(column, to === undefined ? undefined : [to])))
+    )
       .flat()
       .filter((arn) => arn.includes(':key/'))
     const isThere = wanted.length === 0 || wanted.some((arn) => isSameKey(arn, kmsKey))

@@ -1,17 +1,26 @@
 import { type KMSClient } from '@aws-sdk/client-kms'
-import { KmsEncryptionError } from '../errors'
 import { AwsKms } from '../kms/aws/aws-kms'
 import { KeyAdministration } from '../kms/aws/key-administration'
 import { inRegion } from '../kms/aws/key-arn'
 import { relatedArns } from '../kms/aws/key-info'
 import { type BoundColumn } from '../orm/bound-column'
 
+/** Keys that KMS is asked about. */
+const MAX_ASKED = 100
+
 /**
- * ARN of the column's key, and of its replicas in other Regions. Not being allowed to ask is no reason to stop: then
- * the key tag is shown.
+ * ARNs of the column's keys, and of their replicas in other Regions. Not being allowed to ask is no reason to stop: then
+ * the key tags are shown; and so where there are too many keys to ask about.
  */
-export async function knownKeys(column: BoundColumn, keyId = configuredKeyId(column)): Promise<string[]> {
-  if (keyId === undefined) return []
+export async function knownKeys(
+  column: BoundColumn,
+  keyIds: readonly string[] | undefined = [column.recipes.keyId ?? []].flat(),
+): Promise<string[]> {
+  if (keyIds.length > MAX_ASKED) return []
+  return (await Promise.all(keyIds.map((keyId) => knownKey(column, keyId)))).flat()
+}
+
+async function knownKey(column: BoundColumn, keyId: string): Promise<string[]> {
   const client = clientOf(column)
   if (!client || (keyId.startsWith('arn:') && !keyId.includes('/mrk-'))) return [keyId]
   try {
@@ -19,18 +28,6 @@ export async function knownKeys(column: BoundColumn, keyId = configuredKeyId(col
     return relatedArns(await new KeyAdministration(client).metadata(here))
   } catch {
     return keyId.startsWith('arn:') ? [keyId] : []
-  }
-}
-
-/** The KMS key of all rows, also where a function names it for them; `undefined` where it names one for each row. */
-export function configuredKeyId({ recipes }: BoundColumn): string | undefined {
-  const [context] = recipes.contexts
-  if (recipes.keyId !== undefined || !context || context.perRow.length > 0) return recipes.keyId
-  try {
-    return recipes.keyIdFor(context.fixed)
-  } catch (error) {
-    if (error instanceof KmsEncryptionError) return undefined
-    throw error
   }
 }
 

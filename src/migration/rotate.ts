@@ -8,6 +8,7 @@ import {
 import { Rewrap } from '../cipher/rewrap'
 import { type Scope } from '../cipher/scope'
 import { InvalidOptionError, PlaintextFoundError, WrongContextError } from '../errors'
+import { type KeyService } from '../kms/key-service'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { isSame } from '../dialects/rows/is-same'
@@ -33,6 +34,15 @@ export interface RotateSettings {
 type Ciphertext = Extract<StoredValue, { kind: 'ciphertext' }>
 type DirectValue = DirectCiphertext | Extract<Parsed, { kind: 'bare' }>
 
+/** A KMS key that values move to: that of the column, or the one that a function names for their row. */
+interface Target {
+  /** Moves data keys without opening them. */
+  readonly rewrap: Rewrap | undefined
+  /** The key tags of what is done, as far as they are known: a multi-Region key has one in each Region. */
+  readonly done: Set<string>
+  sampled?: Promise<void>
+}
+
 /**
  * Values move to a KMS key and to the column's current mode, context, names and storage. Where only the key
  * changes, KMS re-encrypts the data keys (in direct mode the values), and nothing is opened here.
@@ -42,9 +52,9 @@ export class Rotate implements Conversion {
   readonly leavesForgotten = true
   readonly #column: BoundColumn
   readonly #to: string | undefined
-  readonly #rewrap: Rewrap | undefined
-  /** The key tags of what is done, as far as they are known: a multi-Region key has one in each Region. */
-  readonly #done = new Set<string>()
+  /** `undefined` where values are encrypted anew. */
+  readonly #reEncrypt: KeyService['reEncrypt']
+  readonly #targets = new Map<string, Target>()
   readonly #everything: boolean
   readonly #newDataKeys: boolean
   readonly #goingOn: ReadonlySet<string>
@@ -57,31 +67,19 @@ export class Rotate implements Conversion {
     goingOn: ReadonlySet<string> = new Set(),
   ) {
     if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
-    const { cipher } = column
     this.#column = column
     this.#to = to
-    const keyId = to ?? column.recipes.keyId
-    // Where a function names a key for each tenant, no tag tells that a value is under the right one.
-    this.#everything = to === undefined && (newDataKeys || keyId === undefined)
+    const { kms } = column.cipher
+    this.#reEncrypt = newDataKeys ? undefined : kms.reEncrypt?.bind(kms)
+    this.#everything = to === undefined && newDataKeys
     this.#newDataKeys = newDataKeys
     this.#goingOn = goingOn
-    if (keyId === undefined) return
-    if (keyId.startsWith('arn:') && keyId.includes(':key/')) this.#done.add(keyTag(keyId).toString('hex'))
-    const reEncrypt = newDataKeys ? undefined : cipher.kms.reEncrypt?.bind(cipher.kms)
-    this.#rewrap = reEncrypt && new Rewrap(reEncrypt, keyId)
   }
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {
     checkKind(layout)
-    const recipe = this.#rewrap ? undefined : await anyRecipe(this.#column, rows)
-    if (recipe) {
-      const sample = await this.#column.cipher
-        .encrypt(Buffer.alloc(1), this.#movedTo(recipe))
-        .catch((error: unknown) => {
-          throw this.#column.placed(error)
-        })
-      this.#done.add(tagOf(sample))
-    }
+    const recipe = this.#reEncrypt ? undefined : await anyRecipe(this.#column, rows)
+    if (recipe) await this.#sampled(this.#movedTo(recipe))
     if (layout.capacity === undefined || layout.storage !== 'text') return
     const longest = await rows.longest(false)
     if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
@@ -101,6 +99,31 @@ export class Rotate implements Conversion {
 
   #movedTo(recipe: RowRecipe): RowRecipe {
     return this.#to === undefined ? recipe : { ...recipe, keyId: this.#to }
+  }
+
+  #targetOf({ keyId }: RowRecipe): Target {
+    let target = this.#targets.get(keyId)
+    if (!target) {
+      const isArn = keyId.startsWith('arn:') && keyId.includes(':key/')
+      target = {
+        rewrap: this.#reEncrypt && new Rewrap(this.#reEncrypt, keyId),
+        done: new Set(isArn ? [keyTag(keyId).toString('hex')] : []),
+      }
+      this.#targets.set(keyId, target)
+    }
+    return target
+  }
+
+  /** One value encrypted for nothing: it tells the tag of the key. */
+  #sampled(recipe: RowRecipe): Promise<void> {
+    const target = this.#targetOf(recipe)
+    target.sampled ??= this.#column.cipher.encrypt(Buffer.alloc(1), recipe).then(
+      (sample) => void target.done.add(tagOf(sample)),
+      (error: unknown) => {
+        throw this.#column.placed(error)
+      },
+    )
+    return target.sampled
   }
 
   async #rotated(value: Ciphertext, recipe: RowRecipe): Promise<Buffer> {
@@ -133,18 +156,21 @@ export class Rotate implements Conversion {
       (await this.#scopeOf(bytes, recipe)) !== current
     )
       return this.#sealAnew(bytes, recipe)
-    if (!this.#everything && this.#isDone(bytes)) return bytes
-    if (!this.#rewrap) return this.#sealAnew(bytes, recipe)
-    return this.#kept(bytes, await this.#rewrap.envelope(ciphertext, current))
+    if (!this.#everything && (await this.#isDone(bytes, recipe))) return bytes
+    const { rewrap } = this.#targetOf(recipe)
+    if (!rewrap) return this.#sealAnew(bytes, recipe)
+    return this.#kept(bytes, await rewrap.envelope(ciphertext, current), recipe)
   }
 
   async #rotatedDirect(direct: DirectValue, recipe: RowRecipe): Promise<Buffer> {
     const { bytes } = direct
     if (recipe.mode !== 'direct') return this.#sealAnew(bytes, recipe)
-    if (this.#rewrap) return this.#moveDirect(direct, this.#rewrap, recipe)
+    const { rewrap } = this.#targetOf(recipe)
+    if (rewrap) return this.#moveDirect(direct, rewrap, recipe)
     if (direct.kind === 'bare' || (await this.#scopeOf(bytes, recipe)) !== recipe.scope)
       return this.#sealAnew(bytes, recipe)
-    return !this.#everything && this.#isDone(bytes) ? bytes : this.#sealAnew(bytes, recipe)
+    const isDone = !this.#everything && (await this.#isDone(bytes, recipe))
+    return isDone ? bytes : this.#sealAnew(bytes, recipe)
   }
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
@@ -156,24 +182,26 @@ export class Rotate implements Conversion {
   async #moveDirect(direct: DirectValue, rewrap: Rewrap, recipe: RowRecipe): Promise<Buffer> {
     const { bytes } = direct
     const { scopes, scope: current } = recipe
-    if (direct.kind !== 'bare' && scopes.length === 1 && this.#isDone(bytes)) return bytes
+    if (direct.kind !== 'bare' && scopes.length === 1 && (await this.#isDone(bytes, recipe))) return bytes
     const attempts = scopes.map((scope) => async () => {
       if (direct.kind === 'bare') return rewrap.bare(bytes, scope.directContext, current)
       const moved = await rewrap.direct(direct, scope, current)
-      return scope === current ? this.#kept(bytes, moved) : moved
+      return scope === current ? this.#kept(bytes, moved, recipe) : moved
     })
     if (direct.kind === 'bare') attempts.push(() => rewrap.bare(bytes, {}, current))
     return firstOf(attempts)
   }
 
   /** The old ciphertext if the new one turns out to be under the same key. */
-  #kept(old: Buffer, moved: Buffer): Buffer {
-    this.#done.add(tagOf(moved))
+  #kept(old: Buffer, moved: Buffer, recipe: RowRecipe): Buffer {
+    this.#targetOf(recipe).done.add(tagOf(moved))
     return tagOf(old) === tagOf(moved) ? old : moved
   }
 
-  #isDone(ciphertext: Buffer): boolean {
-    return this.#done.has(tagOf(ciphertext))
+  async #isDone(ciphertext: Buffer, recipe: RowRecipe): Promise<boolean> {
+    // Where a function names the keys, each shows its tag when it is first met.
+    if (!this.#reEncrypt) await this.#sampled(recipe)
+    return this.#targetOf(recipe).done.has(tagOf(ciphertext))
   }
 
   async #sealAnew(bytes: Buffer, recipe: RowRecipe): Promise<Buffer> {

@@ -90,14 +90,16 @@ export class ColumnBinder {
     const mode = options.mode ?? this.#defaults.mode
     const usesStoredKey = mode === 'envelope' && this.#defaults.dataKeys.seals
     const tally = this.#cipher.tally(place.entity, place.property)
+    const maxContexts = this.#cipher.dataKeys.maxKeys
     const settings = [this.#setting(metadata, options), ...this.#previous(metadata, options)]
     if (settings.some(({ row, keyPer }) => row.length + keyPer.length > 0)) {
-      return new RowRecipes({ mode, keyId, usesStoredKey }, settings, tally, place)
+      return new RowRecipes({ mode, keyId, usesStoredKey, maxContexts }, settings, tally, place)
     }
     const [scope, ...previous] = settings.map(
       ({ context, binding }) => new Scope(context, binding, tally),
     ) as [Scope, ...Scope[]]
-    return constantRecipes({ mode, keyId: keyIdFor(keyId, scope, place), scope, usesStoredKey }, previous)
+    const key = keyIdFor(keyId, scope, place, maxContexts)
+    return constantRecipes({ mode, keyId: key, scope, usesStoredKey }, previous)
   }
 
   /** What values are bound to now. */

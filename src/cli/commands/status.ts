@@ -1,6 +1,7 @@
-import { type DataSource } from 'typeorm'
+import { type DataSource, type QueryRunner } from 'typeorm'
 import { KmsEncryptionError } from '../../errors'
 import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
+import { configuredKeys } from '../../migration/configured-keys'
 import { rowsHidden } from '../../migration/column-contents'
 import { declaredTypeMismatch } from '../../migration/declared-type'
 import { type BoundColumn } from '../../orm/bound-column'
@@ -70,7 +71,8 @@ async function examine(dataSource: DataSource, columns: readonly BoundColumn[]):
 async function examineColumn(dataSource: DataSource, column: BoundColumn): Promise<Omit<Examined, 'column'>> {
   const { target, propertyPath } = placeOf(column)
   try {
-    const keys = await knownKeys(column)
+    const keyIds = await withRunner(dataSource, (queryRunner) => configuredKeys(queryRunner, column))
+    const keys = await knownKeys(column, keyIds ?? [])
     const found = await columnStatus(dataSource, target, propertyPath, { keys })
     const mismatch = found.plaintext > 0 ? await mismatchOf(dataSource, column) : undefined
     const path = column.metadata.entityMetadata.tablePath
@@ -81,10 +83,17 @@ async function examineColumn(dataSource: DataSource, column: BoundColumn): Promi
   }
 }
 
-async function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<string | undefined> {
+function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<string | undefined> {
+  return withRunner(dataSource, (queryRunner) => declaredTypeMismatch(queryRunner, column))
+}
+
+async function withRunner<T>(
+  dataSource: DataSource,
+  work: (queryRunner: QueryRunner) => Promise<T>,
+): Promise<T> {
   const queryRunner = dataSource.createQueryRunner('master')
   try {
-    return await declaredTypeMismatch(queryRunner, column)
+    return await work(queryRunner)
   } finally {
     await queryRunner.release()
   }

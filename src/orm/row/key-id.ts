@@ -1,25 +1,23 @@
+import { BoundedMap } from '../../cipher/bounded-map'
 import { type Scope } from '../../cipher/scope'
 import { type KeyId } from '../../column/options'
 import { InvalidOptionError } from '../../errors'
 
-/** Contexts whose keys are remembered, for each function. */
-const MAX_CONTEXTS = 1_000
+const known = new WeakMap<(...args: never[]) => unknown, BoundedMap<string, string>>()
 
-const known = new WeakMap<(...args: never[]) => unknown, Map<string, string>>()
-
-/** The KMS key of a context. A function is asked once for it. */
+/** The KMS key of a context. A function is asked once for it; its answers to the last `max` contexts are remembered. */
 export function keyIdFor(
   keyId: KeyId,
   { context, contextKey }: Pick<Scope, 'context' | 'contextKey'>,
   place: { entity: string; property: string },
+  max: number,
 ): string {
   if (typeof keyId === 'string') return keyId
   let keys = known.get(keyId)
-  if (!keys) known.set(keyId, (keys = new Map<string, string>()))
+  if (!keys) known.set(keyId, (keys = new BoundedMap(max)))
   let key = keys.get(contextKey)
   if (key === undefined) {
     key = asked(keyId, context, place)
-    if (keys.size >= MAX_CONTEXTS) keys.clear()
     keys.set(contextKey, key)
   }
   return key

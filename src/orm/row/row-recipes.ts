@@ -19,7 +19,11 @@ export interface RowSetting {
 }
 
 /** How values are encrypted, whatever row they are for. */
-export type Sealing = Omit<Recipe, 'keyId' | 'scope'> & { readonly keyId: KeyId }
+export type Sealing = Omit<Recipe, 'keyId' | 'scope'> & {
+  readonly keyId: KeyId
+  /** Contexts of rows that are remembered. */
+  readonly maxContexts: number
+}
 
 /** A setting whose properties are known as columns. */
 class BoundSetting {
@@ -33,6 +37,7 @@ class BoundSetting {
     columnOf: (property: string, option: string) => BindableColumn,
     tally: Tally,
     place: { entity: string; property: string },
+    maxContexts: number,
   ) {
     const named = (properties: readonly RowProperty[], option: string): [string, BindableColumn][] =>
       properties.map(({ name, property }) => {
@@ -47,7 +52,7 @@ class BoundSetting {
     this.context = { fixed: context, direct: { ...context, ...binding }, perRow }
     this.columns = [...keys, ...rows].map(([, column]) => column)
     const names = (pairs: readonly [string, BindableColumn][]): string[] => pairs.map(([name]) => name)
-    this.#template = new ScopeTemplate({ context, binding }, names(keys), names(rows), tally)
+    this.#template = new ScopeTemplate({ context, binding }, names(keys), names(rows), tally, maxContexts)
   }
 
   scopeOf(row: RowValues): Scope {
@@ -93,7 +98,7 @@ export class RowRecipes implements Recipes {
   /** Finds the columns, once the metadata of the entity is complete. Throws for properties that cannot be bound to. */
   resolve(columnOf: (property: string, option: string) => BindableColumn): void {
     const [current, ...previous] = this.#settings.map(
-      (setting) => new BoundSetting(setting, columnOf, this.#tally, this.#place),
+      (setting) => new BoundSetting(setting, columnOf, this.#tally, this.#place, this.#sealing.maxContexts),
     )
     this.#current = current
     this.#previous = previous
@@ -117,7 +122,7 @@ export class RowRecipes implements Recipes {
 
   keyIdFor(context: EncryptionContext): string {
     const contextKey = serialiseContext(context).toString('latin1')
-    return keyIdFor(this.#sealing.keyId, { context, contextKey }, this.#place)
+    return this.#keyIdFor({ context, contextKey })
   }
 
   get keyed(): RowRecipe | undefined {
@@ -132,8 +137,8 @@ export class RowRecipes implements Recipes {
     if (!this.#current) throw new RowUnknownError('the DataSource is not initialised', this.#place)
     try {
       const scope = this.#current.scopeOf(row)
-      const { keyId, mode, usesStoredKey = false } = this.#sealing
-      const key = typeof keyId === 'string' ? keyId : keyIdFor(keyId, scope, this.#place)
+      const { mode, usesStoredKey = false } = this.#sealing
+      const key = this.#keyIdFor(scope)
       const scopes: Scopes =
         this.#previous.length === 0
           ? [scope]
@@ -143,6 +148,11 @@ export class RowRecipes implements Recipes {
     } catch (error) {
       throw error instanceof KmsEncryptionError ? error.at(this.#place) : error
     }
+  }
+
+  #keyIdFor(scope: Pick<Scope, 'context' | 'contextKey'>): string {
+    const { keyId, maxContexts } = this.#sealing
+    return keyIdFor(keyId, scope, this.#place, maxContexts)
   }
 }
 

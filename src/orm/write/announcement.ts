@@ -84,8 +84,11 @@ function announce(
     }
     const recipe = recipeOf(column, metadata, entity)
     if (!recipe) continue
-    wait(column.prepare(recipe))
-    if (isStored) wait(SealedAhead.of(queryRunner).announce(column, recipe, plaintext))
+    const ahead = SealedAhead.of(queryRunner)
+    // Of more than the memory holds, the first would have left it when their statement comes.
+    const most = column.cipher.dataKeys.maxKeys / 2
+    if (constant || ahead.announceKey(recipe) <= most) wait(column.prepare(recipe))
+    if (isStored) wait(ahead.announce(column, recipe, plaintext))
   }
   if (waiting.length === 0) return undefined
   const all = Promise.all(waiting)

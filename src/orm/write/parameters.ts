@@ -16,51 +16,46 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
   return pending
 }
 
-/** `found`: what is known of the row besides. At once, if the data keys are at hand: TypeORM sends a statement per row, so each step here counts. */
+/**
+ * `found`: what is known of the row besides. At once, if the data keys are at hand: TypeORM sends a statement per row, so
+ * each step here counts. A value is sealed as soon as its data key is there: of many, the first may have left the
+ * memory when the last one comes.
+ */
 export function sealAll(
   parameters: readonly unknown[],
   sent: () => SentStatement,
   ahead: SealedAhead,
   found?: (column: string, parameter: number) => unknown,
 ): unknown[] | Promise<unknown[]> {
-  const recipes: (RowRecipe | undefined)[] = []
-  const waiting: Promise<unknown>[] = []
-  let prepared: RowRecipe | undefined
-  for (let index = 0; index < parameters.length; index++) {
-    const value = parameters[index]
-    if (!(value instanceof PendingCiphertext) || value instanceof PendingPlaintext) continue
-    const { column } = value
-    const recipe =
-      column.recipes.constant ??
-      column.recipes.of(rowOfParameter(sent(), index, found && ((name) => found(name, index))))
-    recipes[index] = recipe
-    const preparation = recipe === prepared ? undefined : column.prepare(recipe)
-    if (preparation) waiting.push(preparation)
-    prepared = recipe
-  }
-  return waiting.length > 0
-    ? Promise.all(waiting).then(() => sealNow(parameters, recipes, ahead))
-    : sealNow(parameters, recipes, ahead)
-}
-
-function sealNow(
-  parameters: readonly unknown[],
-  recipes: readonly (RowRecipe | undefined)[],
-  ahead: SealedAhead,
-): unknown[] | Promise<unknown[]> {
   const sealed = [...parameters]
-  const waiting: Promise<unknown>[] = []
+  const recipes: (RowRecipe | undefined)[] = []
   for (let index = 0; index < sealed.length; index++) {
     const value = sealed[index]
-    const recipe = recipes[index]
-    if (!recipe) {
-      if (value instanceof PendingPlaintext) sealed[index] = value.parameter
+    if (!(value instanceof PendingCiphertext)) continue
+    if (value instanceof PendingPlaintext) {
+      sealed[index] = value.parameter
       continue
     }
-    if (!(value instanceof PendingCiphertext)) continue
-    const stored = value.encrypt(recipe, ahead)
-    if (stored instanceof Promise) waiting.push(stored.then((bytes) => (sealed[index] = bytes)))
-    else sealed[index] = stored
+    const { constant } = value.column.recipes
+    recipes[index] =
+      constant ??
+      value.column.recipes.of(rowOfParameter(sent(), index, found && ((name) => found(name, index))))
+  }
+  const waiting: Promise<unknown>[] = []
+  for (let index = 0; index < recipes.length; index++) {
+    const recipe = recipes[index]
+    const value = sealed[index]
+    if (!recipe || !(value instanceof PendingCiphertext)) continue
+    const preparation = value.column.prepare(recipe)
+    const stored = preparation
+      ? preparation.then(() => value.encrypt(recipe, ahead))
+      : value.encrypt(recipe, ahead)
+    if (stored instanceof Promise) {
+      const storing = stored.then((bytes) => (sealed[index] = bytes))
+      // Another value may be refused before it is waited for.
+      storing.catch(() => undefined)
+      waiting.push(storing)
+    } else sealed[index] = stored
   }
   return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
 }

@@ -46,6 +46,8 @@ interface Queue {
  */
 export class SealedAhead {
   readonly #queues = new Map<Sealer, Queue>()
+  /** The contexts of values that were announced since the last statement. */
+  readonly #contexts = new Set<string>()
   #isWorkDue = false
 
   /** Of a query runner. */
@@ -58,6 +60,11 @@ export class SealedAhead {
   /** True if nothing is announced. */
   get isEmpty(): boolean {
     return this.#queues.size === 0
+  }
+
+  /** Counts the contexts, and so the data keys, of what is announced. */
+  announceKey({ scope }: RowRecipe): number {
+    return this.#contexts.add(scope.contextKey).size
   }
 
   /** Announces a value. Returns what to wait for before the first statement: then trouble with KMS shows early. */
@@ -94,6 +101,7 @@ export class SealedAhead {
 
   /** Encrypts some of the values that the next statements will need, once the one before them is on its way. */
   workLater(): void {
+    if (this.#contexts.size > 0) this.#contexts.clear()
     if (this.isEmpty || this.#isWorkDue) return
     this.#isWorkDue = true
     setImmediate(() => {

@@ -1,15 +1,35 @@
 import 'reflect-metadata'
 import { randomUUID } from 'node:crypto'
-import { Column, Entity, PrimaryColumn } from 'typeorm'
+import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { isUndecryptable, KmsEncrypted, undecryptable } from 'typeorm-kms-encrypted'
+import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { databaseFindings } from '../../../src/cli/commands/doctor/database'
+import { isInUse, keyUsage } from '../../../src/cli/commands/keys/key-usage'
+import { KeyAdministration } from '../../../src/kms/aws/key-administration'
+import { tool } from '../../unit/cli/support'
 import { describeDatabases } from '../../support/databases'
-import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { failure, KEY, startApplication, type TestApplication } from '../../support/encryption'
+
+/** What the tool gets for the file with the DataSource. */
+let loaded: DataSource
+jest.mock('../../../src/cli/load-module', () => ({
+  loadModule: () => Promise.resolve({ dataSource: loaded }),
+}))
 
 @Entity()
 class Account {
   @PrimaryColumn('uuid') id!: string
   @Column({ type: 'int', name: 'tenant_id' }) tenantId!: number
   @KmsEncrypted({ keyPer: ['tenantId'], boundTo: { row: ['id'] } }) iban!: string
+}
+
+/** Each tenant has a KMS key. */
+@Entity()
+class Client {
+  @PrimaryColumn({ type: 'int' }) id!: number
+  @Column({ type: 'int', name: 'tenant_id' }) tenantId!: number
+  @KmsEncrypted({ keyPer: ['tenantId'] }) iban!: string
+  @KmsEncrypted({ keyPer: { tenant_id: 'tenantId' }, mode: 'direct' }) pin!: string
 }
 
 const TENANTS = 50
@@ -25,7 +45,7 @@ describeDatabases('A data key for each tenant', (db) => {
     }))
 
   beforeAll(async () => {
-    app = await startApplication(db(), [Account])
+    app = await startApplication(db(), [Account, Client])
   })
   beforeEach(async () => {
     await app.dataSource.getRepository(Account).clear()
@@ -87,5 +107,88 @@ describeDatabases('A data key for each tenant', (db) => {
       code: 'KMS_ACCESS_DENIED',
     })
     expect(await repository.countBy({ tenantId: 0 })).toBe(2)
+  })
+
+  it.each([
+    [1_000, 1_000, 1_000],
+    [200, 20, 600],
+  ])(
+    'for %i tenants that take turns, in a memory of %i: %i calls for three rows each',
+    async (tenants, maxKeys, calls) => {
+      let named = 0
+      const keyId = (): string => {
+        named++
+        return KEY
+      }
+      const { dataSource, encryption } = await app.restart({ cache: { maxKeys }, keyId })
+      const repository = dataSource.getRepository(Account)
+      named = 0
+      for (let round = 0; round < 3; round++) {
+        await repository.insert(rowsOf(tenants, tenants))
+        expect(encryption.metrics().dataKeys.cached).toBeLessThanOrEqual(maxKeys)
+      }
+      expect(app.kms.calls.count()).toBe(calls)
+      // What is remembered of tenants is no more than data keys.
+      expect(named).toBe(calls)
+      if (maxKeys < tenants) return
+      expect(await repository.find()).toHaveLength(3_000)
+      expect(app.kms.calls.count()).toBe(calls)
+    },
+  )
+
+  it('under a KMS key for each: told by status, doctor and the deletion guard, and moved by rotate', async () => {
+    const [first, second, third] = [await app.createKey(), await app.createKey(), await app.createKey()]
+    const keys = new KeyAdministration(app.client)
+    const of: Record<string, string> = { 1: first, 2: second }
+    const start = () => app.restart({ keyId: ({ tenant_id: tenant = '' }) => of[tenant] ?? KEY })
+    let { dataSource } = await start()
+    await dataSource.getRepository(Client).clear()
+    await dataSource
+      .getRepository(Client)
+      .insert([1, 2, 3].map((id) => ({ id, tenantId: id < 3 ? 1 : 2, iban: 'i', pin: 'p' })))
+    const usageOf = async (key: string) => {
+      const usages = await keyUsage(dataSource, await keys.describe(key), keys)
+      return usages.filter(({ column }) => column.startsWith('Client'))
+    }
+    const usage = { history: 0, untold: 0, unseen: undefined }
+    for (const [key, rows] of [
+      [first, 2],
+      [second, 1],
+    ] as const)
+      expect(await usageOf(key)).toMatchObject([1, 2].map(() => ({ ...usage, rows, configured: true })))
+    expect((await usageOf(third)).map(isInUse)).toEqual([false, false])
+
+    const restarted = await start()
+    loaded = restarted.dataSource
+    const status = await tool(['status', '-d', __filename, '--columns', 'Client'])
+    expect(status.stdout).toContain(first)
+    expect(status.stdout).toContain(second)
+    expect(status.stdout).not.toContain('key tag')
+    const found = await databaseFindings(dataSource, 'ormconfig.ts')
+    expect(
+      found.filter(({ message }) => message.includes('Client.')).map(({ level }) => level),
+    ).not.toContain('note')
+    expect(found.some(({ remedy = '' }) => remedy.includes('--columns Client'))).toBe(false)
+
+    const rotate = async () =>
+      (await rotateColumns(dataSource, Client, ['iban', 'pin'])).map(({ changed }) => changed)
+    expect(await rotate()).toEqual([0, 0])
+    of[1] = third
+    ;({ dataSource } = await start())
+    app.kms.calls.reset()
+    expect(await rotate()).toEqual([2, 2])
+    expect(app.kms.calls.count('Decrypt')).toBe(0)
+    expect(await rotate()).toEqual([0, 0])
+    expect((await usageOf(first)).map(isInUse)).toEqual([false, false])
+    expect(await dataSource.getRepository(Client).find()).toMatchObject(
+      [1, 2, 3].map(() => ({ iban: 'i', pin: 'p' })),
+    )
+    // What a function does not say, nobody knows.
+    of[2] = ''
+    ;({ dataSource } = await start())
+    expect((await usageOf(first)).map(({ unseen }) => unseen)).toEqual([
+      expect.stringMatching(/does not say which for all rows/),
+      expect.stringMatching(/does not say which for all rows/),
+    ])
   })
 })

@@ -1,6 +1,7 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { ColumnTypeError, KmsEncryptionError } from '../../../errors'
 import { keyTag } from '../../../cipher/format'
+import { configuredKeys } from '../../../migration/configured-keys'
 import { columnStatus, type ColumnStatus, type KeyCount } from '../../../migration'
 import { rowsHidden } from '../../../migration/column-contents'
 import { declaredTypeMismatch } from '../../../migration/declared-type'
@@ -152,7 +153,7 @@ async function contentFindings(
   file: string,
   lookAt: Look,
 ): Promise<Finding[]> {
-  const keys = await knownKeys(column)
+  const keys = await knownKeys(column, (await configuredKeys(queryRunner, column)) ?? [])
   const found = await lookAt(queryRunner, column, keys)
   if (found.hiddenBy) {
     const hidden = rowsHidden(column.metadata.entityMetadata.tablePath, found.hiddenBy)
@@ -240,7 +241,10 @@ function keyFinding(
       rotate,
     )
   }
-  if (keys.size <= 1) return finding('database', 'ok', `${column.name}: ${count(rows, 'value')} encrypted`)
+  // A function may name a key for each tenant.
+  const areOwn = column.recipes.keyId === undefined && own.size > 0 && others === 0
+  if (keys.size <= 1 || areOwn)
+    return finding('database', 'ok', `${column.name}: ${count(rows, 'value')} encrypted`)
   return finding(
     'database',
     'note',

@@ -4,9 +4,9 @@ import { KeyNotFoundError, KmsEncryptionError } from '../../../errors'
 import { ifAllowed, type KeyAdministration } from '../../../kms/aws/key-administration'
 import { isSameKey } from '../../../kms/aws/key-arn'
 import { type KeyInfo } from '../../../kms/aws/key-info'
+import { configuredKeys } from '../../../migration/configured-keys'
 import { columnContents, rowsHidden } from '../../../migration/column-contents'
 import { namedAs, type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
-import { configuredKeyId } from '../../known-keys'
 import { KeyTableRows } from '../../../migration/data-keys/key-table-rows'
 import { usedIndexRoot } from '../../../migration/indexes/index-root'
 import { dataSourceOf } from '../../../migration/target'
@@ -53,16 +53,19 @@ export async function keyUsage(
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     for (const column of columns) {
-      const keyId = configuredKeyId(column)
       const values = await valuesOf(queryRunner, column, judge, key)
-      const configured = keyId === undefined ? undefined : await isConfigured(keyId)
+      if (values.unseen !== undefined) {
+        usages.push({ column: column.name, ...values, configured: false })
+        continue
+      }
+      const keyIds = await configuredKeys(queryRunner, column)
+      const verdicts = await Promise.all((keyIds ?? []).map(isConfigured))
+      const untold = keyIds?.find((_, at) => verdicts[at] === undefined)
       const unseen =
-        configured === undefined
-          ? keyId === undefined
-            ? 'A function of the application names its KMS keys.'
-            : `KMS does not say which key ${keyId} is: allow kms:DescribeKey.`
-          : values.unseen
-      usages.push({ column: column.name, ...values, configured: configured === true, unseen })
+        keyIds === undefined
+          ? 'A function of the application names its KMS keys, and does not say which for all rows.'
+          : untold && `KMS does not say which key ${untold} is: allow kms:DescribeKey.`
+      usages.push({ column: column.name, ...values, configured: verdicts.includes(true), unseen })
     }
   } finally {
     await queryRunner.release()

@@ -1,6 +1,7 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { KmsEncryptionError } from '../../../errors'
 import { AwsKms } from '../../../kms/aws/aws-kms'
+import { configuredKeys } from '../../../migration/configured-keys'
 import { encryptedColumns } from '../../../migration/encrypted-columns'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { type Report, type ReportedColumn, type ReportedSettings } from '../../../report/report'
@@ -58,7 +59,8 @@ async function lookAt(
   looks: ColumnLooks,
 ): Promise<ColumnLook | KmsEncryptionError> {
   try {
-    return await looks.of(queryRunner, column, await knownKeys(column))
+    const keyIds = (await configuredKeys(queryRunner, column)) ?? []
+    return await looks.of(queryRunner, column, await knownKeys(column, keyIds))
   } catch (error) {
     if (error instanceof KmsEncryptionError) return error
     throw error
