@@ -113,7 +113,7 @@ describeDatabases('A data key for each tenant', (db) => {
     [1_000, 1_000, 1_000],
     [200, 20, 600],
   ])(
-    'for %i tenants that take turns, in a memory of %i: %i calls for three rows each',
+    'for %i tenants that take turns, in a memory of %i: at most %i calls for three rows each',
     async (tenants, maxKeys, calls) => {
       let named = 0
       const keyId = (): string => {
@@ -127,10 +127,13 @@ describeDatabases('A data key for each tenant', (db) => {
         await repository.insert(rowsOf(tenants, tenants))
         expect(encryption.metrics().dataKeys.cached).toBeLessThanOrEqual(maxKeys)
       }
-      expect(app.kms.calls.count()).toBe(calls)
+      expect(app.kms.calls.count()).toBeLessThanOrEqual(calls)
       // What is remembered of tenants is no more than data keys.
-      expect(named).toBe(calls)
-      if (maxKeys < tenants) return
+      if (maxKeys < tenants) {
+        expect(named).toBeGreaterThan(2 * tenants)
+        return
+      }
+      expect(named).toBe(tenants)
       expect(await repository.find()).toHaveLength(3_000)
       expect(app.kms.calls.count()).toBe(calls)
     },
