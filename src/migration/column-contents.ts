@@ -22,17 +22,21 @@ export interface ColumnContents {
 }
 
 /**
- * Looks at all rows that the role may see.
+ * Looks at all rows that the role may see. `counted`: its values, where they have been counted already.
  *
  * @throws ColumnTypeError (the database has no such column), TableAccessError (the role may not read it),
  * DriverValueError (the driver does not deliver bytes).
  */
-export async function columnContents(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnContents> {
+export async function columnContents(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  counted?: readonly ValueStart[],
+): Promise<ColumnContents> {
   const layout = await readableLayout(queryRunner, column)
   return asReader(queryRunner, column, async () => {
     const { dialect } = layout
     await requireBytes(queryRunner, layout)
-    const current = await valueStarts(queryRunner, layout)
+    const current = counted ?? (await valueStarts(queryRunner, layout))
     const versions = await dialect.allVersions(queryRunner, layout)
     return {
       layout,
