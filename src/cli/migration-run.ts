@@ -94,6 +94,18 @@ export function refuseSkipped(results: readonly MigrationResult[], terminal: Ter
   )
 }
 
+/** The last line of a command that wrote: the one that shows what became of it. */
+export function adviseNext(args: Arguments, terminal: Terminal, command: string, shows: string): void {
+  const columns = args.text('columns')
+  const chosen = columns === undefined ? '' : ` --columns ${columns}`
+  terminal.remark(
+    '→ ',
+    args.flag('dry-run')
+      ? 'Nothing was changed. The same without --dry-run does it.'
+      : `typeorm-kms ${command} -d ${args.text('dataSource') ?? ''}${chosen} ${shows}.`,
+  )
+}
+
 /** Rows with what is wrong with each, at most `most`. */
 export function printRows(
   column: string,

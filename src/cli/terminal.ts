@@ -60,19 +60,19 @@ export class Terminal {
 
   /** A text of the result behind a sign, broken at the terminal's width, and indented as far as the sign. */
   remark(sign: string, text: string): void {
-    for (const line of behind(sign, text, this.#streams.stdout.columns)) this.print(line)
+    for (const line of behind(sign, text, this.#streams.stdout)) this.print(line)
   }
 
   /** As `remark`, for what is no result. */
   noteRemark(sign: string, text: string): void {
-    for (const line of behind(sign, text, this.#streams.stderr.columns)) this.note(line)
+    for (const line of behind(sign, text, this.#streams.stderr)) this.note(line)
   }
 
   /** As `noteRemark`; only a terminal gets it broken, so that what reads the output finds its sentences whole. */
   noteSentence(sign: string, text: string): void {
-    const { isTTY, columns } = this.#streams.stderr
+    const { isTTY, columns = Infinity } = this.#streams.stderr
     if (isTTY) this.noteRemark(sign, text)
-    else for (const line of behind(sign, text, columns ?? Infinity)) this.note(line)
+    else for (const line of behind(sign, text, { columns })) this.note(line)
   }
 
   /** The result for `--json`. Left out without, and after the first. */
@@ -122,23 +122,29 @@ export class Terminal {
   }
 
   #blocks(header: readonly string[], rows: readonly (readonly string[])[]): void {
+    // The values of all blocks begin at one place.
+    const used = header.filter((_, column) => rows.some((row) => (row[column] ?? '') !== ''))
+    const longest = Math.max(...used.map(width))
     for (const [index, row] of rows.entries()) {
       if (index > 0) this.print()
-      this.fields(header.map((title, column) => [title, row[column]] as const))
+      this.fields(
+        header.map((title, column) => [title, row[column]] as const),
+        longest,
+      )
     }
   }
 
   /** Names and values, one pair a line; pairs with no value are left out. On a narrow terminal a long value goes on below. */
-  fields(pairs: readonly (readonly [name: string, value: string | undefined])[]): void {
+  fields(pairs: readonly (readonly [name: string, value: string | undefined])[], atLeast = 0): void {
     const present = pairs.filter(([, value]) => value !== undefined && value !== '')
-    const longest = Math.max(...present.map(([name]) => width(name)))
+    const longest = Math.max(atLeast, ...present.map(([name]) => width(name)))
     const { isTTY, columns = WIDTH } = this.#streams.stdout
     const room = isTTY ? columns - longest - 2 * GAP : Infinity
     for (const [name, value = ''] of present) {
       const label = `  ${this.style('dim', name)}${' '.repeat(longest - width(name) + GAP)}`
       // A word that is longer than the room, such as an ARN, has a line of its own, with as much of it as there is.
       if (value.split(' ').some((word) => width(word) > room)) this.print(`${label.trimEnd()}\n  ${value}`)
-      else for (const line of behind(label, value, isTTY ? columns : Infinity)) this.print(line)
+      else for (const line of behind(label, value, { columns: isTTY ? columns : Infinity })) this.print(line)
     }
   }
 
@@ -160,11 +166,18 @@ export class Terminal {
   }
 }
 
-function behind(sign: string, text: string, columns: number | undefined): string[] {
+function behind(
+  sign: string,
+  text: string,
+  { isTTY = false, columns = 0 }: { isTTY?: boolean; columns?: number },
+): string[] {
   const indent = width(sign)
-  return wrap(text, (columns || WIDTH) - indent).map(
-    (line, index) => (index === 0 ? sign : ' '.repeat(indent)) + line,
-  )
+  const all = columns || WIDTH
+  return wrap(text, all - indent, isTTY).map((line, index) => {
+    // A long word, such as an ARN, is rather less indented than broken.
+    const room = Math.max(0, Math.min(indent, all - width(line)))
+    return (index === 0 ? sign : ' '.repeat(room)) + line
+  })
 }
 
 /** Characters that the cells of each column need. */

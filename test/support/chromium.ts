@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
 /** Where Debian, Ubuntu and others install it; `CHROMIUM` names another one. */
-const PROGRAM = [
+export const CHROMIUM = [
   process.env['CHROMIUM'],
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
@@ -13,7 +13,7 @@ export type Theme = 'light' | 'dark'
 
 /** `describe` for what a browser must show: left out, and the reason printed, where there is no Chromium. */
 export function describeInChromium(title: string, body: (browser: () => Browser) => void): void {
-  if (PROGRAM === undefined) {
+  if (CHROMIUM === undefined) {
     process.stdout.write(`${title}: left out, because there is no Chromium (apt-get install chromium).\n`)
     describe.skip(title, () => {
       body(() => {
@@ -25,7 +25,7 @@ export function describeInChromium(title: string, body: (browser: () => Browser)
   describe(title, () => {
     let browser: Browser | undefined
     beforeAll(async () => {
-      browser = await chromium.launch({ executablePath: PROGRAM, args: ['--no-sandbox'] })
+      browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] })
     }, 120_000)
     afterAll(() => browser?.close())
     body(() => browser!)

@@ -40,7 +40,17 @@ export default defineConfig({
   },
   themeConfig: {
     // In the page itself, so that it works without a network.
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        // Documents come before what lists names, and before what says how something came about.
+        miniSearch: {
+          searchOptions: {
+            boostDocument: (id) => (/^\/(?:reference|decisions|changelog)\b/.test(id) ? 0.2 : 1),
+          },
+        },
+      },
+    },
     nav: [
       { text: 'Start', link: '/start/node' },
       { text: 'Security review', link: '/security' },

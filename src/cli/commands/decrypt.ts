@@ -2,7 +2,7 @@ import { decryptColumns } from '../../migration'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Command, CommandFailed } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
-import { refuseSkipped, runMigration } from '../migration-run'
+import { adviseNext, refuseSkipped, runMigration } from '../migration-run'
 import { type Terminal } from '../terminal'
 
 export const decrypt: Command = {
@@ -16,6 +16,7 @@ export const decrypt: Command = {
     const results = await runMigration(args, terminal, decryptColumns, { done: 'decrypted', confirm })
     terminal.printJson(results)
     refuseSkipped(results, terminal)
+    adviseNext(args, terminal, 'status', 'counts what is in clear')
   },
 }
 

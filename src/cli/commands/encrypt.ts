@@ -1,7 +1,7 @@
 import { encryptColumns } from '../../migration'
 import { type Command } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
-import { refuseSkipped, runMigration } from '../migration-run'
+import { adviseNext, refuseSkipped, runMigration } from '../migration-run'
 
 export const encrypt: Command = {
   name: 'encrypt',
@@ -26,5 +26,6 @@ export const encrypt: Command = {
     const results = await runMigration(args, terminal, run, { done: 'encrypted' })
     terminal.printJson(results)
     refuseSkipped(results, terminal)
+    adviseNext(args, terminal, 'verify', 'proves that every value opens')
   },
 }

@@ -3,7 +3,7 @@ import { type BoundColumn } from '../../orm/bound-column'
 import { type Arguments, type Command, UsageError } from '../command'
 import { WRITE_OPTIONS } from '../migration-options'
 import { indexKeyPlace } from '../index-key'
-import { primaryKeyText, refuseSkipped, runMigration } from '../migration-run'
+import { adviseNext, primaryKeyText, refuseSkipped, runMigration } from '../migration-run'
 import { pairsOf } from '../pairs'
 
 export const rotate: Command = {
@@ -56,6 +56,7 @@ export const rotate: Command = {
     }
     terminal.printJson(results)
     refuseSkipped(results, terminal)
+    adviseNext(args, terminal, 'verify', 'proves that every value opens')
   },
 }
 

@@ -15,4 +15,18 @@ describe('A long remark', () => {
   ])('%j in %i characters', (text, room, lines) => {
     expect(wrap(text, room)).toEqual(lines)
   })
+
+  it.each([
+    ['typeorm-kms encrypt -d a.ts', 80, ['typeorm-kms encrypt -d a.ts']],
+    [
+      'Then typeorm-kms encrypt -d a.ts --columns User.secret fills it.',
+      36,
+      ['Then typeorm-kms encrypt -d a.ts \\', '--columns User.secret fills it.'],
+    ],
+    ['typeorm-kms encrypt -d a.ts --json', 22, ['typeorm-kms encrypt \\', '-d a.ts --json']],
+    // Nothing can be done about a word.
+    ['typeorm-kms encrypt', 10, ['typeorm-kms encrypt']],
+  ])('%j in %i characters, folded as a shell takes it', (text, room, lines) => {
+    expect(wrap(text, room, true)).toEqual(lines)
+  })
 })
