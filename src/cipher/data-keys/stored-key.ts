@@ -115,8 +115,11 @@ export class StoredKey {
   sealsStill(limits: StoredKeyLimits): boolean {
     this.#sealsUntil ??= this.#lastMoment(limits)
     const { monotonic, wall } = this.#sealsUntil
-    this.sealedAt = performance.now()
-    return !this.#destroyed && this.sealedAt <= monotonic && Date.now() <= wall
+    const at = performance.now()
+    const seals = !this.#destroyed && at <= monotonic && Date.now() <= wall
+    // One that was asked and could not has sealed nothing that may be lost.
+    if (seals) this.sealedAt = at
+    return seals
   }
 
   /** KMS has opened it again. */

@@ -1,5 +1,13 @@
 import { type Mark, type StoredKeys } from '../../cipher/data-keys/stored-keys'
-import { type EndOfTransaction } from '../query/end-of-transaction'
+import { beginsTransaction, type EndOfTransaction } from '../query/end-of-transaction'
+
+/** A statement that is to be sent. */
+interface Watched {
+  readonly sql: string
+  readonly end: EndOfTransaction | undefined
+  /** From before values of suite 4 are sealed, for this statement or for later ones. */
+  readonly mark: Mark | undefined
+}
 
 /**
  * Watches over the stored data keys that the statements of one query runner seal values under: that they last as long
@@ -14,13 +22,10 @@ export class KeyWatch {
     this.#keys = keys
   }
 
-  /** Sends a statement, with values of suite 4 if there is a mark from before they were sealed. */
-  async send<T>(
-    end: EndOfTransaction | undefined,
-    mark: Mark | undefined,
-    send: () => Promise<T>,
-  ): Promise<T> {
+  async send<T>({ sql, end, mark }: Watched, send: () => Promise<T>): Promise<T> {
     if (end) return this.#end(end, send)
+    // What was sealed before it was stored by then.
+    if (this.#sealed && beginsTransaction(sql)) this.#sealed = undefined
     if (mark) this.#sealed ??= mark
     try {
       const answer = await send()

@@ -6,6 +6,13 @@ export interface EndOfTransaction {
   readonly isWhole: boolean
 }
 
+const BEGIN = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:BEGIN|START\s+TRANSACTION)\b/i
+
+/** True for a statement that begins a transaction, and no savepoint. */
+export function beginsTransaction(sql: string): boolean {
+  return BEGIN.test(sql)
+}
+
 /** Whoever wrote it, the application included. */
 const END =
   /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:(COMMIT|END)|(RELEASE)|(ROLLBACK(?:\s+\w+)?\s+TO)|ROLLBACK|ABORT)\b/i

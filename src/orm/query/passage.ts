@@ -45,7 +45,9 @@ export class Passage {
   async pass(): Promise<unknown> {
     const { order, ahead, sealing, watch } = this.#door
     const use = this.#examine()
-    const mark: Mark | undefined = this.#isPending ? sealing?.keys.mark() : undefined
+    // What was announced may be sealed while the database answers any statement, not only the one that stores it.
+    const seals = this.#isPending || !ahead.isEmpty
+    const mark: Mark | undefined = seals ? sealing?.keys.mark() : undefined
     const completeness = this.#workings?.completeness
     const seen = completeness?.waitsFor(this.#door.queryRunner) === true ? completeness : undefined
     const end = watch || !ahead.isEmpty || seen ? endOfTransaction(this.#sql) : undefined
@@ -59,7 +61,7 @@ export class Passage {
       const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
       const query = (): Promise<unknown> =>
         this.#made ? this.#made.send(this.#door.queryRunner, plainly, ahead) : plainly()
-      const sent = watch ? watch.send(end, mark, query) : query()
+      const sent = watch ? watch.send({ sql: this.#sql, end, mark }, query) : query()
       return this.#search ? nameViolations(this.#search, sent) : sent
     }
     const answering = send()

@@ -1,6 +1,7 @@
-import { Entity, type EntitySubscriberInterface, PrimaryGeneratedColumn } from 'typeorm'
+import { Column, Entity, type EntitySubscriberInterface, ManyToOne, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
-import { pass, startClock, stopClock, until } from '../../support/clock'
+import { keyTables } from '../../../src/orm/key-table/key-table'
+import { pass, startClock, stopClock } from '../../support/clock'
 import { describeDatabases } from '../../support/databases'
 import { StatementListener } from '../../support/statements'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
@@ -17,18 +18,24 @@ class Other {
   @KmsEncrypted() text!: string
 }
 
+@Entity()
+class Envelope {
+  @PrimaryGeneratedColumn() id!: number
+  @Column('int') weight!: number
+}
+
+@Entity()
+class Letter {
+  @PrimaryGeneratedColumn() id!: number
+  @ManyToOne(() => Envelope, { cascade: true }) envelope!: Envelope
+  @KmsEncrypted() text!: string
+}
+
 const LEASE = 300
 const options = { dataKeys: { lease: LEASE } }
 
-class Statements extends StatementListener implements EntitySubscriberInterface {
+class Statements extends StatementListener {
   readonly ofKeyTable: string[] = []
-  underWay = 0
-  beforeQuery(): void {
-    this.underWay++
-  }
-  afterQuery(): void {
-    this.underWay--
-  }
   logQuery(sql: string): void {
     if (/^SELECT.*kms_data_key/.test(sql)) this.ofKeyTable.push(sql)
   }
@@ -41,7 +48,6 @@ describeDatabases('The lease of a stored data key', (db) => {
   beforeEach(async () => {
     stopClock()
     app = await startApplication(db(), [Note, Other], options, { logging: true, logger: statements })
-    app.dataSource.subscribers.push(statements)
   })
   afterEach(async () => {
     await app.stop()
@@ -83,9 +89,10 @@ describeDatabases('The lease of a stored data key', (db) => {
     await app.dataSource.getRepository(Note).save({ text: 'one' })
     await app.dataSource.getRepository(Other).save({ text: 'one' })
     // The process does nothing for so long that it looks at no rows any more.
-    await pass(4 * LEASE, LEASE)
-    await until(() => statements.underWay === 0)
-    await pass(1)
+    await pass(3 * LEASE, LEASE)
+    // Whoever looked at them then has its answer: statements about the key table are sent one after the other.
+    await keyTables.get(app.dataSource)?.exists()
+    await pass(2 * LEASE + 1)
     app.kms.calls.reset()
     statements.ofKeyTable.length = 0
     await Promise.all([
@@ -93,9 +100,22 @@ describeDatabases('The lease of a stored data key', (db) => {
       app.dataSource.getRepository(Other).insert({ text: 'two' }),
     ])
     // For both keys together.
-    expect(statements.ofKeyTable).toContainEqual(expect.stringMatching(/ IN \([^(),]+,[^(),]+\)/))
+    expect(statements.ofKeyTable).toEqual([expect.stringMatching(/ IN \([^(),]+,[^(),]+\)/)])
     expect(app.kms.calls.length).toBe(0)
     expect(new Set(await idsOf()).size).toBe(1)
+  })
+
+  test('is nothing to one that wrote long ago, on the same connection', async () => {
+    const queryRunner = app.dataSource.createQueryRunner()
+    await queryRunner.manager.insert(Note, { text: 'one' })
+    await set(`retired_at = ${Date.now()}`)
+    await pass(3 * LEASE, 10)
+    await queryRunner.startTransaction()
+    await queryRunner.manager.insert(Note, { text: 'two' })
+    await pass(LEASE / 2, 10)
+    await queryRunner.commitTransaction()
+    await queryRunner.release()
+    expect(new Set(await idsOf()).size).toBe(2)
   })
 
   test('a fresh process looks all data keys of a page up with one query', async () => {
@@ -124,7 +144,7 @@ describeDatabases(
 
     beforeEach(async () => {
       stopClock()
-      app = await startApplication(db(), [Note], options)
+      app = await startApplication(db(), [Note, Envelope, Letter], options)
       app.dataSource.subscribers.push(subscriber)
       await app.dataSource.getRepository(Note).save({ text: 'before' })
     })
@@ -154,6 +174,14 @@ describeDatabases(
       heldUpAt(text)
       const save = app.dataSource.getRepository(Note).save({ text: 'too late' })
       expect(await failure(save)).toMatchObject({ code: 'FORGOTTEN' })
+    })
+
+    test('by another table, while its values are encrypted already, is told so', async () => {
+      await app.dataSource.manager.save(Letter, { envelope: { weight: 1 }, text: 'before' })
+      heldUpAt(/^INSERT INTO .envelope/)
+      const save = app.dataSource.manager.save(Letter, { envelope: { weight: 2 }, text: 'too late' })
+      expect(await failure(save)).toMatchObject({ code: 'FORGOTTEN' })
+      expect(await db().rawQuery('SELECT id FROM letter')).toHaveLength(1)
     })
 
     test('in a transaction of its own is rolled back', async () => {

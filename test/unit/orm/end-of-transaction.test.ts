@@ -1,4 +1,4 @@
-import { endOfTransaction } from '../../../src/orm/query/end-of-transaction'
+import { beginsTransaction, endOfTransaction } from '../../../src/orm/query/end-of-transaction'
 
 const KEPT = { isCommit: true, isWhole: true }
 const LOST = { isCommit: false, isWhole: true }
@@ -35,5 +35,21 @@ describe('The end of a transaction is recognised, whoever wrote it', () => {
     '-- COMMIT',
   ])('and nothing else is: %s', (sql) => {
     expect(endOfTransaction(sql)).toBeUndefined()
+  })
+})
+
+describe('The beginning of a transaction is recognised', () => {
+  test.each([
+    ['START TRANSACTION', true],
+    ['START  TRANSACTION READ ONLY', true],
+    ['BEGIN TRANSACTION', true],
+    ['begin;', true],
+    ['/* first */ BEGIN IMMEDIATE', true],
+    ['SAVEPOINT typeorm_1', false],
+    ['COMMIT AND CHAIN', false],
+    ['INSERT INTO begin (id) VALUES (1)', false],
+    ['beginning', false],
+  ])('%s', (sql, expected) => {
+    expect(beginsTransaction(sql)).toBe(expected)
   })
 })
