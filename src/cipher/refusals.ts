@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { TTLCache } from '@isaacs/ttlcache'
 import {
   type KmsEncryptionError,
   TamperedCiphertextError,
   UntrustedKeyError,
   WrongContextError,
 } from '../errors'
+import { ExpiringMap } from './expiring-map'
 
 /** Milliseconds for which a refusal is remembered: a page of forgeries that is read again costs no calls. */
 const LIFETIME = 5_000
@@ -17,7 +17,10 @@ const MAX_REMEMBERED = 2_000
  * trouble of the key or of the service may be over with the next call.
  */
 export class Refusals {
-  readonly #refusals = new TTLCache<string, KmsEncryptionError>({ max: MAX_REMEMBERED, ttl: LIFETIME })
+  readonly #refusals = new ExpiringMap<KmsEncryptionError>({
+    max: MAX_REMEMBERED,
+    lifetime: LIFETIME,
+  })
 
   /** Asks, unless the same was refused a moment ago. `parts` name the question. */
   async ask<Answer>(parts: readonly (string | Uint8Array)[], ask: () => Promise<Answer>): Promise<Answer> {

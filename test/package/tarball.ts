@@ -28,7 +28,9 @@ export async function packProject(folder: string): Promise<Tarball> {
 
 /** Packs the dependencies that this project installs with it, and theirs, from `node_modules`. */
 export function packDependencies(folder: string): Promise<Tarball[]> {
-  return pack([...dependencyFolders(root)], folder, ['--ignore-scripts'])
+  const folders = [...dependencyFolders(root)]
+  // Without a folder npm packs this project.
+  return folders.length === 0 ? Promise.resolve([]) : pack(folders, folder, ['--ignore-scripts'])
 }
 
 async function pack(folders: string[], destination: string, options: string[] = []): Promise<Tarball[]> {

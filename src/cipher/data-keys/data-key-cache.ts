@@ -1,11 +1,11 @@
 import { inspect } from 'node:util'
-import { TTLCache } from '@isaacs/ttlcache'
 import { type DataKeyEvent } from '../../diagnostics'
 import { ClosedError, KmsRequestError } from '../../errors'
 import { asEncryptedDataKey } from '../../kms/bytes'
 import { type Caller, type GeneratedDataKey, type KeyService } from '../../kms/key-service'
 import { KEY_LENGTH } from '../aes-gcm'
 import { type EnvelopeCiphertext, isEncryptedDataKeyLength } from '../ciphertext'
+import { ExpiringMap } from '../expiring-map'
 import { Refusals } from '../refusals'
 import { type Scope } from '../scope'
 import { CallsUnderWay } from './calls-under-way'
@@ -44,7 +44,7 @@ export class DataKeyCache {
   readonly #refusals: Refusals
   readonly #refresh: Refresh<DataKey>
   /** By context and encrypted data key; for reading. */
-  readonly #keys: TTLCache<string, DataKey>
+  readonly #keys: ExpiringMap<DataKey>
   /** By KMS key and context; for writing. Each key is also in `#keys`, which owns it. */
   readonly #sealing = new Map<string, Sealing>()
   readonly #calls = new CallsUnderWay<DataKey>()
@@ -62,10 +62,10 @@ export class DataKeyCache {
     this.#limits = limits
     this.#refusals = refusals
     this.#refresh = new Refresh(limits.maxAge, (key, since) => this.#renew(key, since))
-    this.#keys = new TTLCache({
+    this.#keys = new ExpiringMap({
       max: limits.maxKeys,
-      ttl: limits.maxAge,
-      dispose: (key) => {
+      lifetime: limits.maxAge,
+      left: (key) => {
         key.destroy()
         this.#refresh.cancel(key)
         for (const [id, sealing] of this.#sealing) if (sealing.key === key) this.#sealing.delete(id)
