@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import ts from 'typescript'
-import { documents, root } from '../unit/docs/documents'
+import { examples } from '../support/examples'
+import { root } from '../unit/docs/documents'
 
 /** Names that an example may use without saying where they come from. */
 const CONTEXT = `
@@ -56,15 +57,6 @@ declare module '*/data-source' { export const User: typeof globalThis.User
   export default function createDataSource(): Promise<import('typeorm').DataSource> }
 declare module '*/logger' { export interface Logger { warn(...args: unknown[]): void } }
 `
-
-/** TypeScript in the documents, with where it stands. A member of a class is put into one. */
-const examples = documents.flatMap(({ path, text }) =>
-  Array.from(text.matchAll(/^```ts\n([\s\S]*?)^```/gm), ({ 1: code = '', index }) => {
-    const line = text.slice(0, index).split('\n').length
-    const member = /^(\/\/.*\n)*@(Kms|Column)/.test(code) && !/\bclass\b/.test(code)
-    return { place: `${path}:${line}`, code: member ? `class Example {\n${code}}` : code }
-  }),
-)
 
 /** Of declarations without an initialiser, of a name that a later example declares again, of what is not used. */
 const HARMLESS = [6133, 6192, 6196, 6198]
