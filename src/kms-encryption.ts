@@ -418,7 +418,7 @@ export class KmsEncryption {
    *
    * @example
    * ```ts
-   * const report = await encryption.deny(() => users.find({ where: { active: true } }))
+   * const report = await encryption.deny(() => users.find({ where: { publicKey: 'a key' } }))
    * ```
    */
   deny<Result>(run: () => Result): Result {

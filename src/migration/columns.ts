@@ -80,6 +80,9 @@ export interface VerifyResult extends MigrationResult {
  *     await queryRunner.query('ALTER TABLE `user` MODIFY `privateKey` blob NOT NULL')
  *     await encryptColumns(queryRunner, 'User', ['privateKey'])
  *   }
+ *   async down(queryRunner: QueryRunner) {
+ *     await decryptColumns(queryRunner, 'User', ['privateKey'])
+ *   }
  * }
  * ```
  */

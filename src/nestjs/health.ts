@@ -15,8 +15,12 @@ export type KmsHealth = Record<string, { status: 'up' | 'down'; calls: number; f
  *
  * @example
  * ```ts
- * @Get('health') @HealthCheck()
- * check() { return this.health.check([() => this.kms.check('kms')]) }
+ * @Controller('health')
+ * class HealthController {
+ *   constructor(private health: HealthCheckService, private kms: KmsEncryptionHealthIndicator) {}
+ *   @Get() @HealthCheck()
+ *   check() { return this.health.check([() => this.kms.check('kms')]) }
+ * }
  * ```
  */
 export class KmsEncryptionHealthIndicator {

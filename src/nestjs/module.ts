@@ -19,14 +19,16 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
  *
  * @example
  * ```ts
- * KmsEncryptionModule.forRootAsync({
- *   inject: [ConfigService],
- *   useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow<string>('KMS_KEY_ID') }),
- * }),
- * TypeOrmModule.forRootAsync({
- *   inject: [KmsEncryption],
- *   useFactory: (encryption: KmsEncryption) => encryption.configure({ type: 'mysql', autoLoadEntities: true }),
- * }),
+ * const imports = [
+ *   KmsEncryptionModule.forRootAsync({
+ *     inject: [ConfigService],
+ *     useFactory: (config: ConfigService) => ({ keyId: config.getOrThrow<string>('KMS_KEY_ID') }),
+ *   }),
+ *   TypeOrmModule.forRootAsync({
+ *     inject: [KmsEncryption],
+ *     useFactory: (encryption: KmsEncryption) => encryption.configure({ type: 'mysql', autoLoadEntities: true }),
+ *   }),
+ * ]
  * ```
  */
 export class KmsEncryptionModule extends ConfigurableModuleClass implements OnApplicationShutdown {

@@ -92,8 +92,8 @@ function refusalOf(operator: IndexedOperator): KmsEncryptionError {
  *
  * @example
  * ```ts
- * await cards.findBy({ number: Indexed('last4', '4242') })
- * await cards.createQueryBuilder('c').where('c.number = :last4', { last4: Indexed('last4', '4242') }).getMany()
+ * await cards.findBy({ card: Indexed('last4', '4242') })
+ * await cards.createQueryBuilder('c').where('c.card = :last4', { last4: Indexed('last4', '4242') }).getMany()
  * ```
  */
 export function Indexed(name: string, value: Indexable | readonly Indexable[]): FindOperator<never> {
