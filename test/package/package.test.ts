@@ -55,6 +55,11 @@ describe('the packed package', () => {
     expect(others.filter((path) => !/^dist\/[\w/-]+\.(js|mjs|d\.ts|d\.mts)$/.test(path))).toEqual([])
   })
 
+  it('has the API that was agreed on: npm run api writes a change of it down, to be seen in a review', async () => {
+    const agreed = readFileSync(join(__dirname, 'api-report.txt'), 'utf8')
+    expect((await node(join(root, 'scripts/api.mjs'))).split('\n')).toEqual(agreed.split('\n'))
+  })
+
   it('has what its README links to', () => {
     const links = Array.from(
       readFileSync(join(root, 'README.md'), 'utf8').matchAll(/\]\(([^)#\s:]+)(?:#[^)]*)?\)/g),
