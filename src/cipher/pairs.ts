@@ -5,6 +5,17 @@ import { isReservedName } from './reserved-names'
 /** Most bytes of UTF-8 in the value of a pair. */
 export const MAX_PAIR_VALUE = 1_024
 
+/** Most bytes of serialised pairs: KMS takes 8,192 bytes of context, and the library adds a pair to some. */
+const MAX_PAIRS = 8_128
+
+/** Refuses pairs that KMS would not take together, before it is asked. */
+export function checkPairsSize(bytes: number): void {
+  if (bytes <= MAX_PAIRS) return
+  throw new InvalidValueError(
+    `the encryption context and what the value is bound to have ${bytes} bytes together, and KMS takes ${MAX_PAIRS}: bind to fewer or shorter properties`,
+  )
+}
+
 /** Refuses a name for a pair of `boundTo.row` or `keyPer` that could be confused with another pair. */
 export function checkPairName(name: string, context: EncryptionContext, where: Where = {}): void {
   if (name === '' || !name.isWellFormed()) {

@@ -1,5 +1,6 @@
 import { BoundedMap } from './bounded-map'
 import { type EncryptionContext, serialiseContext } from './context'
+import { checkPairsSize } from './pairs'
 import { AAD_START, Scope, type Tally } from './scope'
 
 /** The pairs of a scope that are the same in every row. */
@@ -102,6 +103,7 @@ export class ScopeTemplate {
       const context = { ...this.#fixed.context }
       for (const [index, name] of this.#keys.entries()) context[name] = values[index] ?? ''
       keyed = { context, contextKey: serialiseContext(context).toString('latin1') }
+      checkPairsSize(keyed.contextKey.length)
       this.#contexts.set(id, keyed)
       this.#only = keyed
     }

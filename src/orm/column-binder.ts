@@ -9,7 +9,7 @@ import { type RedactOption } from '../column/redaction'
 import { rowPropertiesOf } from '../column/row-properties'
 import { type Scheme } from '../column/scheme'
 import { dialectOf } from '../dialects'
-import { KeyIdMissingError } from '../errors'
+import { InvalidOptionError, KeyIdMissingError } from '../errors'
 import { BoundColumn } from './bound-column'
 import { boundTable } from './bound-table'
 import { deliveryOf, storedType } from './column-type'
@@ -92,6 +92,13 @@ export class ColumnBinder {
     const tally = this.#cipher.tally(place.entity, place.property)
     const maxContexts = this.#cipher.dataKeys.maxKeys
     const settings = [this.#setting(metadata, options), ...this.#previous(metadata, options)]
+    const [now] = settings
+    if (now && now.row.length > 0 && !Object.hasOwn(now.context, 'table')) {
+      throw new InvalidOptionError(
+        `boundTo.row binds a value to its row, and the context of the column does not say of which table: a row of another table under the same context could have it. Add the table to it (context: { table: '${metadata.entityMetadata.tableName}', … }), or leave context out.`,
+        place,
+      )
+    }
     if (settings.some(({ row, keyPer }) => row.length + keyPer.length > 0)) {
       return new RowRecipes({ mode, keyId, usesStoredKey, maxContexts }, settings, tally, place)
     }

@@ -5,6 +5,7 @@ import { type DirectCiphertext } from '../ciphertext'
 import { type EncryptionContext } from '../context'
 import { header, keyTag, Suite as SuiteByte } from '../format'
 import { tagMatches } from '../key-tag'
+import { checkPairsSize } from '../pairs'
 import { type Refusals } from '../refusals'
 import { type Scope } from '../scope'
 import { tampered } from '../tampered'
@@ -39,6 +40,7 @@ export class Direct implements Suite<DirectCiphertext> {
   async encrypt(plaintext: string | PlainBytes, keyId: string, scope: Scope): Promise<Buffer> {
     const bytes = typeof plaintext === 'string' ? Buffer.from(plaintext) : plaintext
     checkDirectSize(bytes.length)
+    checkPairsSize(scope.pairs.length)
     const [suite, input] =
       bytes.length === 0 ? (['direct-empty', EMPTY] as const) : (['direct', bytes] as const)
     const { ciphertext, keyReference } = await this.#kms.encrypt(keyId, input, contextOf(suite, scope))

@@ -97,6 +97,16 @@ describeDatabases('what values cannot be bound to', (db) => {
       (name) => column({ type: name === 'sqlite' ? 'character' : 'char', length: 8 }),
       /no text of its own/,
     ],
+    [
+      'what the application declares as generated',
+      () => column({ type: 'int', asExpression: '1', generatedType: 'STORED' }),
+      /a generated column/,
+    ],
+    [
+      'what the database sets with each UPDATE',
+      () => column({ type: 'int', onUpdate: '1' }),
+      /sets with each UPDATE/,
+    ],
     ['a list', () => column({ type: 'simple-array' }), /no text that is the same everywhere/],
     ['JSON', () => column({ type: 'simple-json' }), /no text that is the same everywhere/],
     [
@@ -246,10 +256,40 @@ describeDatabases('what values cannot be bound to', (db) => {
     }
   })
 
+  it('nothing, or nothing of this table', async () => {
+    for (const [options, message] of [
+      [{ boundTo: { row: [] } }, /boundTo.row is empty/],
+      [{ boundTo: { row: {} } }, /boundTo.row is empty/],
+      [{ keyPer: [] }, /keyPer is empty/],
+      [{ boundTo: { row: ['by', 'by'] } }, /boundTo.row names a property twice/],
+      [{ boundTo: { row: 'by' as never } }, /boundTo.row must be a list/],
+      [{ boundTo: { row: [''] } }, /non-empty strings/],
+      [{ ...BY, context: { app: 'x' } }, /does not say of which table.*context: \{ table: 'note'/],
+    ] as [Options, RegExp][]) {
+      const error = await failure(
+        (async () => {
+          await start([entity(options, column({ type: 'int' }))])
+        })(),
+      )
+      expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+      expect(error.message).toMatch(message)
+    }
+    const all = kmsEncryption({ keyId: KEY, client, context: { app: 'x' } })
+    const note = entity(BY, column({ type: 'int' }))
+    const ofAll = new DataSource(all.configure({ ...db().options, entities: [note] }))
+    expect((await failure(ofAll.initialize())).message).toMatch(/does not say of which table/)
+    await start([entity({ ...BY, context: { app: 'x', table: 'note' } }, column({ type: 'int' }))])
+    await db().rawQuery('DROP TABLE note')
+    await start([entity({ keyPer: ['by'], context: { app: 'x' } }, column({ type: 'int' }))])
+  })
+
   it('keys that a function does not name', async () => {
     for (const [keyId, message] of [
       [() => '', /gave no key/],
       [() => undefined as never, /gave no key/],
+      [() => null as never, /gave no key/],
+      [() => 7 as never, /gave no key/],
+      [() => ({ keyId: KEY }) as never, /gave no key/],
       [() => Promise.resolve(KEY) as never, /must not be async/],
       [
         () => {
@@ -273,15 +313,55 @@ describeDatabases('what values cannot be bound to', (db) => {
     const dataSource = await new DataSource(
       encryption.configure({ ...db().options, entities: [note], synchronize: true }),
     ).initialize()
-    for (const by of ['x'.repeat(1_025), 'x'.repeat(10_000_000), '\ud800']) {
+    for (const by of ['x'.repeat(1_025), 'é'.repeat(513), 'x'.repeat(10_000_000), '\ud800', 'a\0b', '\0']) {
       const error = await failure(dataSource.getRepository('note').insert({ id: 1, by, secret: 'x' }))
       expect(error.code).toBe('INVALID_VALUE')
       expect(error.message.length).toBeLessThan(1_000)
     }
     expect(encryption.metrics().kmsBill.requests).toBe(0)
+    // Short and empty texts are tenants as others are.
+    const notes = dataSource.getRepository('note')
+    await notes.insert([
+      { id: 1, by: '', secret: 'of none' },
+      { id: 2, by: 'x'.repeat(1_024), secret: 'of long' },
+      { id: 3, by: ' ', secret: 'of space' },
+    ])
+    expect(await notes.find({ order: { id: 'ASC' } })).toMatchObject([
+      { secret: 'of none' },
+      { secret: 'of long' },
+      { secret: 'of space' },
+    ])
     await dataSource.destroy()
   })
 })
+
+test.each(['envelope', 'direct'] as const)(
+  'pairs that KMS would not take together are refused before it is asked (%s)',
+  async (mode) => {
+    const { client } = await testKms()
+    const context = { table: 'note', app: 'x'.repeat(6_900) }
+    const encryption = kmsEncryption({ keyId: KEY, client, context })
+    class Note {}
+    PrimaryColumn({ type: 'int' })(Note.prototype, 'id')
+    for (const name of ['by', 'also']) Column({ type: 'text' })(Note.prototype, name)
+    KmsEncrypted({ keyPer: ['by', 'also'], mode, type: 'string' })(Note.prototype, 'secret')
+    Entity('note')(Note)
+    const database = { type: 'better-sqlite3', database: ':memory:', synchronize: true } as const
+    const dataSource = await new DataSource(
+      encryption.configure({ ...database, entities: [Note] }),
+    ).initialize()
+    const insert = (length: number) =>
+      dataSource
+        .getRepository('note')
+        .insert({ id: length, by: 'x'.repeat(length), also: 'x'.repeat(length), secret: 'x' })
+    const error = await failure(insert(1_000))
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', property: 'secret' })
+    expect(error.message).toMatch(/KMS takes 8128/)
+    expect(encryption.metrics().kmsBill.requests).toBe(0)
+    await insert(500)
+    await dataSource.destroy()
+  },
+)
 
 function triggered(db: TestDatabase, secret: string): string[] {
   const by = db.quote('by')
