@@ -29,6 +29,7 @@ import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
 import { isOwnCiphertext } from './write/own-ciphertext'
 import { pending, persist } from './write/persist'
+import { samePlaintext } from './write/same-plaintext'
 import { type PlaintextWrites } from './write/plaintext-writes'
 
 /**
@@ -148,6 +149,18 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   /** The bytes of a value that TypeORM has just compared, as they were then; or as they are now. */
   serialiseCompared(value: unknown): Plaintext {
     return this.#comparison.plaintextOf(value) ?? this.serialise(value)
+  }
+
+  /** True for two values that are stored alike; false where either is a marker, or none that can be stored. */
+  isSame(a: unknown, b: unknown): boolean {
+    const none = [a, b].some((value) => value === null || value === undefined || SealedValue.of(value))
+    if (none) return false
+    try {
+      return samePlaintext(this.serialise(a), this.serialise(b))
+    } catch (error) {
+      if (error instanceof KmsEncryptionError) return false
+      throw error
+    }
   }
 
   /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */

@@ -1,5 +1,6 @@
 import { type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from './bound-column'
+import { noteMove } from './row/moved-values'
 import { moves } from './row/moves'
 import { type ColumnMetadata } from './typeorm-types'
 
@@ -14,8 +15,9 @@ export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void 
   let last: ObjectLiteral | undefined
   metadata.getEntityValue = (entity, transform) => {
     if (transform) {
-      const isMoved = isBound && last !== undefined && moves(bound, last, entity)
-      return bound.readRow(() => getEntityValue(entity, true) as unknown, isMoved)
+      const saved = last && moves(bound, last, entity) ? last : undefined
+      if (saved) noteMove(saved, bound, bound.isSame(getEntityValue(saved), getEntityValue(entity)))
+      return bound.readRow(() => getEntityValue(entity, true) as unknown, saved !== undefined)
     }
     const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)

@@ -123,7 +123,7 @@ export class Passage {
       this.#made = generatedKeys(sent(), this.#door.connection(bound))
       if (this.#made) return this.#made.seal(ahead)
     }
-    this.#update = bound && LocatedUpdate.of(sent(), this.#door.connection(bound))
+    this.#update = bound && LocatedUpdate.of(sent(), this.#door.connection(bound), ahead.moved)
     return this.#update ? this.#update.seal(ahead) : sealAll(parameters as unknown[], sent, ahead)
   }
 

@@ -7,6 +7,7 @@ import { sealAll } from '../write/parameters'
 import { type SealedAhead } from '../write/sealed-ahead'
 import { PendingCiphertext, PendingPlaintext } from '../write/tokens'
 import { type BindableColumn } from './bindable-column'
+import { type Moved, type MovedValues } from './moved-values'
 
 /** What is needed to send statements. */
 export interface Connection {
@@ -30,6 +31,8 @@ export class LocatedUpdate {
   readonly #missing: readonly BindableColumn[]
   readonly #column: EncryptedColumn
   readonly #connection: Connection
+  /** Values that only move with their row, by the number of their parameter. */
+  readonly #moved: ReadonlyMap<number, Moved>
   #text: string
   /** How many rows it is to change. */
   #rows = 0
@@ -41,7 +44,9 @@ export class LocatedUpdate {
     missing: readonly BindableColumn[],
     column: EncryptedColumn,
     connection: Connection,
+    moved: ReadonlyMap<number, Moved>,
   ) {
+    this.#moved = moved
     this.#sent = sent
     this.#updated = updated
     this.#missing = missing
@@ -51,23 +56,29 @@ export class LocatedUpdate {
   }
 
   /** `undefined` if the statement says all that its values are bound to, or cannot be found out more about. */
-  static of(sent: SentStatement, connection: Connection): LocatedUpdate | undefined {
+  static of(sent: SentStatement, connection: Connection, announced: MovedValues): LocatedUpdate | undefined {
     const { statement, parameters } = sent
     if (!statement?.updated) return undefined
     const assigned = new Set(statement.assignments.map(({ name }) => name))
     const missing = new Set<BindableColumn>()
+    const moved = new Map<number, Moved>()
     let first: EncryptedColumn | undefined
     for (const [index, value] of parameters.entries()) {
       if (!(value instanceof PendingCiphertext) || value instanceof PendingPlaintext) continue
       if (value.column.recipes.constant) continue
       const row = rowOfParameter(sent, index)
+      const only = announced.isEmpty ? undefined : announced.take(value.column.cell, row)
+      if (only && value.is(only.plaintext)) {
+        moved.set(index, only)
+        first ??= value.column
+      }
       for (const column of value.column.recipes.dependsOn) {
         if (row(column.name) !== undefined || assigned.has(column.name)) continue
         missing.add(column)
         first ??= value.column
       }
     }
-    return first && new LocatedUpdate(sent, statement.updated, [...missing], first, connection)
+    return first && new LocatedUpdate(sent, statement.updated, [...missing], first, connection, moved)
   }
 
   /** The text to be sent. */
@@ -94,13 +105,34 @@ export class LocatedUpdate {
       )
     }
     const { statement, sql } = this.#sent
-    const parameters = this.#restrictTo(row)
+    const parameters = this.#restrictTo(row, await this.#asTheyAre(row))
     return sealAll(
       parameters,
       () => ({ statement, sql, parameters }),
       ahead,
       (name) => row[name],
     )
+  }
+
+  /** The parameters, with what the row has now in place of values that only move with it. */
+  async #asTheyAre(row: Record<string, unknown>): Promise<readonly unknown[]> {
+    const parameters = [...this.#sent.parameters]
+    for (const [index, { name, plaintext, isSearched, open }] of this.#moved) {
+      const before = parameters[index]
+      if (!(before instanceof PendingCiphertext)) continue
+      const { column } = before
+      const stored = row[name]
+      const isNull = stored === null || stored === undefined
+      const now = isNull
+        ? undefined
+        : await open(stored, (other) => row[other]).catch((error: unknown) => {
+            throw column.placed(error)
+          })
+      if (now && Buffer.compare(now, Buffer.from(plaintext)) === 0) continue
+      if (isSearched) throw this.#overtaken(column)
+      parameters[index] = now === undefined ? null : new PendingCiphertext(column, now)
+    }
+    return parameters
   }
 
   /** True if others have changed what a row has in between. */
@@ -116,6 +148,14 @@ export class LocatedUpdate {
     )
   }
 
+  /** Its blind index is in the statement already. */
+  #overtaken(column: EncryptedColumn): KmsEncryptionError {
+    return column.error(
+      RowUnknownError,
+      'others changed the value while save() moved its row to what it is bound to. Load the entity again, and repeat the change.',
+    )
+  }
+
   #read(): Promise<unknown> {
     const { dialect, escape, isInTransaction, query } = this.#connection
     const { sql, parameters } = this.#sent
@@ -125,26 +165,31 @@ export class LocatedUpdate {
       taken.push(parameters[index])
       return [span, dialect.placeholder(taken.length)]
     })
-    const names = this.#missing.map(({ name }) => escape(name)).join(', ')
+    const moved = [...this.#moved.values()].flatMap(({ name, boundTo }) => [name, ...boundTo])
+    const wanted = new Set([...this.#missing.map(({ name }) => name), ...moved])
+    const names = Array.from(wanted, escape).join(', ')
     const where = replaced(sql, condition.span, pieces)
     const lock = isInTransaction && dialect.locksRows ? ' FOR UPDATE' : ''
     return query(`SELECT ${names} FROM ${sql.slice(...table)} WHERE ${where}${lock}`, taken)
   }
 
   /** Has the UPDATE change only rows that have these values still. Returns its parameters. */
-  #restrictTo(row: Record<string, unknown>): readonly unknown[] {
+  #restrictTo(row: Record<string, unknown>, parameters: readonly unknown[]): readonly unknown[] {
     const { dialect, escape } = this.#connection
-    const { parameters } = this.#sent
     const { placeholders } = this.#updated.condition
     // Numbered ones stand for the same wherever they are; others must stand where their place in the text is.
     const isNumbered = dialect.placeholder(1) !== dialect.placeholder(2)
     const behind = Math.max(-1, ...placeholders.map(({ index }) => index)) + 1
     const at = isNumbered || placeholders.length === 0 ? parameters.length : behind
-    const conditions = this.#missing.map(
-      ({ name }, place) => `${escape(name)} = ${dialect.placeholder(at + place + 1)}`,
-    )
+    const values: unknown[] = []
+    const names = [...this.#missing, ...this.#moved.values()].map(({ name }) => name)
+    const conditions = names.map((name) => {
+      const value = row[name]
+      if (value === null || value === undefined) return `${escape(name)} IS NULL`
+      return `${escape(name)} = ${dialect.placeholder(at + values.push(value))}`
+    })
     this.#restrict(conditions.join(' AND '))
-    return parameters.toSpliced(at, 0, ...this.#missing.map(({ name }) => row[name]))
+    return parameters.toSpliced(at, 0, ...values)
   }
 
   #restrict(condition: string): void {

@@ -5,6 +5,7 @@ import { type BoundColumn } from '../bound-column'
 import { boundColumns } from '../bound-columns'
 import { valuesOf } from '../entity-row'
 import { type RowRecipe } from '../recipe'
+import { isOnlyMoved, type Moved } from '../row/moved-values'
 import { SealedValue } from '../sealed-value'
 import { type ColumnMetadata } from '../typeorm-types'
 import { SealedAhead } from './sealed-ahead'
@@ -77,6 +78,11 @@ function announce(
     column.keep(value, plaintext)
     if (column.plaintextWrites?.areOn === true) continue
     const { constant, keyed, mode } = column.recipes
+    if (!constant && isStored && isOnlyMoved(entity, column)) {
+      const key = metadata.primaryColumns.map(({ databaseName }) => databaseName)
+      const { moved } = SealedAhead.of(queryRunner)
+      moved.announce(column.cell, key, valuesOf(entity, metadata), movedValue(column, plaintext))
+    }
     if (!constant && keyed && mode === 'envelope') {
       // Its row's recipe is made for the statement: twice would cost more than sealing ahead saves.
       wait(column.prepare(keyed))
@@ -95,6 +101,17 @@ function announce(
   // TypeORM leaves it to itself when another listener or entity fails at once.
   all.catch(() => undefined)
   return all
+}
+
+function movedValue(column: BoundColumn, value: Plaintext): Moved {
+  const { metadata, opener, recipes, indexes } = column
+  return {
+    plaintext: typeof value === 'string' ? value : Buffer.from(value),
+    name: metadata.databaseName,
+    boundTo: recipes.opensBy.map(({ name }) => name),
+    isSearched: indexes.length > 0,
+    open: (stored, row) => opener.open(column.storedOf(stored), column.recipeOfStored(row).scopes),
+  }
 }
 
 /** `undefined` if the row is not known yet, as that of a generated key: then only the statement tells. */

@@ -3,6 +3,7 @@ import { type Plaintext } from '../../column/types'
 import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
 import { isSameRecipe, type RowRecipe } from '../recipe'
+import { MovedValues } from '../row/moved-values'
 import { samePlaintext } from './same-plaintext'
 
 /**
@@ -45,6 +46,8 @@ interface Queue {
  * or when the runner is released, all that is left is dropped.
  */
 export class SealedAhead {
+  /** Values that are written only because their row moves. */
+  readonly moved = new MovedValues()
   readonly #queues = new Map<Sealer, Queue>()
   /** The contexts of values that were announced since the last statement. */
   readonly #contexts = new Set<string>()
@@ -59,7 +62,7 @@ export class SealedAhead {
 
   /** True if nothing is announced. */
   get isEmpty(): boolean {
-    return this.#queues.size === 0
+    return this.#queues.size === 0 && this.moved.isEmpty
   }
 
   /** Counts the contexts, and so the data keys, of what is announced. */
@@ -113,6 +116,7 @@ export class SealedAhead {
   /** Drops all that is announced. */
   clear(): void {
     this.#queues.clear()
+    this.moved.clear()
   }
 }
 

@@ -39,6 +39,11 @@ abstract class Token {
     return make(this.#plaintext)
   }
 
+  /** True for a token of this plaintext. */
+  is(plaintext: Plaintext): boolean {
+    return samePlaintext(this.#plaintext, plaintext)
+  }
+
   /** Why it must not be used as it is. */
   abstract refusal(): KmsEncryptionError
 
@@ -98,7 +103,7 @@ export class ComparisonToken extends Token {
   }
 
   stands(column: EncryptedColumn, plaintext: Plaintext): boolean {
-    return this.column === column && samePlaintext(this.plaintext, plaintext)
+    return this.column === column && this.is(plaintext)
   }
 
   refusal(): KmsEncryptionError {
