@@ -11,7 +11,7 @@ export interface Moved {
   /** True if it has blind indexes, which were made of it. */
   readonly isSearched: boolean
   /** The value that the row has now. Throws for one that does not open. */
-  open(stored: unknown, row: RowValues): Promise<Uint8Array>
+  readonly open: (stored: unknown, row: RowValues) => Promise<Uint8Array>
 }
 
 const unchanged = new WeakMap<ObjectLiteral, Set<object>>()
