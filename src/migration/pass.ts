@@ -76,6 +76,8 @@ export class Pass {
     const { shard, skipFailed, dryRun = false } = this.#options
     const [reader, ...writers] = runners
     const layout = await readLayout(reader, this.#column)
+    // A migration around it may have changed them.
+    await this.#column.recipes.check?.(reader)
     const { dialect } = layout
     const triggers = (): Promise<string[]> => dialect.triggers(reader, layout)
     const { indexes = [] } = this.#conversion

@@ -109,6 +109,16 @@ export class DataSourceBinding {
       builderWithoutSearched(() => this.#workings?.guard),
     )
     hideSearched(this.#dataSource, this.#methods)
+    for (const migrate of ['runMigrations', 'undoLastMigration'] as const) {
+      this.#methods.replace(this.#dataSource, migrate, (original) => async (options) => {
+        try {
+          return await (original as (given: typeof options) => Promise<never>)(options)
+        } finally {
+          // Statements check them, as soon as there are any.
+          this.#workings?.rows.forget()
+        }
+      })
+    }
     this.#methods.replace(this.#dataSource, 'initialize', (initialize) => async () => {
       const dataSource = await initialize()
       try {
@@ -163,6 +173,7 @@ export class DataSourceBinding {
           await keepEncryptedColumns(this.#dataSource)
           await keepKeyTable(this.#dataSource)
           await build()
+          this.#workings?.rows.forget()
           await this.#checkRows()
         },
         log: async () => {
@@ -231,7 +242,13 @@ export class DataSourceBinding {
       areMirrored = bindMirrors(metadata) || areMirrored
       for (const { recipes, metadata: column } of boundColumns(metadata)) {
         if (recipes instanceof RowRecipes) {
-          recipes.resolve((property, option) => rows.of(column, property, option))
+          recipes.resolve(
+            (property, option) => rows.of(column, property, option),
+            (queries) => {
+              rows.forget(metadata.tablePath)
+              return rows.check(queries)
+            },
+          )
         }
       }
     }

@@ -1,6 +1,7 @@
 import { type Recipe } from '../cipher/cipher'
 import { type EncryptionContext } from '../cipher/context'
 import { type Scope } from '../cipher/scope'
+import { type Queries } from '../dialects/dialect'
 import { type BindableColumn } from './row/bindable-column'
 
 /** What a value may be bound to: the current scope, and then those of `previous` settings. */
@@ -44,6 +45,8 @@ export interface Recipes {
   keyIdFor(context: EncryptionContext): string
   /** True if new values name a stored data key. */
   readonly usesStoredKey: boolean
+  /** Asks the database anew about the columns of the row, whose table may have been changed. */
+  readonly check?: ((queries: Queries) => Promise<void>) | undefined
   /** The recipe of a row. Throws a `KmsEncryptionError` if a value that it depends on is not known. */
   of(row: RowValues): RowRecipe
 }

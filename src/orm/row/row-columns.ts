@@ -63,6 +63,19 @@ export class RowColumns {
     return column
   }
 
+  /** The tables, or one of them, may have been changed: their columns are to be checked again. */
+  forget(path?: string): void {
+    const changed = [...this.#known.values()].filter(({ column }) => {
+      const own = column.metadata.entityMetadata.tablePath
+      return path === undefined || own === path
+    })
+    for (const used of changed) {
+      const own = used.column.metadata.entityMetadata.tablePath
+      const unchecked = this.#unchecked.get(own) ?? []
+      if (!unchecked.includes(used)) this.#unchecked.set(own, [...unchecked, used])
+    }
+  }
+
   /** True if all columns are checked: then nobody need ask. */
   get areChecked(): boolean {
     return this.#unchecked.size === 0

@@ -5,6 +5,7 @@ import { type Scope, type Tally } from '../../cipher/scope'
 import { ScopeTemplate } from '../../cipher/scope-template'
 import { type RowProperty } from '../../column/row-properties'
 import { type KeyId } from '../../column/options'
+import { type Queries } from '../../dialects/dialect'
 import { KmsEncryptionError, RowUnknownError } from '../../errors'
 import { type Recipes, type RowContext, type RowRecipe, type RowValues, type Scopes } from '../recipe'
 import { type BindableColumn } from './bindable-column'
@@ -70,6 +71,7 @@ export class RowRecipes implements Recipes {
   readonly #settings: readonly RowSetting[]
   readonly #tally: Tally
   readonly #place: { entity: string; property: string }
+  check: ((queries: Queries) => Promise<void>) | undefined
   #current: BoundSetting | undefined
   #previous: readonly BoundSetting[] = []
   #dependsOn: readonly BindableColumn[] = []
@@ -95,8 +97,15 @@ export class RowRecipes implements Recipes {
     return typeof keyId === 'string' ? keyId : undefined
   }
 
-  /** Finds the columns, once the metadata of the entity is complete. Throws for properties that cannot be bound to. */
-  resolve(columnOf: (property: string, option: string) => BindableColumn): void {
+  /**
+   * Finds the columns, once the metadata of the entity is complete. Throws for properties that cannot be bound to.
+   * `check`: asks the database about them.
+   */
+  resolve(
+    columnOf: (property: string, option: string) => BindableColumn,
+    check: (queries: Queries) => Promise<void>,
+  ): void {
+    this.check = check
     const [current, ...previous] = this.#settings.map(
       (setting) => new BoundSetting(setting, columnOf, this.#tally, this.#place, this.#sealing.maxContexts),
     )

@@ -8,10 +8,12 @@ import {
   ManyToOne,
   PrimaryColumn,
   PrimaryGeneratedColumn,
+  type QueryRunner,
   UpdateDateColumn,
   VersionColumn,
 } from 'typeorm'
 import { kmsEncryption, type KmsEncryptedOptions, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { encryptColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases, type TestDatabase } from '../../support/databases'
 import { failure, KEY, testKms } from '../../support/encryption'
 
@@ -243,6 +245,53 @@ describeDatabases('what values cannot be bound to', (db) => {
       await db().rawQuery('DROP TABLE IF EXISTS note')
       await start([entity({ ...BY, keyPer: { it: 'by' } }, column(type))])
     }
+  })
+
+  it('what was so when the application began, and is not any more', async () => {
+    const bytes = { mariadb: 'varbinary(20)', postgres: 'bytea', sqlite: 'blob' }[db().name]
+    const secret = db().name === 'postgres' ? 'secret bytea' : 'secret blob'
+    await db().rawQuery(
+      `CREATE TABLE note (id int PRIMARY KEY, ${db().quote('by')} ${bytes} NOT NULL, ${secret})`,
+    )
+    class MakesAnew1700000000000 {
+      async up(queryRunner: QueryRunner) {
+        await queryRunner.query('DROP TABLE note')
+        await queryRunner.query(
+          `CREATE TABLE note (id int PRIMARY KEY, ${db().quote('by')} int NOT NULL, ${secret})`,
+        )
+        const hex = Buffer.from('secret').toString('hex')
+        const literal = db().name === 'postgres' ? `'\\x${hex}'` : `x'${hex}'`
+        await queryRunner.query(`INSERT INTO note VALUES (1, 7, ${literal})`)
+        await encryptColumns(queryRunner, 'Note', ['secret'])
+      }
+      down = () => Promise.resolve()
+    }
+    const encryption = kmsEncryption({ keyId: KEY, client })
+    const options = { ...db().options, entities: [entity(BY, column({ type: 'int' }))] }
+    const connect = (more: object) =>
+      new DataSource(encryption.configure({ ...options, ...more } as DataSourceOptions)).initialize()
+    const migrations = [MakesAnew1700000000000]
+    for (const migrationsRun of [true, false]) {
+      const dataSource = await connect({ migrations, migrationsRun })
+      if (!migrationsRun) await dataSource.runMigrations()
+      const notes = dataSource.getRepository('note')
+      await notes.insert({ id: 2, by: 8, secret: 'too' })
+      expect(await notes.find({ order: { id: 'ASC' } })).toMatchObject([
+        { secret: 'secret' },
+        { secret: 'too' },
+      ])
+      await db().rawQuery('DROP TABLE note')
+      await db().rawQuery('DROP TABLE migrations')
+      await db().rawQuery(
+        `CREATE TABLE note (id int PRIMARY KEY, ${db().quote('by')} ${bytes} NOT NULL, ${secret})`,
+      )
+      await dataSource.destroy()
+    }
+    const dataSource = await connect({})
+    await dataSource.synchronize(true)
+    await dataSource.getRepository('note').insert({ id: 1, by: 9, secret: 'anew' })
+    expect(await dataSource.getRepository('note').find()).toMatchObject([{ by: 9, secret: 'anew' }])
+    await dataSource.destroy()
   })
 
   it('names that the library uses, or the context has', async () => {
