@@ -269,7 +269,7 @@ describeDatabases('what values cannot be bound to', (db) => {
     const encryption = kmsEncryption({ keyId: KEY, client })
     const options = { ...db().options, entities: [entity(BY, column({ type: 'int' }))] }
     const connect = (more: object) =>
-      new DataSource(encryption.configure({ ...options, ...more } as DataSourceOptions)).initialize()
+      new DataSource(encryption.configure({ ...options, ...more })).initialize()
     const migrations = [MakesAnew1700000000000]
     for (const migrationsRun of [true, false]) {
       const dataSource = await connect({ migrations, migrationsRun })
