@@ -57,7 +57,13 @@ describe('A map whose entries expire', () => {
   })
 
   test('goes on while what leaves takes others with it', async () => {
-    const names = new ExpiringMap<string>({ max: 5, lifetime: 10, left: () => names.delete('b') })
+    const names = new ExpiringMap<string>({
+      max: 5,
+      lifetime: 10,
+      left: () => {
+        names.delete('b')
+      },
+    })
     for (const key of ['a', 'b', 'c']) names.set(key, key)
     await pass(20)
     expect(names.size).toBe(0)
