@@ -3,6 +3,7 @@ import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { pass, startClock, stopClock } from '../../support/clock'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
+import { StatementLog } from '../../support/statements'
 
 @Entity()
 class Note {
@@ -62,6 +63,62 @@ describeDatabases('Stored data keys', (db) => {
       { purpose: 'value', context: '{"table":"note"}' },
       { purpose: 'value', context: '{"table":"other"}' },
     ])
+  })
+
+  describe('cost the first request of a process', () => {
+    /** A fresh process with a KMS that answers once so many calls are on their way; and what the key table is asked. */
+    async function freshProcess(callsAtOnce: number) {
+      let underWay = 0
+      let answer = (): void => undefined
+      const answered = new Promise<void>((resolve) => (answer = resolve))
+      const client = app.kms.client({ maxAttempts: 1 })
+      client.middlewareStack.add(
+        (next) => async (request) => {
+          if (++underWay === callsAtOnce) answer()
+          await answered
+          return next(request)
+        },
+        { step: 'initialize' },
+      )
+      const logger = new StatementLog()
+      const { dataSource } = await app.restart({ client }, { logging: true, logger })
+      logger.reset()
+      app.kms.calls.reset()
+      const queries = (): number => logger.sent.filter(([sql]) => /^SELECT.*kms_data_key/.test(sql)).length
+      return { dataSource, queries }
+    }
+    const fill = async (): Promise<void> => {
+      await app.dataSource.getRepository(Note).save([{ text: 'one' }, { text: 'two' }])
+      await app.dataSource.getRepository(Other).save({ text: 'three', plain: '' })
+    }
+
+    test('that reads: one query, and a call for each context, side by side', async () => {
+      await fill()
+      const { dataSource, queries } = await freshProcess(2)
+      const notes = await dataSource
+        .getRepository(Note)
+        .createQueryBuilder('note')
+        .leftJoinAndMapOne('note.other', Other, 'other', 'other.id = note.id')
+        .orderBy('note.id')
+        .getMany()
+      expect(notes).toMatchObject([{ text: 'one', other: { text: 'three' } }, { text: 'two' }])
+      expect(app.kms.calls.map(({ operation }) => operation)).toEqual(['Decrypt', 'Decrypt'])
+      expect(queries()).toBe(1)
+    })
+
+    test('that writes: a query and a call for each context, side by side', async () => {
+      await fill()
+      const { dataSource, queries } = await freshProcess(2)
+      const { manager } = dataSource
+      await manager.save([
+        manager.create(Note, { text: 'four' }),
+        manager.create(Note, { text: 'five' }),
+        manager.create(Other, { text: 'six', plain: '' }),
+      ])
+      expect(app.kms.calls.map(({ operation }) => operation)).toEqual(['Decrypt', 'Decrypt'])
+      // SQLite has one connection: before the first COMMIT it is asked whether what was found in there is there still.
+      expect(queries()).toBe(db().name === 'sqlite' ? 3 : 2)
+    })
   })
 
   test('are not written by a process that reads only', async () => {
