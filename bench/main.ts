@@ -8,6 +8,7 @@ import { findRows } from './measures/find'
 import { footprint } from './measures/footprint'
 import { countKmsCalls } from './measures/kms-calls'
 import { memoryHeld } from './measures/memory'
+import { fullScan } from './measures/full-scan'
 import { migrateRows } from './measures/migrate'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
@@ -29,6 +30,7 @@ const ALL = {
   directMode,
   storedSize,
   storedDataKeys,
+  fullScan,
   searchRows,
   memoryHeld,
   migrateRows,
