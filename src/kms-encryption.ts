@@ -17,6 +17,7 @@ import { isKeyId, isRedactOption, isWrites, REDACT } from './column/scheme'
 import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { InvalidOptionError, KeyIdMissingError, type KmsEncryptionError } from './errors'
 import { DEFAULT_INDEX } from './column/search'
+import { type Plaintext } from './column/types'
 import { AwsKms } from './kms/aws/aws-kms'
 import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/aws/call-log'
 import { TrustedKeys } from './kms/aws/trusted-keys'
@@ -33,7 +34,10 @@ import {
   keyTableSettings,
 } from './orm/key-table/key-table-options'
 import { givenName, givenRow } from './orm/row/given-row'
+import { type RowRecipe } from './orm/recipe'
+import { type BlindIndex } from './orm/search/blind-index'
 import { rawSql } from './orm/statement/raw'
+import { type ColumnMetadata } from './orm/typeorm-types'
 import { KmsEncryptionSubscriber } from './orm/subscriber'
 
 /** Limits on the reuse of plaintext data keys. */
@@ -249,7 +253,7 @@ export class KmsEncryption {
   ): Promise<Buffer | string> {
     const { row, dataSource } = whereOf(where)
     const column = this.#column(entity, property, dataSource)
-    if (column.indexes.length > 0) throw needsIndex(column)
+    if (column.indexes.length + column.sharedIndexes.length > 0) throw needsIndex(column)
     const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
     return column.store(column.serialise(value), recipe)
   }
@@ -271,18 +275,25 @@ export class KmsEncryption {
   ): Promise<Record<string, Buffer | string | null>> {
     const { row, dataSource } = whereOf(where)
     const stored: Record<string, Buffer | string | null> = {}
+    const serialised = new Map<ColumnMetadata, Plaintext | null>()
+    const indexes = new Map<BlindIndex, RowRecipe>()
     for (const [property, value] of Object.entries(values)) {
       if (value === undefined) continue
       const column = this.#column(entity, property, dataSource)
       const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
-      const plaintext = value === null ? undefined : column.serialise(value)
-      const { databaseName } = column.metadata
-      stored[databaseName] = plaintext === undefined ? null : await column.store(plaintext, recipe)
-      for (const index of column.indexes) {
-        const keyed = index.under(recipe.scope.context)
-        await keyed.prepare()
-        stored[index.metadata.databaseName] = plaintext === undefined ? null : keyed.valueOf(plaintext)
-      }
+      const plaintext = value === null ? null : column.serialise(value)
+      serialised.set(column.metadata, plaintext)
+      stored[column.metadata.databaseName] = plaintext === null ? null : await column.store(plaintext, recipe)
+      for (const index of [...column.indexes, ...column.sharedIndexes]) indexes.set(index, recipe)
+    }
+    for (const [index, recipe] of indexes) {
+      const plaintexts = index.members.map(({ metadata }) => serialised.get(metadata))
+      const keyed = index.under(recipe.scope.context)
+      await keyed.prepare()
+      const all = plaintexts.filter((each) => each !== null && each !== undefined)
+      if (plaintexts.includes(undefined) && !plaintexts.includes(null)) throw needsAll(index)
+      stored[index.metadata.databaseName] =
+        all.length < plaintexts.length ? null : keyed.valueOf(index.joined(all))
     }
     return stored
   }
@@ -515,6 +526,14 @@ function needsIndex(column: BoundColumn): KmsEncryptionError {
   return column.error(
     InvalidOptionError,
     'the column has a blind index, which is written with the value: use encryption.encryptAll(), and store both.',
+  )
+}
+
+function needsAll({ column, members, metadata }: BlindIndex): KmsEncryptionError {
+  const names = members.map((member) => member.metadata.propertyName).join(', ')
+  return column.error(
+    InvalidOptionError,
+    `${metadata.databaseName} is an index over ${names}: pass all of them to encryption.encryptAll(), and store what it gives.`,
   )
 }
 

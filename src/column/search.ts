@@ -48,7 +48,7 @@ export interface DeclaredIndex {
 
 export const DEFAULT_INDEX = 'index'
 
-const KNOWN = ['name', 'normalize', 'from', 'bits', 'unique', 'filling']
+const KNOWN = ['name', 'normalize', 'from', 'bits', 'with', 'unique', 'filling']
 /** More would not be fewer than the whole index has. */
 const MAX_BITS = 120
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,30}$/

@@ -92,7 +92,11 @@ export async function encryptColumns(
   properties: readonly string[],
   options: EncryptOptions = {},
 ): Promise<MigrationResult[]> {
-  return inTurn(encryptedColumnsOf(executor, entity, properties), async (column) => {
+  const columns = encryptedColumnsOf(executor, entity, properties)
+  // An index over several columns is made of ciphertexts.
+  const isAlone = (column: BoundColumn): boolean => !column.indexes.some(({ isCompound }) => isCompound)
+  const inOrder = [...columns.filter(isAlone), ...columns.filter((each) => !isAlone(each))]
+  return inTurn(inOrder, async (column) => {
     const mirror = mirrorOf(column)
     if (mirror?.follower === column.metadata) {
       const filled = await fillMirror(executor, column, mirror, options)

@@ -10,7 +10,7 @@ import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { ForgottenError } from '../errors'
 import { type BlindIndex } from '../orm/search/blind-index'
-import { indexesOfNothing, rowIndexes, wrongIndex } from './indexes/row-indexes'
+import { indexesOfNothing, indexesToStore, isFilled, rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked } from './stored-value'
 
@@ -74,8 +74,8 @@ export class Encrypt implements Conversion {
     try {
       return await this.#convert(row)
     } catch (error) {
-      if (!(error instanceof ForgottenError) || isFilled(row)) throw error
-      return { value: row.stored, beside: indexesOfNothing(this.#column) }
+      if (!(error instanceof ForgottenError) || isFilled(this.#column, row)) throw error
+      return { value: row.stored, beside: indexesOfNothing(this.#column.indexes) }
     }
   }
 
@@ -84,16 +84,17 @@ export class Encrypt implements Conversion {
     const value = await readStored(this.#column, row.stored, recipe, this.#known)
     if (value.kind === 'ciphertext') return this.#indexed(row, value.bytes, recipe)
     checkDeclaredType(this.#column, value.bytes)
-    const beside = await rowIndexes(this.#column, recipe, value.bytes)
+    const beside = indexesToStore(row, await rowIndexes(this.#column, row, recipe, value.bytes))
     return { value: asStored(this.#column, await sealChecked(this.#column, value.bytes, recipe)), beside }
   }
 
   /** A value that is encrypted already may have no index yet, and stays as it is. */
   async #indexed(row: ColumnRow, ciphertext: Buffer, recipe: RowRecipe): Promise<Converted | undefined> {
-    if (isFilled(row) && !this.#rebuildsIndexes) return undefined
+    if (isFilled(this.#column, row) && !this.#rebuildsIndexes) return undefined
     const { plaintext } = await this.#column.opener.openWithScope(ciphertext, recipe.scopes)
-    const beside = await rowIndexes(this.#column, recipe, plaintext)
-    return wrongIndex(this.#column, row, beside) ? { value: row.stored, beside } : undefined
+    const made = await rowIndexes(this.#column, row, recipe, plaintext)
+    if (!wrongIndex(this.#column, row, made)) return undefined
+    return { value: row.stored, beside: indexesToStore(row, made) }
   }
 
   async #sample(length: number, recipe: RowRecipe): Promise<Buffer> {
@@ -103,10 +104,6 @@ export class Encrypt implements Conversion {
       throw this.#column.placed(error)
     }
   }
-}
-
-function isFilled({ beside = [] }: ColumnRow): boolean {
-  return beside.every((index) => index !== null)
 }
 
 /** What the application stores meanwhile would stay plaintext, and instances that do not decrypt are running still. */

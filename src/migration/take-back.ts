@@ -6,7 +6,7 @@ import { type BindableColumn } from '../orm/row/bindable-column'
 import { type BlindIndex } from '../orm/search/blind-index'
 import { checkKind } from './column-fits'
 import { type Conversion } from './conversion'
-import { rowIndexes } from './indexes/row-indexes'
+import { indexesToStore, rowIndexes } from './indexes/row-indexes'
 import { pagesOf } from './pages'
 import { recipeOfRow } from './row-recipe'
 import { type ColumnLayout } from './rows/column-layout'
@@ -82,7 +82,7 @@ export class TakeBack implements Conversion {
     try {
       if (recipe.scopes.includes(scope)) return undefined
       if (this.#rows.size < MAX_LISTED) this.#rows.set(row.id, row)
-      const beside = await rowIndexes(this.#column, recipe, plaintext)
+      const beside = indexesToStore(row, await rowIndexes(this.#column, row, recipe, plaintext))
       return { value: asStored(this.#column, await sealChecked(this.#column, plaintext, recipe)), beside }
     } finally {
       plaintext.fill(0)

@@ -53,10 +53,10 @@ export class Verify implements Conversion {
     if (value.kind === 'ciphertext') {
       const { plaintext } = await opener.openWithScope(value.bytes, recipe.scopes)
       scheme.type.deserialise(plaintext)
-      this.#checkIndexes(row, await rowIndexes(this.#column, recipe, plaintext))
+      this.#checkIndexes(row, await rowIndexes(this.#column, row, recipe, plaintext))
     } else {
       scheme.type.deserialise(asPlaintext(value.bytes))
-      this.#checkIndexes(row, await rowIndexes(this.#column, recipe, value.bytes))
+      this.#checkIndexes(row, await rowIndexes(this.#column, row, recipe, value.bytes))
     }
   }
 
@@ -64,7 +64,7 @@ export class Verify implements Conversion {
     return this.#column.indexes
   }
 
-  #checkIndexes(row: ColumnRow, expected: readonly IndexValue[]): void {
+  #checkIndexes(row: ColumnRow, expected: readonly (IndexValue | null | undefined)[]): void {
     const wrong = wrongIndex(this.#column, row, expected)
     if (!wrong || (wrong.isMissing && wrong.index.declared.isFilling)) return
     const name = wrong.index.metadata.databaseName

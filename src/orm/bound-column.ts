@@ -75,6 +75,10 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     return this.indexes.find(({ isOfValue }) => isOfValue)
   }
 
+  get isIndexedTogether(): boolean {
+    return this.sharedIndexes.length > 0 || this.indexes.some(({ isCompound }) => isCompound)
+  }
+
   /** The recipe of every row. Throws `RowUnknownError` where it depends on the row. */
   get recipe(): RowRecipe {
     return this.recipes.constant ?? this.recipes.of(() => undefined)

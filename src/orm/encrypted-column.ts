@@ -31,6 +31,8 @@ export interface EncryptedColumn extends ValueTransformer {
   readonly recipes: Recipes
   /** What answers conditions of equality, if the column has a blind index for that. */
   readonly searchedBy: Searcher | undefined
+  /** True if its values are indexed together with those of other columns. */
+  readonly isIndexedTogether: boolean
   /** The bytes of a value. Throws for a value that cannot be stored, naming entity and property. */
   serialise(value: unknown): Plaintext
   /** Sees to it that the next value can be encrypted at once; `undefined` if it can be. */

@@ -4,7 +4,7 @@ import { type RowsLayout } from '../column-layout'
 import { checkStored } from '../rows/check-stored'
 import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
 import { HiddenParameter } from '../rows/hidden-parameter'
-import { isSame } from '../rows/is-same'
+import { isDelivered, isSame } from '../rows/is-same'
 import { anyKey, type KeyColumn, sameKey, type Shard } from '../rows/key-order'
 import { parts } from '../rows/parts'
 import { inTransaction, rolledBack } from '../rows/transaction'
@@ -124,7 +124,7 @@ export class MysqlRows extends SqlRows {
       'FOR UPDATE',
     )
     const now = new Map(locked.map((row) => [row.id, row]))
-    const unchanged = changes.filter(({ row }) => isSame(row.stored, now.get(row.id)?.stored))
+    const unchanged = changes.filter(({ row }) => this.#isUnchanged(row, now.get(row.id)))
     if (unchanged.length === 0) return []
     await this.#update(unchanged)
     const rows = unchanged.map(({ row }) => row)
@@ -134,10 +134,20 @@ export class MysqlRows extends SqlRows {
     return rows.map(({ id }) => id)
   }
 
+  /** The value, and what its indexes are made of besides. */
+  #isUnchanged(row: ColumnRow, now: ColumnRow | undefined): boolean {
+    if (!isSame(row.stored, now?.stored)) return false
+    return this.layout.bound.every(({ name }) => isDelivered(row.valueOf?.(name), now?.valueOf?.(name)))
+  }
+
   async #update(changes: readonly Change[]): Promise<void> {
     const { table, name, kind, keys, storage, beside } = this.layout
     const parameters = this.parameters()
-    const assigned = (column: string, isText: boolean, valueOf: (change: Change) => Stored): string => {
+    const assigned = (
+      column: string,
+      isText: boolean,
+      valueOf: (change: Change) => Stored | null,
+    ): string => {
       const cases = changes.map(
         (change) =>
           `WHEN ${sameKey(keys, change.row.key, parameters)} THEN ${parameters.add(new HiddenParameter(valueOf(change)))}`,
@@ -149,7 +159,9 @@ export class MysqlRows extends SqlRows {
     const indexes = changes.every((change) => change.beside) ? beside : []
     const set = [
       assigned(name, kind === 'text', ({ value }) => value),
-      ...indexes.map((column, at) => assigned(column, storage === 'text', (each) => each.beside?.[at] ?? '')),
+      ...indexes.map((column, at) =>
+        assigned(column, storage === 'text', (each) => each.beside?.[at] ?? null),
+      ),
     ]
     const wanted = changes.map(({ row }) => row.key)
     await this.query(

@@ -110,14 +110,14 @@ export class PostgresRows extends SqlRows {
     const parameters = this.parameters()
     const list = (valueOf: (change: Change) => unknown, type: string): string =>
       `${parameters.add(changes.map(valueOf))}::${type}[]`
-    const hidden = (valueOf: (change: Change) => Stored, isBinary: boolean): string =>
+    const hidden = (valueOf: (change: Change) => Stored | null, isBinary: boolean): string =>
       `${parameters.add(new HiddenParameter(changes.map(valueOf)))}::${isBinary ? 'bytea' : 'text'}[]`
     const lists = [
       ...keys.map((_, index) => list(({ row }) => row.key[index], 'text')),
       list(({ row }) => row.version?.[0], 'tid'),
       list(({ row }) => row.version?.[1], 'text'),
       hidden(({ value }) => value, kind === 'binary'),
-      ...beside.map((_, at) => hidden((change) => change.beside?.[at] ?? '', storage === 'binary')),
+      ...beside.map((_, at) => hidden((change) => change.beside?.[at] ?? null, storage === 'binary')),
     ]
     const names = keys.map((_, index) => `k${index}`)
     const indexes = beside.map((_, at) => `i${at}`)

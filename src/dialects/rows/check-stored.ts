@@ -22,7 +22,10 @@ export function findAltered(changes: readonly Change[], stored: readonly ColumnR
   const byId = new Map(stored.map((row) => [row.id, row]))
   return changes.find(({ row, value, beside = [] }) => {
     const now = byId.get(row.id)
-    const isIndexed = beside.every((index, at) => isSame(index, now?.beside?.[at] ?? undefined))
+    const isIndexed = beside.every((index, at) => {
+      const found = now?.beside?.[at] ?? undefined
+      return index === null ? found === undefined : isSame(index, found)
+    })
     return !isSame(value, now?.stored) || !isIndexed
   })
 }

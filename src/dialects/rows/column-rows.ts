@@ -29,7 +29,7 @@ export interface Change extends Converted {
 export interface Converted {
   value: Stored
   /** What goes into the columns of `beside`, one each; `undefined` leaves them as they are. */
-  beside?: readonly Stored[]
+  beside?: readonly (Stored | null)[]
 }
 
 /**

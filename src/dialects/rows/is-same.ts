@@ -9,3 +9,10 @@ export function isSame(a: Buffer | string, b: Buffer | string | undefined): bool
 export function asBuffer(stored: Buffer | string): Buffer {
   return typeof stored === 'string' ? Buffer.from(stored) : stored
 }
+
+/** True for the same value as a driver delivers it. */
+export function isDelivered(a: unknown, b: unknown): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.from(a).equals(b)
+  if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime()
+  return a === b
+}

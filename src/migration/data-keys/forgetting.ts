@@ -87,7 +87,9 @@ export class Forgetting {
 
   async #emptyIndexes(own: readonly OwnDataKey[]): Promise<void> {
     const ids = own.flatMap(({ row }) => (row.purpose === 'value' ? [row.id] : []))
-    const indexed = this.#columns.filter(({ indexes }) => indexes.length > 0)
+    const indexed = this.#columns.filter(
+      ({ indexes, sharedIndexes }) => indexes.length + sharedIndexes.length > 0,
+    )
     for (const column of ids.length === 0 ? [] : indexed)
       await new Pass(column, new EmptyIndexes(column, ids), {}).run(this.#dataSource)
   }

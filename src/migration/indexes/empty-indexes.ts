@@ -20,7 +20,7 @@ export class EmptyIndexes implements Conversion {
   }
 
   get indexes(): readonly BlindIndex[] {
-    return this.#column.indexes
+    return [...this.#column.indexes, ...this.#column.sharedIndexes]
   }
 
   begin(): Promise<void> {
@@ -33,6 +33,6 @@ export class EmptyIndexes implements Conversion {
       parsed.kind === 'ciphertext' &&
       parsed.suite === 'stored-key' &&
       this.#ids.has(parsed.dataKeyId.toString('hex'))
-    return Promise.resolve(isNamed ? { value, beside: indexesOfNothing(this.#column) } : undefined)
+    return Promise.resolve(isNamed ? { value, beside: indexesOfNothing(this.indexes) } : undefined)
   }
 }

@@ -18,7 +18,7 @@ export interface IndexCount {
 export async function indexCounts(
   queryRunner: QueryRunner,
   column: BoundColumn,
-  { table, name: value }: Pick<ColumnLayout, 'table' | 'name'>,
+  { table }: Pick<ColumnLayout, 'table'>,
 ): Promise<IndexCount[]> {
   const { driver } = dataSourceOf(queryRunner)
   const absent = await missingIndexColumns(queryRunner, column, column.indexes)
@@ -31,8 +31,11 @@ export async function indexCounts(
       counts.push({ ...of, missing: undefined })
       continue
     }
+    const hasValues = index.members
+      .map(({ metadata }) => `${driver.escape(metadata.databaseName)} IS NOT NULL`)
+      .join(' AND ')
     const [row] = (await queryRunner.query(
-      `SELECT COUNT(*) AS n FROM ${table} WHERE ${value} IS NOT NULL AND ${driver.escape(databaseName)} IS NULL`,
+      `SELECT COUNT(*) AS n FROM ${table} WHERE ${hasValues} AND ${driver.escape(databaseName)} IS NULL`,
     )) as { n: unknown }[]
     counts.push({ ...of, missing: Number(row?.n) })
   }

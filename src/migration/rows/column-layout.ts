@@ -5,6 +5,7 @@ import { type Dialect } from '../../dialects/dialect'
 import { ColumnTypeError, KmsEncryptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type BlindIndex } from '../../orm/search/blind-index'
+import { columnsOfIndex } from '../../orm/search/index-of-row'
 import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 
@@ -62,7 +63,10 @@ export async function withKeys(
   }))
   try {
     const keys = await dialect.readKeys(queryRunner, { path, sql: table, escape }, names)
-    const bound = column.recipes.opensBy.map(({ name }) => ({ name, sql: escape(name) }))
+    const others = indexes.filter(({ isCompound }) => isCompound).flatMap(columnsOfIndex)
+    const needed = new Set([...column.recipes.opensBy.map(({ name }) => name), ...others])
+    needed.delete(column.metadata.databaseName)
+    const bound = [...needed].map((name) => ({ name, sql: escape(name) }))
     const beside = indexes.map(({ metadata }) => escape(metadata.databaseName))
     return { ...layout, keys, bound, beside }
   } catch (error) {

@@ -4,13 +4,19 @@ import { type GeneratedKeys, generatedKeys } from '../row/generated-keys'
 import { LocatedUpdate } from '../row/located-update'
 import { FoundRows, refuseUncompared, refuseUnopened } from '../search/found-rows'
 import { answer, type Answered, prepareSearch, withoutSearched } from '../search/sending'
+import { type Completeness } from '../search/completeness'
+import { MergedRows } from '../search/merged-rows'
 import { type Matches } from '../search/narrowed-rows'
 import { type SearchPlan } from '../search/search-plan'
 import { nameViolations } from '../search/unique-violation'
+import { rowsOfUpdate } from '../statement/rows-of-update'
 import { type SentStatement } from '../write/parameter-rows'
 import { hasPending, sealAll } from '../write/parameters'
 import { type Door, type Workings } from './door'
 import { endOfTransaction } from './end-of-transaction'
+
+/** How often rows are looked at that others change in between. */
+const MAX_ATTEMPTS = 8
 
 /**
  * The way of one statement through the door: it is examined before anything is awaited, prepared, sealed in its turn,
@@ -27,6 +33,8 @@ export class Passage {
   #search: SearchPlan | undefined
   /** Of a search by few bits. */
   #matches: Matches | undefined
+  /** Of an update of some of the columns that are indexed together. */
+  #merged: MergedRows[] = []
   #isPending = false
   /** The statement as if the application had written it with the indexes. */
   #answered: Answered | undefined
@@ -68,8 +76,8 @@ export class Passage {
     ahead.workLater()
     let result = await answering
     if (end) seen?.settle(this.#door.queryRunner, end)
-    while (this.#update?.hasMissed(result) === true) {
-      values = await order.next(this.#update.seal(ahead))
+    for (let attempt = 1; this.#hasMissed(result); attempt++) {
+      values = await order.next(this.#again(attempt))
       result = await send()
     }
     if (isEmptying) sealing?.keys.clear()
@@ -91,18 +99,56 @@ export class Passage {
     return use
   }
 
+  /** True if others changed what the rows of an update had when they were read. */
+  #hasMissed(result: unknown): boolean {
+    return this.#update?.hasMissed(result) === true || this.#merged.some((each) => each.hasMissed(result))
+  }
+
+  async #again(attempt: number): Promise<unknown> {
+    const [merged] = this.#merged
+    if (!merged) return this.#update?.seal(this.#door.ahead)
+    if (attempt > MAX_ATTEMPTS) throw merged.contended()
+    await this.#merge()
+    return this.#seal()
+  }
+
   /** What must be known before values are sealed: blind indexes, and tables that were made since `initialize()`. */
   #prepare(): Promise<unknown> | undefined {
     if (!this.#structured || !this.#workings) return undefined
     const { rows, completeness, statements } = this.#workings
     const { query } = this.#door
-    const search = this.#search
-      ? prepareSearch(this.#search, this.#sql, this.#parameters, completeness, this.#door)?.then(
-          (matches) => (this.#matches = matches),
-        )
-      : undefined
+    const search = this.#search && this.#prepareSearch(this.#search, completeness)
     if (rows.areChecked || !rows.isUncheckedIn(statements.read(this.#sql))) return search
     return rows.check({ query }).then(() => search)
+  }
+
+  #prepareSearch(plan: SearchPlan, completeness: Completeness): Promise<unknown> | undefined {
+    const prepared = prepareSearch(plan, this.#sql, this.#parameters, completeness, this.#door)
+    const matched = prepared?.then((matches) => (this.#matches = matches))
+    return plan.partial.length > 0 ? Promise.resolve(matched).then(() => this.#merge()) : matched
+  }
+
+  /** Reads what the rows of an update have in columns that are indexed together with what it sets. */
+  async #merge(): Promise<void> {
+    const { statements, rows, guard, completeness } = this.#workings ?? {}
+    const statement = statements?.read(this.#sql)
+    if (!statement || !rows || !guard || !completeness) return
+    const parameters = this.#parameters as readonly unknown[]
+    const connection = this.#door.connection(rows)
+    const { dialect, escape, isInTransaction, query } = connection
+    this.#merged = []
+    for (const write of this.#search?.partial ?? []) {
+      const select = async (columns: readonly string[]): Promise<unknown> => {
+        const names = columns.map((name) => escape(name))
+        const of = rowsOfUpdate(this.#sql, write.updated, parameters, names, (at) => dialect.placeholder(at))
+        const plan = guard.check(of.sql, of.parameters)
+        const matches = plan && (await prepareSearch(plan, of.sql, of.parameters, completeness, this.#door))
+        const answered = plan ? answer(plan, of.sql, of.parameters, { matches }) : of
+        const lock = isInTransaction && dialect.locksRows ? ' FOR UPDATE' : ''
+        return query(answered.sql + lock, [...answered.parameters])
+      }
+      this.#merged.push(await MergedRows.read(write, statement, parameters, select, connection))
+    }
   }
 
   /** The parameters as they are sent: ciphertexts and indexes for what is to be stored, indexes for what is searched. */
@@ -110,7 +156,9 @@ export class Passage {
     const { ahead } = this.#door
     const bound = this.#structured && this.#workings?.rows.areUsed ? this.#workings.rows : undefined
     if (bound) this.#workings?.guard.checkRows(this.#sql, (table) => bound.uniqueKeys(table))
-    this.#answered = this.#search && answer(this.#search, this.#sql, this.#parameters, this.#matches)
+    this.#answered =
+      this.#search &&
+      answer(this.#search, this.#sql, this.#parameters, { matches: this.#matches, merged: this.#merged })
     const parameters = this.#answered?.parameters ?? this.#parameters
     if (!this.#isPending) return parameters
     const sql = this.#answered?.sql ?? this.#sql

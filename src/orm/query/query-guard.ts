@@ -46,7 +46,7 @@ function guardedStream(door: Door): QueryRunner['stream'] {
     }
     refuseUnopened(plan)
     const matches = await prepareSearch(plan, sql, parameters, workings.completeness, door)
-    const answered = answer(plan, sql, parameters ?? [], matches)
+    const answered = answer(plan, sql, parameters ?? [], { matches })
     hasPending(answered.parameters)
     return stream(answered.sql, [...answered.parameters], ...rest)
   }

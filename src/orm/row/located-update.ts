@@ -1,7 +1,8 @@
 import { type Dialect } from '../../dialects/dialect'
 import { type KmsEncryptionError, RowUnknownError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
-import { type Span, type Updated } from '../statement/statement'
+import { rowsOfUpdate } from '../statement/rows-of-update'
+import { type Updated } from '../statement/statement'
 import { rowOfParameter, type SentStatement } from '../write/parameter-rows'
 import { sealAll } from '../write/parameters'
 import { type SealedAhead } from '../write/sealed-ahead'
@@ -159,18 +160,12 @@ export class LocatedUpdate {
   #read(): Promise<unknown> {
     const { dialect, escape, isInTransaction, query } = this.#connection
     const { sql, parameters } = this.#sent
-    const { table, condition } = this.#updated
-    const taken: unknown[] = []
-    const pieces = condition.placeholders.map(({ index, span }): readonly [Span, string] => {
-      taken.push(parameters[index])
-      return [span, dialect.placeholder(taken.length)]
-    })
     const moved = [...this.#moved.values()].flatMap(({ name, boundTo }) => [name, ...boundTo])
     const wanted = new Set([...this.#missing.map(({ name }) => name), ...moved])
-    const names = Array.from(wanted, escape).join(', ')
-    const where = replaced(sql, condition.span, pieces)
+    const names = Array.from(wanted, escape)
+    const rows = rowsOfUpdate(sql, this.#updated, parameters, names, (at) => dialect.placeholder(at))
     const lock = isInTransaction && dialect.locksRows ? ' FOR UPDATE' : ''
-    return query(`SELECT ${names} FROM ${sql.slice(...table)} WHERE ${where}${lock}`, taken)
+    return query(rows.sql + lock, rows.parameters)
   }
 
   /** Has the UPDATE change only rows that have these values still. Returns its parameters. */
@@ -197,15 +192,4 @@ export class LocatedUpdate {
     const [start, end] = this.#updated.condition.span
     this.#text = `${sql.slice(0, start)}(${sql.slice(start, end)}) AND ${condition}${sql.slice(end)}`
   }
-}
-
-/** A piece of a text with pieces of it replaced. */
-function replaced(text: string, [start, end]: Span, pieces: readonly (readonly [Span, string])[]): string {
-  let result = ''
-  let at = start
-  for (const [[from, to], piece] of pieces) {
-    result += text.slice(at, from) + piece
-    at = to
-  }
-  return result + text.slice(at, end)
 }

@@ -96,8 +96,12 @@ export class BlindIndex implements Hashing {
 
   /** What is hashed of the stored values of a row, one for each member, after they were opened. */
   hashed(plaintexts: readonly Buffer[]): Plaintext {
-    const canonical = this.members.map((member, at) => canonicalOf(member, plaintexts[at] ?? Buffer.alloc(0)))
-    return this.joined(canonical)
+    return this.joined(this.members.map((_, at) => this.canonicalOf(at, plaintexts[at] ?? Buffer.alloc(0))))
+  }
+
+  /** A stored value of a member, after it was opened, as `save` would have serialised it. */
+  canonicalOf(member: number, plaintext: Buffer): Plaintext {
+    return canonicalOf(this.members[member] ?? this.column, plaintext)
   }
 
   /** What is hashed of serialised values, one for each member. */

@@ -6,6 +6,9 @@ import { NOT_INDEXED } from '../write/tokens'
 /** What a named blind index is made of. */
 export type Indexable = string | number | bigint | boolean | Date | Uint8Array
 
+/** The values of an index over several properties, by their names. */
+export type IndexableValues = Readonly<Record<string, unknown>>
+
 /** What is searched by a named index, on its way to the statement. Nothing shows it, and no driver takes it. */
 export class IndexedValue {
   readonly #value: unknown
@@ -85,7 +88,8 @@ function refusalOf(operator: IndexedOperator): KmsEncryptionError {
 
 /**
  * Finds rows by a named blind index of an encrypted column: by what its `from` gives, or by a value of the column where
- * it has `normalize`. With a list, by any of them. In find options, criteria and `.where({ … })` it stands for the
+ * it has `normalize`; for an index over several properties (`with`) an object with all their values. With a list, by any
+ * of them. In find options, criteria and `.where({ … })` it stands for the
  * column's value; in a condition written as text it is the parameter.
  *
  * Throws `SearchRefusedError` where the column has no such index, or it cannot answer.
@@ -96,7 +100,10 @@ function refusalOf(operator: IndexedOperator): KmsEncryptionError {
  * await cards.createQueryBuilder('c').where('c.card = :last4', { last4: Indexed('last4', '4242') }).getMany()
  * ```
  */
-export function Indexed(name: string, value: Indexable | readonly Indexable[]): FindOperator<never> {
+export function Indexed(
+  name: string,
+  value: Indexable | IndexableValues | readonly (Indexable | IndexableValues)[],
+): FindOperator<never> {
   return new IndexedOperator(name, value)
 }
 

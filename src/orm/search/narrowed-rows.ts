@@ -4,11 +4,9 @@ import { boundColumn } from '../bound-columns'
 import { type Opening, openTogether } from '../read/opening'
 import { type Stored } from '../read/value-opener'
 import { type Looker } from './completeness'
-import { type Edit } from './edits'
+import { type Insertions } from './insertions'
 import { type KeyedIndex } from './keyed-index'
-import { type Inserted } from './parameters'
 import { type Narrowed, type SearchLanguage } from './plan-draft'
-import { type SearchPlan } from './search-plan'
 import { type Answered, type Hashes } from './sending'
 
 /*
@@ -79,24 +77,14 @@ export async function matchesOf(
   })
 }
 
-/** How a statement is narrowed to what was found. */
-export function narrowing(
-  { parameters }: SearchPlan,
-  sql: string,
-  matches: Matches,
-): { edits: Edit[]; inserted: Inserted[] } {
-  const edits: Edit[] = []
-  const inserted: Inserted[] = []
-  let count = 0
+/** Narrows a statement to what was found. */
+export function narrow(insertions: Insertions, sql: string, matches: Matches): void {
   for (const [{ end, column, behind, index }, found] of matches) {
     // Nothing equals it: then the condition is false, and still NULL where the column is.
     const values = found.length > 0 ? found : [nothing(index.column.scheme.options.storage)]
-    const places = values.map((_, at) => parameters.insertedPlaceholder(count + at)).join(', ')
-    edits.push({ start: end, end, text: ` AND ${sql.slice(...column)} IN (${places}))` })
-    inserted.push({ behind, values })
-    count += values.length
+    const places = insertions.add(behind, values).join(', ')
+    insertions.edit(end, end, ` AND ${sql.slice(...column)} IN (${places}))`)
   }
-  return { edits, inserted }
 }
 
 function nothing(storage: string | undefined): Stored {

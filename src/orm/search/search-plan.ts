@@ -3,7 +3,7 @@ import { SearchRefusedError } from '../../errors'
 import { boundColumnsOf } from '../statement/entity-catalogue'
 import { type Comparison, type Span, type Statement } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
-import { edited } from './edits'
+import { type Edit, edited } from './edits'
 import { type ParameterPlan } from './parameters'
 import { canAnswer } from './refusals'
 import { type Check, plannedChecks } from './plan-checks'
@@ -26,7 +26,7 @@ export { CannotBeSearched, type Searched, type SearchLanguage } from './plan-dra
 /** How a statement is sent that searches or writes columns with a blind index. */
 export interface SearchPlan {
   /** The text to send. Texts that differ in numbers only are read once, so that a plan is one for many of them. */
-  readonly rewrite: (text: string, more?: PlanDraft['edits']) => string
+  readonly rewrite: (text: string, more?: readonly Edit[]) => string
   readonly parameters: ParameterPlan<Added>
   readonly searched: readonly Searched[]
   readonly narrowed: readonly Narrowed[]
@@ -57,11 +57,7 @@ export function searchPlan(
   const { edits, parameters, searched, narrowed, written, answering, answered } = draft
   if (written.size + answered.size === 0) return undefined
   return {
-    rewrite: (text, more = []) =>
-      edited(
-        text,
-        [...edits, ...more].sort((a, b) => a.start - b.start),
-      ),
+    rewrite: (text, more = []) => edited(text, [...edits, ...more].sort(inOrder)),
     parameters,
     searched,
     narrowed,
@@ -72,6 +68,11 @@ export function searchPlan(
     answered,
     language,
   }
+}
+
+/** What is put in at a place stands in front of what is replaced there. */
+function inOrder(a: Edit, b: Edit): number {
+  return a.start - b.start || a.end - b.end
 }
 
 /** A place of a parameter in a comparison that is answered. */

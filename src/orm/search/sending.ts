@@ -8,8 +8,9 @@ import { type BlindIndex } from './blind-index'
 import { type Completeness, type Looker } from './completeness'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
-import { type Matches, matchesOf, narrowing } from './narrowed-rows'
-import { type Inserted } from './parameters'
+import { Insertions } from './insertions'
+import { type MergedRows } from './merged-rows'
+import { type Matches, matchesOf, narrow } from './narrowed-rows'
 import { PendingIndex } from './pending-index'
 import { type Searched } from './plan-draft'
 import { type SearchPlan } from './search-plan'
@@ -98,8 +99,21 @@ export function withoutSearched({ searched }: SearchPlan, parameters: unknown): 
   return others
 }
 
+/** What is found out before a statement is sent. */
+export interface Found {
+  /** Of searches by few bits. */
+  readonly matches?: Matches | undefined
+  /** Of updates of some of the columns of an index. */
+  readonly merged?: readonly MergedRows[]
+}
+
 /** Rewrites a statement with the indexes of its parameters. Their keys must be there. */
-export function answer(plan: SearchPlan, sql: string, given: unknown, matches?: Matches): Answered {
+export function answer(
+  plan: SearchPlan,
+  sql: string,
+  given: unknown,
+  { matches = new Map<never, never>(), merged = [] }: Found = {},
+): Answered {
   const parameters = listOf(given)
   const searched = hashesOf(searchedIn(plan, sql, parameters), parameters)
   const replaced = [...parameters]
@@ -113,21 +127,11 @@ export function answer(plan: SearchPlan, sql: string, given: unknown, matches?: 
           each.index,
         ),
   )
-  const { edits, inserted } = matches ? narrowing(plan, sql, matches) : { edits: [], inserted: [] }
-  return placed(plan, sql, replaced, added, { edits, inserted, searched })
-}
-
-function placed(
-  plan: SearchPlan,
-  sql: string,
-  replaced: readonly unknown[],
-  added: readonly unknown[],
-  {
-    edits,
-    inserted,
-    searched,
-  }: ReturnType<typeof narrowing> & { inserted: readonly Inserted[]; searched: Answered['searched'] },
-): Answered {
+  const insertions = new Insertions(plan)
+  for (const each of merged) each.assign(insertions)
+  narrow(insertions, sql, matches)
+  for (const each of merged) each.restrict(insertions, parameters.length - 1)
+  const { edits, inserted } = insertions
   return {
     sql: plan.rewrite(sql, edits),
     parameters: plan.parameters.place(replaced, added, inserted),

@@ -93,10 +93,11 @@ export class ComparisonToken extends Token {
 
   /**
    * TypeORM makes text of all parameters, and a key of it for the query result cache. Where rows are found by the value,
-   * its index stands there; that the cache is not asked before the index can be made, `guardCachedResults` sees to.
+   * its index stands there; that the cache is not asked before the index can be made, nor where rows are found by several
+   * values together, `guardCachedResults` sees to.
    */
   override toJSON(): string {
-    if (!this.column.searchedBy) return super.toJSON()
+    if (!this.column.searchedBy) return this.column.isIndexedTogether ? NOT_INDEXED : super.toJSON()
     const index = this.column.searchedBy.constant
     if (this.fault || !index?.isReady) return NOT_INDEXED
     return `${INDEXED}${this.indexed((plaintext) => index.hashOf(plaintext)).toString('hex')}`
