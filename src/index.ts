@@ -32,6 +32,6 @@ export {
   type KmsEncryptionOptions,
   type RowAndDataSource,
 } from './kms-encryption'
-export { Indexed, type Indexable } from './orm/search/indexed'
+export { Indexed, type Indexable, type IndexableValues } from './orm/search/indexed'
 export { type DataKeysOption, type StoredDataKeysOptions } from './orm/key-table/key-table-options'
 export { isUndecryptable, type Undecryptable, undecryptable } from './orm/undecryptable'
