@@ -1,4 +1,4 @@
-import { type Repository } from 'typeorm'
+import { In, type Repository } from 'typeorm'
 import { describeDatabases } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { Item, Vault } from './entities'
@@ -70,6 +70,19 @@ describeDatabases('Beyond what is promised', (db) => {
       expect(await stored(id, 'base64')).toBeNull()
     }
     expect(lengths.map((length) => length - lengths[0]!)).toEqual([0, 1, 100])
+  })
+
+  test('an UPDATE of many rows stores one ciphertext, and each row its own when it is saved by itself', async () => {
+    const saved = await vaults.save([
+      { label: 'one of two', text: 'a', profile: {} },
+      { label: 'other of two', text: 'b', profile: {} },
+    ])
+    await vaults.update({ id: In(saved.map(({ id }) => id)) }, { text: 'equal' })
+    const ciphertexts = async () =>
+      new Set(await Promise.all(saved.map(async ({ id }) => String(await stored(id, 'text')))))
+    expect((await ciphertexts()).size).toBe(1)
+    for (const { id } of saved) await vaults.update(id, { text: 'equal' })
+    expect((await ciphertexts()).size).toBe(2)
   })
 
   test('raw SQL of the application is sent and logged as it is', async () => {
