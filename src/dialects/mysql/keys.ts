@@ -1,6 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type KeyName, type TableName } from '../dialect'
-import { checkIdentity, unpageable } from '../rows/key-identity'
+import { checkIdentity, columnOf, unpageable } from '../rows/key-identity'
 import { type KeyColumn } from '../rows/key-order'
 import { type CatalogueColumn, keyForm } from './key-types'
 import { inCatalogue } from './table'
@@ -24,11 +24,12 @@ export async function readKeys(
       `is_nullable AS nullable FROM information_schema.columns WHERE ${where}`,
     parameters,
   )) as FoundColumn[]
-  const found = names.map(({ property, name }) => {
-    const column = columns.find((one) => one.name.toLowerCase() === name.toLowerCase())
+  const found = names.map((key) => {
+    const column = columnOf(columns, key)
+    const { property, name } = key
     const sql = table.escape(name)
-    const form = column && keyForm(sql, column)
-    if (!form) throw unpageable(property, column?.type ?? 'unknown')
+    const form = keyForm(sql, column)
+    if (!form) throw unpageable(property, column.type)
     return { property, sql, type: column.type, text: `CAST(${sql} AS BINARY)`, ...form, column }
   })
   const indexes = (await query(

@@ -1,4 +1,5 @@
 import { NoPrimaryKeyError } from '../../errors'
+import { type KeyName } from '../dialect'
 import { type KeyColumn } from './key-order'
 
 type Query = (sql: string) => Promise<readonly unknown[]>
@@ -22,6 +23,16 @@ export async function checkIdentity(query: Query, table: string, keys: readonly 
       `several rows of ${table} have the same primary key (${name}), so that they cannot be told apart. Make the key unique in the database, or declare the one that is. Nothing was changed.`,
     )
   }
+}
+
+/** The column of the table that a column of the key is called like. Throws `NoPrimaryKeyError` if there is none. */
+export function columnOf<Column extends { readonly name: string }>(
+  columns: readonly Column[],
+  { property, name }: KeyName,
+): Column {
+  const column = columns.find((one) => one.name.toLowerCase() === name.toLowerCase())
+  if (!column) throw unpageable(property, 'unknown')
+  return column
 }
 
 /** An error for a key whose order, comparison and text are not known to agree. */

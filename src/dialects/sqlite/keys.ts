@@ -1,6 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type KeyName, type TableName } from '../dialect'
-import { checkIdentity, unpageable } from '../rows/key-identity'
+import { checkIdentity, columnOf } from '../rows/key-identity'
 import { type KeyColumn } from '../rows/key-order'
 
 /** The columns of the primary key. They order the rows only where these have no rowid. */
@@ -17,11 +17,9 @@ export async function readKeys(
     type: string
     pk: number
   }[]
-  const keys = names.map((key) => {
-    const column = columns.find((one) => one.name.toLowerCase() === key.name.toLowerCase())
-    if (!column) throw unpageable(key.property, 'unknown')
-    return keyColumn(key.property, table.escape(key.name), column.type)
-  })
+  const keys = names.map((key) =>
+    keyColumn(key.property, table.escape(key.name), columnOf(columns, key).type),
+  )
   if (!(await rowidOf(query, table.path))) {
     await checkIdentity(query, table.sql, keys)
   }

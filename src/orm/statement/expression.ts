@@ -1,36 +1,10 @@
 import { CallReader, type Context, type Expression } from './call-reader'
-import { type Compared, Facts, isEquality } from './facts'
+import { ConditionReading, type Operand } from './condition-reading'
+import { type Compared } from './facts'
 import { type Name } from './names'
 import { type NameUse, type Query, type Role, type Scope } from './scope'
 import { Kind } from './tokens'
 import * as words from './words'
-
-/** An operand, and what stood before it. */
-interface Operand extends Expression {
-  /** It begins a condition: nothing binds it to what is before. */
-  readonly isFirst: boolean
-}
-
-/** State of one expression: operands and operators take turns. */
-interface Reading {
-  context: Context
-  operands: number
-  last: Operand | undefined
-  /** Of the last operand and the one before, if they are compared. */
-  comparison: Compared<NameUse> | undefined
-  operator: string
-  isNegated: boolean
-  isFirst: boolean
-  openBetweens: number
-  openCases: number
-  hasInterval: boolean
-  readonly facts: Facts<NameUse>
-  /** Of the condition between two connectives: its operands, and whether a word such as NOT stands in front. */
-  operandsOfPart: number
-  hasPrefix: boolean
-  /** How many comparisons there were before it. */
-  comparedBefore: number
-}
 
 /** Reads expressions: finds the names of columns in them, and what is done with each. */
 export abstract class ExpressionReader extends CallReader {
@@ -43,29 +17,14 @@ export abstract class ExpressionReader extends CallReader {
   /** Reads up to a comma, a closing parenthesis, or a word that begins another clause. */
   protected expression(context: Context): Expression {
     const start = this.start
-    const reading: Reading = {
-      context,
-      operands: 0,
-      last: undefined,
-      comparison: undefined,
-      operator: '',
-      isNegated: false,
-      isFirst: true,
-      openBetweens: 0,
-      openCases: 0,
-      hasInterval: false,
-      facts: new Facts(),
-      operandsOfPart: 0,
-      hasPrefix: false,
-      comparedBefore: this.compared.length,
-    }
+    const reading = new ConditionReading(context, this.compared)
     const first = this.at
     for (;;) {
       const operand = this.#operand(reading)
-      if (operand) this.#took(reading, operand)
+      if (operand) reading.took(operand)
       if (!this.#operator(reading)) break
     }
-    this.#endPart(reading)
+    reading.endPart()
     if (this.at === first) this.fail()
     const facts = reading.facts.end()
     const single = reading.operands === 1 && reading.last?.start === start ? reading.last : undefined
@@ -118,56 +77,8 @@ export abstract class ExpressionReader extends CallReader {
     return use
   }
 
-  #took(reading: Reading, operand: Operand): void {
-    const { last, operator } = reading
-    reading.operands++
-    reading.operandsOfPart++
-    reading.last = operand
-    if (!last || !words.COMPARISONS.has(operator.replace(/ (?:ANY|SOME|ALL)$/, ''))) return
-    if (operand.use) operand.use.isCompared = true
-    if (operand.query) operand.query.purpose = 'compared'
-    if (last.use?.role === 'unchanged-test' && operand.use) operand.use.role = 'unchanged-test'
-    const { use } = last
-    const [column, other] = use ? [use, operand] : [operand.use, last]
-    const { placeholders = [], integers = [] } = other
-    if (!last.isFirst || !column || column.isStar || placeholders.length + integers.length === 0) return
-    const { isNegated } = reading
-    reading.comparison = {
-      use: column,
-      operator,
-      isNegated,
-      placeholders,
-      integers,
-      start: last.start,
-      end: operand.end,
-      isBent: false,
-    }
-  }
-
-  /** A condition ends: at a connective, or with the expression. */
-  #endPart(reading: Reading): void {
-    const { comparison, last, hasPrefix, operandsOfPart } = reading
-    if (comparison?.integers.length === 0) this.compared.push(comparison)
-    const isPlain =
-      !hasPrefix && (comparison !== undefined || (operandsOfPart === 1 && last?.isFirst === true))
-    if (!isPlain || reading.facts.isUnclear)
-      for (const each of this.compared.slice(reading.comparedBefore)) each.isBent = true
-    else if (!comparison) reading.facts.add(last?.facts ?? [])
-    else if (isEquality(comparison)) reading.facts.add([comparison])
-    reading.comparedBefore = this.compared.length
-    reading.comparison = undefined
-    reading.operandsOfPart = 0
-    reading.hasPrefix = false
-  }
-
-  /** Something is done with the last operand: it is no longer what it was, and no longer plainly compared. */
-  #changed(reading: Reading): void {
-    reading.last = undefined
-    reading.comparison = undefined
-  }
-
   /** `undefined` where there is none: the expression ends there, or has an operator only. */
-  #operand(reading: Reading): Operand | undefined {
+  #operand(reading: ConditionReading): Operand | undefined {
     const { context } = reading
     let { isFirst } = reading
     /** Where the minus in front of a number stands. */
@@ -241,7 +152,7 @@ export abstract class ExpressionReader extends CallReader {
   }
 
   /** Takes a word of SQL that stands in front of an operand, if it is one there. */
-  #prefix(reading: Reading): 'prefix' | 'operand' | undefined {
+  #prefix(reading: ConditionReading): 'prefix' | 'operand' | undefined {
     const word = this.word()
     if (word === 'CASE' && this.#hasOperandAt(1, true)) {
       reading.openCases++
@@ -356,7 +267,7 @@ export abstract class ExpressionReader extends CallReader {
   }
 
   /** Takes what stands behind an operand. Returns true if another operand follows. */
-  #operator(reading: Reading): boolean {
+  #operator(reading: ConditionReading): boolean {
     const { context } = reading
     for (;;) {
       const kind = this.kind()
@@ -367,18 +278,18 @@ export abstract class ExpressionReader extends CallReader {
         if (symbol === '::') this.#cast(reading)
         else if (symbol === '[') {
           this.#subscript(context)
-          this.#changed(reading)
+          reading.changed()
         } else if (symbol === '.') {
           // A field of a row in parentheses.
           this.at++
           if (!this.takeSymbol('*')) this.takeName()
-          this.#changed(reading)
+          reading.changed()
         } else if (symbol === '(') {
           this.nested(() => this.#parenthesised(context))
-          this.#changed(reading)
+          reading.changed()
         } else {
           this.at++
-          this.#tookOperator(reading, symbol, false)
+          reading.tookOperator(symbol, false)
           return true
         }
         continue
@@ -387,7 +298,7 @@ export abstract class ExpressionReader extends CallReader {
       if (kind === Kind.Text) {
         if (reading.last?.use && context.clause === 'select' && context.called === undefined) return false
         this.at++
-        this.#changed(reading)
+        reading.changed()
         continue
       }
       if (kind !== Kind.Word) {
@@ -404,7 +315,7 @@ export abstract class ExpressionReader extends CallReader {
       if (word === 'COLLATE') {
         this.at++
         this.takePath()
-        this.#changed(reading)
+        reading.changed()
       } else if (word === 'IS' || word === 'ISNULL' || word === 'NOTNULL') {
         if (this.#is(reading)) return true
       } else if (word === 'NOT' && words.OPERATORS.has(this.word(1))) {
@@ -422,17 +333,17 @@ export abstract class ExpressionReader extends CallReader {
         } else if (word === 'BETWEEN') this.takeWord('SYMMETRIC', 'ASYMMETRIC')
         // SQLite's `IN t`, all rows of a table.
         else if (word === 'IN' && this.isName()) this.fail()
-        this.#tookOperator(reading, word, reading.isNegated)
+        reading.tookOperator(word, reading.isNegated)
         return true
       } else if (words.CLAUSES.has(word)) return false
       else if (word === 'OPERATOR' && this.symbol(1) === '(') {
         this.at++
         this.skipParentheses()
-        this.#tookOperator(reading, '=', false)
+        reading.tookOperator('=', false)
         return true
       } else if (reading.hasInterval) {
         this.at++
-        this.#changed(reading)
+        reading.changed()
       } else if (this.#isAlias(context)) return false
       else this.#strayName(reading)
     }
@@ -445,28 +356,22 @@ export abstract class ExpressionReader extends CallReader {
   }
 
   /** A name that follows an operand and is nothing that the reader knows. */
-  #strayName(reading: Reading): void {
+  #strayName(reading: ConditionReading): void {
     const start = this.start
     const path = this.takePath()
     this.addUse(reading.context, path, false, start).isUnplaced = true
-    this.#changed(reading)
+    reading.changed()
   }
 
-  #caseWord(reading: Reading, word: string): boolean {
+  #caseWord(reading: ConditionReading, word: string): boolean {
     if (word !== 'WHEN' && word !== 'THEN' && word !== 'ELSE' && word !== 'END') return false
-    this.#endPart(reading)
     this.at++
-    reading.operator = ''
-    reading.isNegated = false
-    reading.isFirst = true
-    reading.operands++
-    reading.last = undefined
-    if (word === 'END') reading.openCases--
+    reading.tookCaseWord(word)
     return true
   }
 
   /** IS NULL and its kin. Returns true if an operand follows. */
-  #is(reading: Reading): boolean {
+  #is(reading: ConditionReading): boolean {
     const { last } = reading
     const isWord = this.word() === 'IS'
     this.at++
@@ -474,17 +379,17 @@ export abstract class ExpressionReader extends CallReader {
     if (!isWord || this.takeWord('NULL')) {
       if (last?.use?.role === 'operand' && last.isFirst && !last.use.isStar) last.use.role = 'null-test'
       reading.operands++
-      this.#changed(reading)
+      reading.changed()
       return false
     }
     if (this.takeWord('TRUE', 'FALSE', 'UNKNOWN', 'NORMALIZED', 'JSON', 'DOCUMENT')) {
       reading.operands++
-      this.#changed(reading)
+      reading.changed()
       return false
     }
     const isDistinct = this.takeWords('DISTINCT', 'FROM')
     if (isDistinct && last?.use && last.isFirst) this.#unchangedTest(last.use)
-    this.#tookOperator(reading, 'IS', isNegated)
+    reading.tookOperator('IS', isNegated)
     return true
   }
 
@@ -499,30 +404,8 @@ export abstract class ExpressionReader extends CallReader {
     if (name?.key === use.path.at(-1)?.key) use.role = 'unchanged-test'
   }
 
-  #tookOperator(reading: Reading, operator: string, isNegated: boolean): void {
-    const { last } = reading
-    const isBetweens = operator === 'AND' && reading.openBetweens > 0
-    if (operator === 'BETWEEN') reading.openBetweens++
-    if (isBetweens) reading.openBetweens--
-    reading.isFirst = words.CONNECTIVES.has(operator) && !isBetweens
-    if (reading.isFirst) this.#connect(reading, operator)
-    else reading.comparison = undefined
-    reading.operator = isBetweens ? 'BETWEEN' : operator
-    reading.isNegated = isNegated
-    if (last?.use?.role === 'unchanged-test' && operator !== 'IS' && !reading.isFirst)
-      last.use.role = 'operand'
-    if (last?.use && words.COMPARISONS.has(operator)) last.use.isCompared = true
-    if (last?.query && words.COMPARISONS.has(operator)) last.query.purpose = 'compared'
-  }
-
-  #connect(reading: Reading, connective: string): void {
-    this.#endPart(reading)
-    if (connective === 'OR') reading.facts.or()
-    if (connective === 'XOR') reading.facts.isUnclear = true
-  }
-
   /** `::type(n)[]` */
-  #cast(reading: Reading): void {
+  #cast(reading: ConditionReading): void {
     this.at++
     this.takePath()
     this.takeWord('PRECISION', 'VARYING')
@@ -533,11 +416,6 @@ export abstract class ExpressionReader extends CallReader {
       if (this.kind() === Kind.Number) this.at++
       this.expectSymbol(']')
     }
-    reading.operands++
-    reading.operandsOfPart++
-    reading.comparison = undefined
-    if (reading.last?.placeholders && !reading.last.use) {
-      reading.last = { ...reading.last, end: this.end }
-    } else reading.last = undefined
+    reading.cast(this.end)
   }
 }
