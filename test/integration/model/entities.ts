@@ -18,6 +18,26 @@ export type SecretColumn = (type: ValueTypeName, options?: KmsEncryptedOptions) 
 
 export const encryptedColumn: SecretColumn = (type, options = {}) => KmsEncrypted({ ...options, type })
 
+/** What values may be bound to and keyed by, in any combination. */
+const BINDINGS: readonly KmsEncryptedOptions[] = [
+  {},
+  { boundTo: { row: ['id'] } },
+  { keyPer: ['tenantId'] },
+  { boundTo: { row: ['id', 'tenantId'] } },
+  { boundTo: { row: ['id'] }, keyPer: { tenant: 'tenantId' } },
+]
+
+/** Encrypted columns each with a binding of its own, chosen by the seed; those of notes have no tenant. */
+export function boundColumn(seed: number): SecretColumn {
+  let state = seed
+  return (type, options = {}) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+    const binding = BINDINGS[(state >>> 16) % BINDINGS.length]!
+    const isOfNote = options.mode === 'direct'
+    return encryptedColumn(type, { ...options, ...(isOfNote ? { boundTo: { row: ['id'] } } : binding) })
+  }
+}
+
 /** A column of TypeORM's own that holds the same values. */
 export function plainColumn(database: DatabaseName): SecretColumn {
   const text = { mariadb: 'longtext', postgres: 'text', sqlite: 'text' } as const
@@ -67,6 +87,7 @@ export interface NoteShape {
 export interface AccountShape extends Secrets {
   id?: number
   email?: string
+  tenantId?: number
   logins?: number
   version?: number
   deletedAt?: Date | null
@@ -90,6 +111,7 @@ export function defineEntities(secret: SecretColumn): Entities {
   class Account extends BaseEntity implements AccountShape {
     @PrimaryGeneratedColumn() id!: number
     @Column({ type: 'varchar', length: 20, unique: true }) email!: string
+    @Column({ type: 'int' }) tenantId!: number
     @Column({ type: 'int', default: 0 }) logins!: number
     @VersionColumn() version!: number
     @DeleteDateColumn() deletedAt!: Date | null

@@ -154,7 +154,7 @@ export async function run(operation: Operation, world: World): Promise<void> {
       return
     }
     case 'save partial': {
-      const partial: AccountShape = { id: rowId(world, operation.row), ...copy(operation.values) }
+      const partial: AccountShape = { id: rowId(world, operation.row), ...inPlace(operation.values) }
       world.hold(partial)
       await manager.save(Account, partial)
       return
@@ -166,11 +166,11 @@ export async function run(operation: Operation, world: World): Promise<void> {
       return
     }
     case 'insert builder':
-      return insertWithBuilder(world, operation.rows, operation.conflict)
+      return insertWithBuilder(world, operation.rows, world.isBound ? 'none' : operation.conflict)
     case 'update': {
       const criteria =
         operation.by === 'id' ? { id: rowId(world, operation.row) } : { email: operation.email }
-      await manager.update(Account, criteria, copy(operation.values))
+      await manager.update(Account, criteria, inPlace(operation.values))
       return
     }
     case 'update builder': {
@@ -178,12 +178,13 @@ export async function run(operation: Operation, world: World): Promise<void> {
       await manager
         .createQueryBuilder()
         .update(Account)
-        .set(copy(operation.values))
+        .set(inPlace(operation.values))
         .whereEntity(account)
         .execute()
       return
     }
     case 'upsert':
+      if (world.isBound) return
       await manager.upsert(Account, copy(operation.rows), ['email'])
       return
     case 'remove':
@@ -247,6 +248,13 @@ export async function run(operation: Operation, world: World): Promise<void> {
   }
 }
 
+/** A change that moves no row: what is bound to the tenant is not at hand. */
+function inPlace(values: AccountShape): AccountShape {
+  const others = copy(values)
+  delete others.tenantId
+  return others
+}
+
 async function runTransaction(world: World, steps: readonly Operation[], commit: boolean): Promise<void> {
   const { manager } = world
   try {
@@ -307,7 +315,7 @@ function load({ manager, Account }: World, id: number, reading: Reading): Promis
 /** The entity in memory at a slot; a new one where there is none. */
 function held(world: World, slot: Slot): AccountShape {
   if (world.held.length === 0)
-    world.hold(world.manager.create(world.Account, { email: 'ada', token: 'a token' }))
+    world.hold(world.manager.create(world.Account, { email: 'ada', tenantId: 1, token: 'a token' }))
   return world.held[slot % world.held.length]!
 }
 

@@ -35,19 +35,24 @@ const secrets = {
 }
 const pin = fc.record({ code: orNull(text), tries: orNull(fc.double()) }, { requiredKeys: [] })
 
-/** Some properties of an account, for a change. */
-export const patch: fc.Arbitrary<AccountShape> = fc.record({ ...secrets, pin }, { requiredKeys: [] })
+const tenantId = fc.constantFrom(1, 2, 3)
+
+/** Some properties of an account, for a change. Few rows move to another tenant. */
+export const patch: fc.Arbitrary<AccountShape> = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ ...secrets, pin }, { requiredKeys: [] }) },
+  { weight: 1, arbitrary: fc.record({ ...secrets, pin, tenantId }, { requiredKeys: ['tenantId'] }) },
+)
 
 /** A new account, mostly complete. */
 export const newAccount: fc.Arbitrary<AccountShape> = fc.record(
-  { ...secrets, pin, email, token: text, notes: fc.array(note, { maxLength: 2 }) },
-  { requiredKeys: ['email', 'token'] },
+  { ...secrets, pin, email, tenantId, token: text, notes: fc.array(note, { maxLength: 2 }) },
+  { requiredKeys: ['email', 'tenantId', 'token'] },
 )
 
 /** A row for insert, without relations. */
 export const newRow: fc.Arbitrary<AccountShape> = fc.record(
-  { ...secrets, pin, email },
-  { requiredKeys: ['email', 'token'] },
+  { ...secrets, pin, email, tenantId },
+  { requiredKeys: ['email', 'tenantId', 'token'] },
 )
 
 /** A copy that shares nothing: the worlds change values in place. */

@@ -20,6 +20,8 @@ export class World {
     readonly database: TestDatabase,
     readonly dataSource: DataSource,
     readonly entities: Entities,
+    /** Values are bound to ids that the database makes: upserts are refused, and not tried. */
+    readonly isBound = false,
   ) {
     this.Account = entities.Account
     this.Note = entities.Note
@@ -39,6 +41,27 @@ export class World {
     this.held = []
     this.ids = []
     for (const sql of RESET[this.database.name]) await this.dataSource.query(sql)
+  }
+
+  /** The next ids are those of another world: PostgreSQL is asked for keys before an INSERT that then fails. */
+  async alignIds(other: World): Promise<void> {
+    if (this.database.name !== 'postgres') return
+    for (const sequence of ['account_id_seq', 'note_id_seq']) {
+      const [next] = await other.dataSource.query<[{ value: string; called: boolean }]>(
+        `SELECT last_value AS value, is_called AS called FROM ${sequence}`,
+      )
+      await this.dataSource.query(`SELECT setval('${sequence}', $1, $2)`, [next.value, next.called])
+    }
+  }
+
+  /** All rows, in a form that can be compared. */
+  async rows(): Promise<unknown> {
+    const accounts = await this.dataSource.manager.find(this.Account, {
+      withDeleted: true,
+      order: { id: 'ASC' },
+    })
+    const notes = await this.dataSource.manager.find(this.Note, { order: { id: 'ASC' } })
+    return comparable({ accounts, notes })
   }
 
   /** Everything there is, in a form that can be compared: the rows as TypeORM reads them, and what is in memory. */
