@@ -24,6 +24,7 @@ import { newUsers, privateKey, privateKeys, ROWS } from '../support/workload'
 const VALUES = 5_000
 const SALTS = 1_000
 const PROCESS_DAYS = 100
+const COLD_READS = 7
 const recipe: Recipe = { mode: 'envelope', keyId: KEY, scope, usesStoredKey: true }
 const limits = { maxAge: 3_600_000, maxValues: 2 ** 32, maxKeys: 1_000 }
 const stored = { dataKeys: 'stored' } as const
@@ -139,18 +140,25 @@ async function lifeOf(place: Place, { kms, report }: Bench): Promise<void> {
     await writer.close()
   }
   kms.answerAfter(LATENCY)
-  const reader = await Table.open(place, EncryptedUser, { kms, options: stored })
-  kms.kms.calls.reset()
-  const cold = await timed(() => reader.repository.find())
-  const calls = kms.kms.calls.count()
-  const warm = await timed(() => reader.repository.find())
+  const reads: { cold: number; warm: number; calls: number }[] = []
+  for (let round = 0; round < COLD_READS; round++) {
+    const reader = await Table.open(place, EncryptedUser, { kms, options: stored })
+    kms.kms.calls.reset()
+    const cold = await timed(() => reader.repository.find())
+    const calls = kms.kms.calls.count()
+    reads.push({ cold, calls, warm: await timed(() => reader.repository.find()) })
+    await reader.close()
+  }
+  const [cold, warm] = [median(reads.map((read) => read.cold)), median(reads.map((read) => read.warm))]
+  const calls = Math.max(...reads.map((read) => read.calls))
   report.find({
     measure: 'cold read of 10,000 rows of 100 process-days under stored data keys, KMS at 10 ms',
     on: place.name,
-    measured: `${calls} calls; ${cold.toFixed(0)} ms, warm ${warm.toFixed(0)} ms`,
+    measured: `${calls} calls; ${cold.toFixed(0)} ms, warm ${warm.toFixed(0)} ms (median of ${COLD_READS} processes)`,
     target: '1 call, ≤ 1.1 × warm + one call',
     met: calls === 1 && cold <= 1.1 * warm + 2 * LATENCY,
   })
+  const reader = await Table.open(place, EncryptedUser, { kms, options: stored })
   await firstRequest(place, kms, report)
   kms.kms.calls.reset()
   const took = await timed(() =>
