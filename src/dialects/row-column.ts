@@ -17,8 +17,8 @@ export interface RowColumn {
 export type MadeKey =
   /** By asking for it: an SQL expression that makes another one each time. `isAlways`: an INSERT must insist on it. */
   | { readonly kind: 'asked'; readonly expression: string; readonly isAlways: boolean }
-  /** By inserting the row. `isUndone`: the table has transactions. */
-  | { readonly kind: 'inserted'; readonly isUndone: boolean }
+  /** By inserting the row. `isUndone`: the table has transactions. `replacesZero`: 0 stands for a new key, too. */
+  | { readonly kind: 'inserted'; readonly isUndone: boolean; readonly replacesZero: boolean }
 
 /** An integer of so many bits. */
 export function integer(bits: number, isUnsigned = false): RowValueForm {

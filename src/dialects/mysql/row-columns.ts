@@ -52,7 +52,7 @@ export async function rowColumns(
       form: await formOf(queryRunner, each),
       isNullable: each.nullable === 'YES',
       changedBy: changed ?? (trigger === undefined ? undefined : `the trigger ${trigger}`),
-      made: MADE.test(each.extra) ? { kind: 'inserted', isUndone } : undefined,
+      made: MADE.test(each.extra) ? { kind: 'inserted', isUndone, replacesZero: true } : undefined,
     })
   }
   return columns

@@ -48,7 +48,7 @@ export async function rowColumns(
       form: await formOf(queryRunner, each, { sql, escape }),
       isNullable: each.notnull === 0 && !isRowId && relation?.type !== 'view',
       changedBy: changedBy(each, keys, assignmentsOf(triggers, name)),
-      made: isRowId ? { kind: 'inserted', isUndone: true } : undefined,
+      made: isRowId ? { kind: 'inserted', isUndone: true, replacesZero: false } : undefined,
     })
   }
   return columns

@@ -24,6 +24,8 @@ export class InsertedKeys implements GeneratedKeys {
   readonly #keyless: KeylessInsert
   readonly #connection: Connection
   readonly #key: BindableColumn
+  /** Of the rows that were inserted, as far as they are known. */
+  #keys: readonly unknown[] = []
   /** By the number of the parameter. */
   readonly #provisional = new Map<number, Stored>()
 
@@ -79,13 +81,12 @@ export class InsertedKeys implements GeneratedKeys {
   }
 
   async #store(result: unknown, ahead: SealedAhead): Promise<void> {
-    const keys = await this.#keysOf(result)
+    const keys = (this.#keys = await this.#keysOf(result))
     const { values, sent } = this.#keyless
     const stored = await Promise.all(
       values.map(async ({ row, index, pending, column }) => {
-        const recipe = column.recipes.of(
-          rowOfParameter(sent, index, (name) => (name === this.#key.name ? keys[row] : undefined)),
-        )
+        const given = rowOfParameter(sent, index)
+        const recipe = column.recipes.of((name) => (name === this.#key.name ? keys[row] : given(name)))
         return pending.encrypt(recipe, ahead)
       }),
     )
@@ -135,21 +136,33 @@ export class InsertedKeys implements GeneratedKeys {
       true,
     )
     const { affected } = (result ?? {}) as { affected?: unknown }
-    if (affected !== rows.length) throw this.#lost()
+    if (affected !== rows.length) throw this.#altered()
   }
 
-  /** Where values could not be stored, nothing of their rows may stay. */
+  /** Where its values could not be stored, nothing of the only row may stay. A trigger may have changed the bytes. */
   async #remove(): Promise<void> {
     const { escape, dialect, query } = this.#connection
-    for (const { index, name } of this.#keyless.values) {
+    const [key] = this.#keys
+    const cells = this.#keyless.values.map(({ index, name }): [string, unknown] => [
+      name,
+      this.#provisional.get(index),
+    ])
+    const found: [string, unknown][] = key === undefined ? cells : [[this.#key.name, key]]
+    for (const [name, value] of found) {
       const sql = `DELETE FROM ${this.#table} WHERE ${escape(name)} = ${dialect.placeholder(1)}`
-      await query(sql, [this.#provisional.get(index)])
+      await query(sql, [value])
     }
   }
 
   get #table(): string {
     const { tablePath } = this.#key.metadata.entityMetadata
     return tablePath.split('.').map(this.#connection.escape).join('.')
+  }
+
+  #altered(): Error {
+    const [{ column } = { column: undefined }] = this.#keyless.values
+    const reason = `not all rows that were inserted have their ${this.#key.property} and the bytes that stood for the value: a trigger changed them. Have it leave both alone, or have the application make the ids.`
+    return column ? column.error(RowUnknownError, reason) : new RowUnknownError(reason)
   }
 
   #lost(): Error {

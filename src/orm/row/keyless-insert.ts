@@ -59,10 +59,18 @@ export function keylessInsert(sent: SentStatement): KeylessInsert | undefined {
   const values: NewValue[] = []
   const generated = new Set<BindableColumn>()
   let first = 0
+  let isFilledSomewhere = false
   for (const { rows, cells, stride } of insert.runs) {
-    const filled = new Set(
-      insert.columns.flatMap(({ name }, place) => (isFilled(cells[place]) ? [name] : [])),
-    )
+    const places = new Map(insert.columns.map(({ name }, place) => [name, place]))
+    /** True for a key that the database makes, and this row does not give. */
+    const isLeft = ({ made, name }: BindableColumn, row: number): boolean => {
+      if (!made) return false
+      const cell = cells[places.get(name) ?? -1]
+      if (!isFilled(cell)) return true
+      if (cell.kind !== 'placeholder' || made.kind === 'asked') return false
+      const value = parameters[cell.index + row * stride]
+      return value === null || value === undefined || (made.replacesZero && Number(value) === 0)
+    }
     for (const [place, cell] of cells.entries()) {
       const name = insert.columns[place]?.name
       if (cell.kind !== 'placeholder' || name === undefined) continue
@@ -71,12 +79,13 @@ export function keylessInsert(sent: SentStatement): KeylessInsert | undefined {
         const pending = parameters[index]
         if (!(pending instanceof PendingCiphertext)) continue
         const { column } = pending
-        const isMissing = (each: BindableColumn): boolean => each.made !== undefined && !filled.has(each.name)
-        const missing = column.recipes.dependsOn.filter(isMissing)
+        const made = column.recipes.dependsOn.filter((each) => each.made !== undefined)
+        const missing = made.filter((each) => isLeft(each, row))
+        isFilledSomewhere ||= missing.length < made.length
         if (missing.length === 0 || pending instanceof PendingPlaintext) continue
         // An index belongs to the context, which knows no row.
         if (pending instanceof PendingIndex) {
-          if (!column.recipes.contexts[0]?.perRow.some((pair) => isMissing(pair.column))) continue
+          if (!column.recipes.contexts[0]?.perRow.some((pair) => isLeft(pair.column, row))) continue
           throw column.error(RowUnknownError, INDEX_REFUSAL)
         }
         for (const each of missing) generated.add(each)
@@ -89,15 +98,10 @@ export function keylessInsert(sent: SentStatement): KeylessInsert | undefined {
   if (!column) return undefined
   const refusal = refusalOf(insert, [...generated])
   if (refusal !== undefined) throw column.error(RowUnknownError, refusal)
-  const isMixed = insert.runs.some(({ cells }) =>
-    insert.columns.some(
-      ({ name }, place) => isFilled(cells[place]) && [...generated].some((each) => each.name === name),
-    ),
-  )
-  return { sent, insert, rows: first, isMixed, values, generated: [...generated] }
+  return { sent, insert, rows: first, isMixed: isFilledSomewhere, values, generated: [...generated] }
 }
 
-export function isFilled(cell: AssignedValue | undefined): boolean {
+export function isFilled(cell: AssignedValue | undefined): cell is AssignedValue {
   return cell !== undefined && cell.kind !== 'default' && cell.kind !== 'null'
 }
 

@@ -204,6 +204,50 @@ describeDatabases('values that are bound to a key which the database makes are s
     expect(found.every(({ iban, note }) => iban === note)).toBe(true)
   })
 
+  it('by an insert that says NULL for the id, and 0 where the database makes another of it', async () => {
+    const nulls = await orders().insert(['a', 'b'].map((text) => order(text, { id: null as never })))
+    const zero = await orders().insert(order('zero', { id: 0 }))
+    const found = await reread()
+    expect(
+      texts(found)
+        .map(({ iban }) => iban)
+        .sort(),
+    ).toEqual(['a', 'b', 'zero'])
+    expect(nulls.identifiers).toEqual(found.filter(({ iban }) => iban !== 'zero').map(({ id }) => ({ id })))
+    const { id } = found.find(({ iban }) => iban === 'zero')!
+    if (db().name === 'mariadb') expect(zero.raw).toMatchObject({ insertId: id })
+    if (db().name === 'sqlite') expect(id).toBe(0)
+  })
+
+  it('or none of them, where a trigger changes what stands for the values', async () => {
+    const table = db().quote('order')
+    const body = {
+      mariadb: `BEFORE INSERT ON ${table} FOR EACH ROW SET NEW.iban = CONCAT(NEW.iban, 'x')`,
+      sqlite: `AFTER INSERT ON ${table} BEGIN UPDATE ${table} SET iban = x'C10104' WHERE id = NEW.id; END`,
+      postgres: '',
+    }[db().name]
+    if (body === '') {
+      // Values are sealed before the INSERT: nothing stands for them.
+      await orders().insert(order('one'))
+      expect(await reread()).toHaveLength(1)
+      return
+    }
+    await db().rawQuery(`CREATE TRIGGER alters ${body}`)
+    try {
+      for (const rows of [[order('one')], [order('one'), order('two')]]) {
+        const error = await failure(orders().insert(rows))
+        expect(error).toMatchObject({ code: 'ROW_UNKNOWN', property: 'iban' })
+        expect(error.message).toMatch(/a trigger changed them/)
+      }
+      await dataSource.transaction(async (manager) => {
+        expect(await failure(manager.insert(Order, order('one')))).toMatchObject({ code: 'ROW_UNKNOWN' })
+      })
+    } finally {
+      await db().rawQuery('DROP TRIGGER alters')
+    }
+    expect(await reread()).toEqual([])
+  })
+
   it('but not where rows may be ignored, or found by an upsert', async () => {
     const builder = orders().createQueryBuilder().insert().values(order('one')).orIgnore()
     expect(await failure(builder.execute())).toMatchObject({ code: 'ROW_UNKNOWN', property: 'iban' })
