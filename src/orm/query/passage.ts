@@ -190,7 +190,10 @@ export class Passage {
     if (!this.#workings) return undefined
     const { results, rows } = this.#workings
     const found = rowsOf(result)
-    const inspector = this.#search && this.#answered && FoundRows.of(this.#search, this.#answered.searched)
+    const inspector =
+      this.#search &&
+      this.#answered &&
+      FoundRows.of(this.#search, this.#answered.searched, this.#parameters as readonly unknown[])
     return results.open(this.#sql, found, () => this.#door.connection(rows), use, inspector)
   }
 }

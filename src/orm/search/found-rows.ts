@@ -2,6 +2,7 @@ import { isDenied } from '../../access'
 import { DecryptionDeniedError, IndexWrongError, KmsEncryptionError, NotTriedError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { type Carried, type Inspector } from '../read/result-opener'
+import { ComparisonToken } from '../write/tokens'
 import { type Check, type SearchPlan } from './search-plan'
 import { type Answered, type Hashes } from './sending'
 
@@ -15,33 +16,62 @@ export class FoundRows implements Inspector {
   private constructor(
     private readonly checks: readonly Check[],
     private readonly searched: Answered['searched'],
+    private readonly parameters: readonly unknown[],
   ) {}
 
   /** `undefined` if nothing is to be compared. */
-  static of({ checks }: SearchPlan, searched: Answered['searched']): FoundRows | undefined {
-    return checks.length > 0 ? new FoundRows(checks, searched) : undefined
+  static of(
+    { checks }: SearchPlan,
+    searched: Answered['searched'],
+    parameters: readonly unknown[] = [],
+  ): FoundRows | undefined {
+    return checks.length > 0 ? new FoundRows(checks, searched, parameters) : undefined
   }
 
   concerns(column: string): boolean {
     return this.checks.some(({ names }) => names.includes(column))
   }
 
-  inspect(values: readonly Carried[], rows: readonly Row[]): Promise<unknown> | undefined {
+  inspect(carried: readonly Carried[], rows: readonly Row[]): Promise<unknown> | undefined {
     const waiting: Promise<unknown>[] = []
     for (const check of this.checks) {
       const { names, column } = check
       if (rows.some((row) => names.some((name) => row[name] === null))) throw otherValue(check)
-      const found = values.filter(({ name }) => names.includes(name))
+      const found = carried.filter(({ name }) => names.includes(name))
       const failure = failureOf(found)
       if (failure) throw column.placed(failure)
-      const expected = new Set(check.searched.flatMap((each) => hexOf(this.searched.get(each))))
+      let expected: ReadonlySet<string> | undefined
+      const values = this.#values(check)
       for (const row of rowsIn(found, names)) {
+        if (values && isAmong(values, row)) continue
+        expected ??= new Set(check.searched.flatMap((each) => hexOf(this.searched.get(each))))
         const preparing = compare(check, row, expected)
         if (preparing) waiting.push(preparing)
       }
     }
     return waiting.length > 0 ? Promise.all(waiting) : undefined
   }
+
+  /**
+   * The very values that were searched, where all are known: what is one of them need not be hashed. They stand as the
+   * characters of their bytes.
+   */
+  #values({ searched, index }: Check): ReadonlySet<string> | undefined {
+    if (index.constant === undefined || index.isCompound) return undefined
+    const values = new Set<string>()
+    for (const { parameter } of searched) {
+      const token = this.parameters[parameter]
+      const value = token instanceof ComparisonToken ? token.bytesOf(index.column) : undefined
+      if (!value) return undefined
+      values.add(value.toString('latin1'))
+    }
+    return values
+  }
+}
+
+function isAmong(values: ReadonlySet<string>, [value]: readonly Carried[]): boolean {
+  const opened = value?.opening.opened
+  return Buffer.isBuffer(opened) && values.has(opened.toString('latin1'))
 }
 
 /** Why a value did not open; what was not tried because of another is none. */

@@ -163,7 +163,7 @@ function hashed(value: unknown, index: BlindIndex, keyed: KeyedIndex, mayBeList:
   if (value instanceof ComparisonToken) {
     if (mayBeList && value.list) return value.list.map(again)
     if (!isOf(value.column, index.column)) throw value.refusal()
-    return value.indexed((plaintext) => keyed.hashOf(plaintext))
+    return value.hashBy(keyed)
   }
   return keyed.hashOfSearched(value)
 }

@@ -75,6 +75,9 @@ abstract class Token {
  * plaintexts must be the same object. A search condition gets one too; there it is refused.
  */
 export class ComparisonToken extends Token {
+  /** The hash of the value under a key, which is asked for again: by the cache's key, the statement and its rows. */
+  #hashed: { readonly by: Hasher; readonly hash: Buffer } | undefined
+
   constructor(
     column: EncryptedColumn,
     plaintext: Plaintext,
@@ -91,6 +94,20 @@ export class ComparisonToken extends Token {
     return super.indexed(make)
   }
 
+  /** The hash of the value, as an index makes it. */
+  hashBy(by: Hasher): Buffer {
+    if (this.#hashed?.by !== by)
+      this.#hashed = { by, hash: this.indexed((plaintext) => by.hashOf(plaintext)) }
+    return this.#hashed.hash
+  }
+
+  /** The bytes of the value; `undefined` for what is no value of the column. */
+  bytesOf(column: EncryptedColumn): Buffer | undefined {
+    if (this.column.cell !== column.cell || this.fault || this.list) return undefined
+    const { plaintext } = this
+    return typeof plaintext === 'string' ? Buffer.from(plaintext) : Buffer.from(plaintext)
+  }
+
   /**
    * TypeORM makes text of all parameters, and a key of it for the query result cache. Where rows are found by the value,
    * its index stands there; that the cache is not asked before the index can be made, nor where rows are found by several
@@ -100,7 +117,7 @@ export class ComparisonToken extends Token {
     if (!this.column.searchedBy) return this.column.isIndexedTogether ? NOT_INDEXED : super.toJSON()
     const index = this.column.searchedBy.constant
     if (this.fault || !index?.isReady) return NOT_INDEXED
-    return `${INDEXED}${this.indexed((plaintext) => index.hashOf(plaintext)).toString('hex')}`
+    return `${INDEXED}${this.hashBy(index).toString('hex')}`
   }
 
   stands(column: EncryptedColumn, plaintext: Plaintext): boolean {
@@ -110,6 +127,11 @@ export class ComparisonToken extends Token {
   refusal(): KmsEncryptionError {
     return searchRefusal(this.column)
   }
+}
+
+/** An index that makes hashes of serialised values. */
+interface Hasher {
+  hashOf(plaintext: Plaintext): Buffer
 }
 
 /** A value to be stored. The guard of the query runner replaces it by its ciphertext before the statement is sent. */

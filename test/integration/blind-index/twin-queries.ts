@@ -190,6 +190,14 @@ const queries: fc.Arbitrary<Step>[] = [
       (await manager.findOne(Person, { where: w() as never, order }))?.id,
     ]),
   ),
+  fc
+    .tuple(text, number)
+    .map(([email, pin]) =>
+      step(`pair ${email} ${pin}`, async (manager, { Person, pair }) => [
+        ids(await manager.find(Person, { where: pair(email, pin), order })),
+        await manager.countBy(Person, pair(email, pin)),
+      ]),
+    ),
   fc.tuple(wheres, fc.nat(3), fc.integer({ min: 1, max: 3 })).map(([w, skip, take]) =>
     step(`letters ${skip} ${take} ${w.text}`, async (manager, { Letter }) => {
       const where = w()

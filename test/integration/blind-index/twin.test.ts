@@ -19,11 +19,11 @@ describeDatabases('A search by blind indexes and one on plain columns', (db) => 
 
   beforeAll(async () => {
     otherDatabase = await createDatabase(db().name)
-    app = await startApplication(db(), Object.values(entities), withIndexKey)
+    app = await startApplication(db(), [entities.Person, entities.Letter], withIndexKey)
     const plainEntities = plainTwin(db().name)
     const dataSource = new DataSource({
       ...otherDatabase.options,
-      entities: Object.values(plainEntities),
+      entities: [plainEntities.Person, plainEntities.Letter] as never[],
       synchronize: true,
     })
     plain = { dataSource: await dataSource.initialize(), entities: plainEntities }

@@ -1,5 +1,5 @@
 import { Column, Entity, type EntityTarget, ManyToOne, PrimaryColumn } from 'typeorm'
-import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { Indexed, KmsEncrypted } from 'typeorm-kms-encrypted'
 import { type DatabaseName } from '../../support/databases'
 
 /** A row, as both applications have it. */
@@ -21,6 +21,8 @@ export interface Letter {
 export interface Entities {
   Person: EntityTarget<Person>
   Letter: EntityTarget<Letter>
+  /** Finds people by both values together. */
+  pair(email: string, pin: number): object
 }
 
 /** The application whose columns are searched by blind indexes. */
@@ -32,9 +34,11 @@ export function encryptedTwin(): Entities {
   class EncryptedPerson implements Person {
     @PrimaryColumn('integer') id!: number
     @Column({ type: 'varchar', length: 40 }) name!: string
-    @KmsEncrypted({ type: 'string', search: true, nullable: true }) email!: string | null
+    @KmsEncrypted({ type: 'string', search: [true, { name: 'pair', with: ['pin'] }], nullable: true })
+    email!: string | null
     @KmsEncrypted({ type: 'number', search: true, nullable: true, storage: 'text' }) pin!: number | null
-    @KmsEncrypted({ search: { normalize: lower } }) login!: string
+    // So few bits that each search meets other logins.
+    @KmsEncrypted({ search: { normalize: lower, bits: 2 } }) login!: string
     @Column(() => Address) address!: Address
   }
   @Entity({ name: 'letter' })
@@ -43,7 +47,8 @@ export function encryptedTwin(): Entities {
     @KmsEncrypted({ search: true }) text!: string
     @ManyToOne(() => EncryptedPerson) person!: EncryptedPerson
   }
-  return { Person: EncryptedPerson, Letter: EncryptedLetter }
+  const pair = (email: string, pin: number): object => ({ email: Indexed('pair', { email, pin }) })
+  return { Person: EncryptedPerson, Letter: EncryptedLetter, pair }
 }
 
 /** The same with plain columns that compare exactly; `login` holds what is compared. */
@@ -70,7 +75,7 @@ export function plainTwin(database: DatabaseName): Entities {
     @Column(text) text!: string
     @ManyToOne(() => PlainPerson) person!: PlainPerson
   }
-  return { Person: PlainPerson, Letter: PlainLetter }
+  return { Person: PlainPerson, Letter: PlainLetter, pair: (email, pin) => ({ email, pin }) }
 }
 
 function lower(value: string): string {
