@@ -1,4 +1,5 @@
 import type ts from 'typescript'
+import { type Answers, answersOf, valueOf, withOf } from './declared-search'
 
 /** A property with `@KmsEncrypted()`. */
 export interface EncryptedProperty {
@@ -9,6 +10,8 @@ export interface EncryptedProperty {
   readonly options: ReadonlySet<string>
   /** The text of the option `name`: the column in the database. */
   readonly column: string
+  /** How conditions on it are answered. */
+  readonly answers: Answers
 }
 
 /** The encrypted property that a symbol stands for; of several declarations (a union of entities), the first. */
@@ -41,10 +44,10 @@ export function encryptedProperties(
 
 /** What a node of TypeScript declares, if that is an encrypted property. */
 export function declaredEncrypted(node: ts.Node, checker: ts.TypeChecker): EncryptedProperty | undefined {
-  const { modifiers, name, parent } = node as Partial<ts.PropertyDeclaration>
-  const decorator = modifiers?.find((modifier): modifier is ts.Decorator => isEncrypted(modifier, checker))
+  const { name, parent } = node as Partial<ts.PropertyDeclaration>
+  const decorator = decoratorOf(node, checker)
   if (!decorator || !name) return undefined
-  const [options] = (decorator.expression as ts.CallExpression).arguments
+  const options = optionsOf(decorator)
   const given = propertiesOf(options)
   const property = name.getText()
   const column = given.get('name')?.text ?? property
@@ -53,7 +56,26 @@ export function declaredEncrypted(node: ts.Node, checker: ts.TypeChecker): Encry
     property,
     options: new Set(given.keys()),
     column,
+    answers: isIndexedWith(property, parent, checker) ? 'value' : answersOf(valueOf(options, 'search')),
   }
+}
+
+function decoratorOf(node: ts.Node, checker: ts.TypeChecker): ts.Decorator | undefined {
+  const { modifiers } = node as Partial<ts.PropertyDeclaration>
+  return modifiers?.find((modifier): modifier is ts.Decorator => isEncrypted(modifier, checker))
+}
+
+function optionsOf(decorator: ts.Decorator): ts.Node | undefined {
+  return (decorator.expression as ts.CallExpression).arguments[0]
+}
+
+/** True for a property that an index of another one of its class is over. */
+function isIndexedWith(property: string, parent: ts.Node | undefined, checker: ts.TypeChecker): boolean {
+  const { members = [] } = (parent ?? {}) as Partial<ts.ClassDeclaration>
+  return members.some((member) => {
+    const decorator = decoratorOf(member, checker)
+    return decorator !== undefined && withOf(valueOf(optionsOf(decorator), 'search')).includes(property)
+  })
 }
 
 /** True for `@KmsEncrypted(…)`, under whatever name the file imports it. */

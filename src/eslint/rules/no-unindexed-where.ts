@@ -6,9 +6,6 @@ import { type Typed, typed } from '../typed'
 /** Methods whose first argument is a condition. */
 const BY_FIRST =
   /^(findBy|findOneBy|findOneByOrFail|findAndCountBy|countBy|existsBy|exists|where|andWhere|orWhere|update|delete|softDelete|restore|increment|decrement)$/
-/** Options that make a blind index. */
-const INDEXED = ['search', 'unique']
-
 /** Finds a condition on an encrypted property that has no blind index: it is refused when it runs. */
 export const noUnindexedWhere: Rule.RuleModule = {
   meta: {
@@ -17,14 +14,18 @@ export const noUnindexedWhere: Rule.RuleModule = {
     messages: {
       condition:
         '{{name}} is encrypted and has no blind index, so it cannot be searched: equal values have different ciphertexts. Declare it with search: true, or load the rows by another property and compare in the application.',
+      named:
+        "{{name}} is searched by its named indexes only: Indexed('…', …). Add true to the list of search to find rows by the value itself.",
+      filling:
+        'The blind index of {{name}} is being filled (filling: true), and answers no search yet: the condition is refused when it runs.',
     },
     schema: [],
   },
   create(context) {
     const types = typed(context)
     const check = (node: Node | undefined): void => {
-      for (const property of unindexed(node, types)) {
-        context.report({ node: property.node, messageId: 'condition', data: { name: property.name } })
+      for (const { node: at, name, messageId } of unindexed(node, types)) {
+        context.report({ node: at, messageId, data: { name } })
       }
     }
     return {
@@ -52,8 +53,8 @@ function methodOf({ callee }: CallExpression): string {
     : ''
 }
 
-/** The encrypted properties without an index in a condition: in lists of alternatives and in related entities, too. */
-function unindexed(node: Node | undefined, types: Typed): { node: Node; name: string }[] {
+/** What in a condition no index answers: in lists of alternatives and in related entities, too. */
+function unindexed(node: Node | undefined, types: Typed): Unindexed[] {
   if (node?.type === 'ArrayExpression')
     return node.elements.flatMap((each) => unindexed(each ?? undefined, types))
   if (node?.type !== 'ObjectExpression') return []
@@ -61,9 +62,28 @@ function unindexed(node: Node | undefined, types: Typed): { node: Node; name: st
     if (property.type !== 'Property' || property.computed) return []
     const found = encryptedProperty(propertyOf(node, property, types), types.checker)
     if (!found) return unindexed(property.value, types)
-    if (isNullTest(property.value) || INDEXED.some((option) => found.options.has(option))) return []
-    return [{ node: property, name: `${found.entity}.${found.property}` }]
+    const { answers } = found
+    if (answers === 'value' || isNullTest(property.value)) return []
+    if (answers === 'named' && isIndexed(property.value)) return []
+    const name = `${found.entity}.${found.property}`
+    return [{ node: property, name, messageId: answers === 'none' ? 'condition' : answers }]
   })
+}
+
+interface Unindexed {
+  readonly node: Node
+  readonly name: string
+  readonly messageId: 'condition' | 'named' | 'filling'
+}
+
+/** `Indexed('last4', '4242')`, and whatever else is not the value itself. */
+function isIndexed(node: Node): boolean {
+  if (node.type !== 'CallExpression') return node.type !== 'Literal' && node.type !== 'TemplateLiteral'
+  if (node.callee.type !== 'Identifier') return true
+  const { name } = node.callee
+  const [argument] = node.arguments
+  if (name === 'Not') return argument !== undefined && isIndexed(argument)
+  return !['Equal', 'In', 'Any', 'Or', 'And'].includes(name)
 }
 
 /** NULL is not encrypted, so `IsNull()` and `Not(IsNull())` work on every column. */

@@ -18,6 +18,8 @@ export interface ForgottenColumn {
   history: number
   /** Values of the context that carry their data keys (suites 1 to 3), earlier versions included: they go on to open. */
   inline: number
+  /** The columns of its blind indexes: those of the rows are overwritten with what no value has. */
+  indexes: readonly string[]
 }
 
 /** Counts the values of columns under data keys, and those of the same context that carry their own. */
@@ -39,6 +41,7 @@ export async function countForgotten(
       property: propertyPath,
       rows: sum(current, (start) => names(start, wanted)),
       history: sum(history, (start) => names(start, wanted)),
+      indexes: [...column.indexes, ...column.sharedIndexes].map(({ metadata }) => metadata.databaseName),
       inline: await countInline(queryRunner, { layout, starts: [...current, ...history] }, pairs),
     }
     if (found.rows + found.history + found.inline > 0) counts.push(found)

@@ -297,3 +297,30 @@ describeDatabases('A blind index over several columns', (db) => {
     encryption.close()
   })
 })
+
+describeDatabases('Forgetting a tenant', (db) => {
+  let app: TestApplication
+  beforeAll(async () => {
+    app = await startApplication(db(), [Resident], { dataKeys: { lease: 50 } })
+  })
+  afterAll(() => app.stop())
+
+  test('overwrites the indexes that its values have a part in, and names them', async () => {
+    const residents = app.dataSource.getRepository(Resident)
+    await residents.insert([1, 2].map((town) => ({ id: town, town, street: 'Elm', door: '7' })))
+    expect(await residents.countBy({ town: 1, street: 'Elm', door: '7' })).toBe(1)
+    const indexes = async () =>
+      (await db().rawQuery('SELECT street_both FROM resident ORDER BY id')).map((row) =>
+        String((row['street_both'] as Buffer).toString('hex')),
+      )
+    const before = await indexes()
+    const report = await app.encryption.forget({ town: '1' })
+    expect(report.columns.map(({ property, rows, indexes: all }) => [property, rows, all])).toEqual([
+      ['street', 1, ['street_both']],
+      ['door', 1, ['street_both']],
+    ])
+    const after = await indexes()
+    expect(after.map((each, at) => each === before[at])).toEqual([false, true])
+    expect(after[0]).toHaveLength(32)
+  })
+})

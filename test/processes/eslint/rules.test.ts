@@ -8,14 +8,24 @@ const linter = new Linter({ cwd: root })
 
 /** What stands before each case. */
 const ENTITIES = `
-import { Column, Entity, type EntityManager, IsNull, ManyToOne, Not, PrimaryGeneratedColumn, type Repository } from 'typeorm'
-import { KmsEncrypted, KmsEncrypted as Secret } from 'typeorm-kms-encrypted'
+import { Column, Entity, type EntityManager, In, IsNull, ManyToOne, Not, PrimaryGeneratedColumn, type Repository } from 'typeorm'
+import { Indexed, KmsEncrypted, KmsEncrypted as Secret } from 'typeorm-kms-encrypted'
 @Entity('person')
 class User {
   @PrimaryGeneratedColumn() id!: number
   @Column() city!: string
   @KmsEncrypted({ name: 'private_key' }) privateKey!: string
   @Secret() pin!: string
+}
+@Entity()
+class Card {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ search: true }) holder!: string
+  @KmsEncrypted({ search: { name: 'last4', from: (v: string) => v.slice(-4) } }) digits!: string
+  @KmsEncrypted({ search: [true, { name: 'domain', from: (v: string) => v }] }) email!: string
+  @KmsEncrypted({ search: { filling: true } }) phone!: string
+  @KmsEncrypted({ search: { name: 'both', with: ['first'] } }) last!: string
+  @KmsEncrypted() first!: string
 }
 @Entity()
 class BankAccount {
@@ -26,12 +36,13 @@ class BankAccount {
 }
 declare const user: User
 declare const account: BankAccount
+declare const cards: Repository<Card>
 declare const users: Repository<User>
 declare const accounts: Repository<BankAccount>
 declare const manager: EntityManager
 declare const logger: { info(...values: unknown[]): void }
 declare const service: { readonly logger: typeof logger; readonly auditLogger: typeof logger; run(value: unknown): void }
-export { BankAccount, IsNull, Not, User, account, accounts, logger, manager, service, user, users }
+export { BankAccount, Card, cards, In, Indexed, IsNull, Not, User, account, accounts, logger, manager, service, user, users }
 `
 
 function lint(code: string): { rule: string; text: string }[] {
@@ -137,6 +148,10 @@ describe('no-unindexed-where', () => {
     "void accounts.find({ where: { owner: { privateKey: 'x' } } })",
     "void manager.findOneBy(User, { privateKey: 'x' })",
     "void users.update({ privateKey: 'x' }, { city: 'y' })",
+    "void cards.findBy({ digits: '4242' })",
+    "void cards.findBy({ digits: In(['4242']) })",
+    "void cards.findBy({ digits: Not(In(['4242'])) })",
+    "void cards.findBy({ phone: '1' })",
   ])('finds %s', (code) => {
     expect(rules(code)).toEqual(['no-unindexed-where'])
   })
@@ -148,6 +163,10 @@ describe('no-unindexed-where', () => {
     "void users.update({ id: 1 }, { privateKey: 'x' })",
     "void users.save({ privateKey: 'x' })",
     "void manager.update(User, { id: 1 }, { privateKey: 'x' })",
+    "void cards.findBy({ holder: 'x', email: 'y' })",
+    "void cards.findBy({ digits: Indexed('last4', '4242') })",
+    "void cards.findBy({ digits: Not(Indexed('last4', '4242')), phone: IsNull() })",
+    "void cards.findBy({ last: 'x', first: 'y' })",
   ])('lets %s pass', (code) => {
     expect(rules(code)).toEqual([])
   })

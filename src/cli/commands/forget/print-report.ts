@@ -19,10 +19,11 @@ export function printReport(report: ForgetReport, terminal: Terminal): void {
   if (columns.length > 0) {
     terminal.print()
     terminal.table(
-      ['column', 'rows', 'earlier versions', 'with their own data keys'],
-      columns.map(({ entity, property, rows, history, inline }) => [
+      ['column', 'rows', 'earlier versions', 'with their own data keys', 'indexes overwritten'],
+      columns.map(({ entity, property, rows, history, inline, indexes }) => [
         `${entity}.${property}`,
         ...[rows, history, inline].map(amount),
+        indexes.join(', '),
       ]),
     )
   }
