@@ -274,7 +274,7 @@ function statementTarget(database: Database): Target {
       if (statement.unreadable !== undefined)
         return `unreadable: ${statement.unreadable.replace(/\d+/g, 'n')}`
       for (const { start, end } of statement.uses) must(start <= end && end <= text.length, 'a place beyond')
-      const places = new Set(placesIn(statement).map((place) => place.split(' ')[1]))
+      const places = new Set(statement.uses.map((use) => use.place))
       const [place = 'nothing', ...others] = places
       const label = `${statement.kind}: ${others.length > 0 ? 'several places' : place}`
       // MySQL's driver takes two question marks together for one placeholder.
@@ -290,9 +290,12 @@ function statementTarget(database: Database): Target {
 }
 
 function withComments(text: string, database: Database): string {
-  const [rules] = languages[database].readings(text)
-  if (!rules) return text
-  const tokens = tokenise(text, rules)
+  // Of several readings, that which can be read.
+  const tokens = languages[database]
+    .readings(text)
+    .map((rules) => tokenise(text, rules))
+    .find(({ error }) => error === undefined)
+  if (!tokens) return text
   return Array.from({ length: tokens.length }, (_, index) =>
     text.slice(tokens.start(index), tokens.end(index)),
   ).join(' /* secret */ ')

@@ -1,0 +1,54 @@
+/**
+ * Mutation testing: changes the code in small ways, and sees whether a unit test fails. `npm run mutate` takes the
+ * folders below, hours; `npm run mutate -- src/cipher/pairs.ts` what is named. What did not change since the last run is
+ * not run again. Prints what survived, and a line for each folder.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const FOLDERS = ['cipher', 'column', 'kms', 'orm/statement', 'orm/write', 'orm/read', 'dialects', 'migration']
+const here = import.meta.dirname
+const root = resolve(here, '../..')
+const REPORT = join(root, 'node_modules/.cache/mutation-report.json')
+
+const named = process.argv.slice(2)
+const paths = named.length > 0 ? named : FOLDERS.map((folder) => `src/${folder}/**/*.ts`)
+
+function run(command, ...parameters) {
+  const { status } = spawnSync(command, parameters, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+if (!existsSync(join(here, 'node_modules'))) run('npm', 'ci', '--prefix', here, '--no-audit', '--no-fund')
+run(
+  process.execPath,
+  join(here, 'node_modules/@stryker-mutator/core/bin/stryker.js'),
+  'run',
+  'test/mutation/stryker.config.mjs',
+  '--mutate',
+  paths.join(','),
+)
+
+const { files } = JSON.parse(readFileSync(REPORT, 'utf8'))
+const folders = new Map()
+for (const [file, { mutants, source }] of Object.entries(files)) {
+  const folder = FOLDERS.find((each) => file.startsWith(`src/${each}/`)) ?? 'others'
+  const counts = folders.get(folder) ?? { killed: 0, survived: 0 }
+  folders.set(folder, counts)
+  for (const { status, mutatorName, location, replacement } of mutants) {
+    if (status === 'Killed' || status === 'Timeout') counts.killed++
+    else if (status === 'Survived' || status === 'NoCoverage') {
+      counts.survived++
+      const { start } = location
+      const line = source.split('\n')[start.line - 1]?.trim()
+      console.log(`${file}:${start.line}:${start.column} ${status} ${mutatorName}`)
+      console.log(`    ${line}\n    → ${replacement ?? ''}`)
+    }
+  }
+}
+console.log()
+for (const [folder, { killed, survived }] of folders) {
+  const share = ((100 * killed) / Math.max(killed + survived, 1)).toFixed(1)
+  console.log(`${folder}: ${killed} of ${killed + survived} killed (${share} %)`)
+}

@@ -1,0 +1,28 @@
+/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
+export default {
+  testRunner: 'jest',
+  jest: { projectType: 'custom', configFile: 'test/mutation/jest.config.cjs', enableFindRelatedTests: true },
+  mutate: ['src/cipher/**/*.ts'],
+  coverageAnalysis: 'perTest',
+  // What is evaluated once when a file is loaded would take all tests of the file for each mutant.
+  ignoreStatic: true,
+  // Texts are for people, and tests that repeat them word for word help nobody.
+  mutator: { excludedMutations: ['StringLiteral'] },
+  ignorePatterns: [
+    'website',
+    'bench/results',
+    'coverage',
+    'dist',
+    'docs/pictures',
+    'test/integration',
+    'test/package',
+  ],
+  concurrency: 2,
+  timeoutMS: 60_000,
+  incremental: true,
+  incrementalFile: 'node_modules/.cache/mutation.json',
+  tempDirName: '.build-mutation',
+  reporters: ['json', 'progress-append-only'],
+  jsonReporter: { fileName: 'node_modules/.cache/mutation-report.json' },
+  allowEmpty: true,
+}
