@@ -7,7 +7,9 @@ import { root, writePages, writePictures } from './pages.mjs'
 
 const website = join(root, 'website')
 const folder = join(website, '.pages')
-const run = (program, args, cwd) => execFileSync(program, args, { cwd, stdio: 'inherit' })
+// What npm tells its children is about the website; the npm that is run here may be about the repository.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
+const run = (program, args, cwd) => execFileSync(program, args, { cwd, env, stdio: 'inherit' })
 
 // The reference names types of other packages.
 if (!existsSync(join(root, 'node_modules/typeorm'))) run('npm', ['ci', '--no-audit', '--no-fund'], root)
