@@ -97,6 +97,11 @@ export function declarationOf(column: CatalogueColumn | undefined): BoundColumn 
   return bound
 }
 
+/** Those of other columns that are made of its values, too: of one declaration, as below. */
+export function sharedIndexesOf(column: CatalogueColumn): readonly BlindIndex[] {
+  return boundColumnsOf(column).find(({ sharedIndexes }) => sharedIndexes.length > 0)?.sharedIndexes ?? []
+}
+
 /** The blind indexes of a column. Several entities over one table have the same ones, or none: see `finishIndexes`. */
 export function indexesOf(column: CatalogueColumn | undefined): readonly BlindIndex[] {
   if (!column?.isSearched) return []

@@ -1,8 +1,7 @@
 import { InvalidValueError } from '../../errors'
-import { boundColumnsOf } from '../statement/entity-catalogue'
 import { type Assignment, type Statement, type Updated } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
-import { CannotBeSearched, indexesOf, type PlanDraft, refused } from './plan-draft'
+import { CannotBeSearched, indexesOf, type PlanDraft, refused, sharedIndexesOf } from './plan-draft'
 
 /** An UPDATE of some of the columns of an index over several: the others must be read. */
 export interface PartialWrite {
@@ -166,7 +165,7 @@ export class PlannedWrites {
 function compoundOf({ column }: Pick<Assignment, 'column'>): readonly BlindIndex[] {
   if (!column?.isEncrypted) return []
   const own = indexesOf(column).filter(({ isCompound }) => isCompound)
-  return [...own, ...boundColumnsOf(column).flatMap(({ sharedIndexes }) => sharedIndexes)]
+  return [...own, ...sharedIndexesOf(column)]
 }
 
 function cannotBeMade({ column, members, metadata }: BlindIndex): CannotBeSearched {

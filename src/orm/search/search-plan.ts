@@ -16,6 +16,7 @@ import {
   refused,
   type Searched,
   type SearchLanguage,
+  sharedIndexesOf,
 } from './plan-draft'
 import { PlannedGroupings } from './plan-groupings'
 import { type PartialWrite, PlannedWrites } from './plan-writes'
@@ -175,7 +176,7 @@ class PlannedConditions {
       placeholders.map((each) => this.names.get(each) ?? DEFAULT_INDEX),
     )
     if (others.length > 0) return undefined
-    const indexes = [...indexesOf(source.column), ...sharedIndexesOf(source)]
+    const indexes = [...indexesOf(source.column), ...sharedIndexesOf(source.column)]
     const index = indexes.find(({ declared }) => declared.name === name)
     const bound = boundColumnsOf(source.column)[0]
     if (index || name === DEFAULT_INDEX || !bound) return index
@@ -195,7 +196,7 @@ class PlannedConditions {
     if (own === undefined || others.length > 0 || isNegated || (operator !== '=' && operator !== '=='))
       return undefined
     if (placeholders.some((each) => this.names.has(each))) return undefined
-    const all = [...indexesOf(source.column), ...sharedIndexesOf(source)]
+    const all = [...indexesOf(source.column), ...sharedIndexesOf(source.column)]
     for (const index of all.filter(({ isCompound, declared }) => isCompound && !declared.isFilling)) {
       const parameters = index.members.map(({ metadata }) => {
         const said = beside.filter((each) => each.source.column.name === metadata.databaseName)
@@ -230,8 +231,4 @@ class PlannedConditions {
   #isAmbiguous({ columnStart }: Comparison): boolean {
     return this.draft.statement.comparisons.filter((each) => each.columnStart === columnStart).length > 1
   }
-}
-
-function sharedIndexesOf({ column }: Comparison['source']): readonly BlindIndex[] {
-  return boundColumnsOf(column).flatMap(({ sharedIndexes }) => sharedIndexes)
 }

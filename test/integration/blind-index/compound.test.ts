@@ -1,4 +1,13 @@
-import { Column, Entity, In, Not, PrimaryColumn, type Repository } from 'typeorm'
+import {
+  ChildEntity,
+  Column,
+  Entity,
+  In,
+  Not,
+  PrimaryColumn,
+  type Repository,
+  TableInheritance,
+} from 'typeorm'
 import { Indexed, KmsEncrypted } from 'typeorm-kms-encrypted'
 import { columnStatus, encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
@@ -30,6 +39,20 @@ class Resident {
   @KmsEncrypted({ keyPer: ['town'], boundTo: { row: ['id'] } }) door!: string
 }
 
+@Entity()
+@TableInheritance({ column: { name: 'kind', type: 'varchar' } })
+class Party {
+  @PrimaryColumn('integer') id!: number
+  @KmsEncrypted({ search: { name: 'both', with: ['code'] } }) name!: string
+  @KmsEncrypted() code!: string
+}
+
+@ChildEntity()
+class Company extends Party {
+  @KmsEncrypted({ type: 'string', nullable: true, search: { name: 'seat', with: ['code'] } }) town!:
+    string | null
+}
+
 const DAY = new Date('1815-12-10T00:00:00Z')
 
 describeDatabases('A blind index over several columns', (db) => {
@@ -48,7 +71,10 @@ describeDatabases('A blind index over several columns', (db) => {
   const findAda = (repository = citizens) => repository.findBy(ada)
 
   beforeAll(async () => {
-    app = await startApplication(db(), [Citizen, Resident], withIndexKey, { logging: ['query'], logger: log })
+    app = await startApplication(db(), [Citizen, Resident, Party, Company], withIndexKey, {
+      logging: ['query'],
+      logger: log,
+    })
     citizens = app.dataSource.getRepository(Citizen)
   })
   beforeEach(async () => {
@@ -248,6 +274,18 @@ describeDatabases('A blind index over several columns', (db) => {
     })
     await residents.update({ id: 3, town: 2 }, { door: '9' })
     expect(ids(await residents.findBy({ town: 2, street: 'Elm', door: '9' }))).toEqual([3])
+  })
+
+  test('of a class and its subclasses, which share the table', async () => {
+    const companies = app.dataSource.getRepository(Company)
+    const parties = app.dataSource.getRepository(Party)
+    await companies.save({ id: 1, name: 'Acme', code: 'x', town: 'Rome' })
+    await companies.update(1, { code: 'y' })
+    expect(ids(await parties.findBy({ name: 'Acme', code: 'y' }))).toEqual([1])
+    expect(ids(await companies.findBy({ town: 'Rome', code: 'y' }))).toEqual([1])
+    await parties.update(1, { code: 'z' })
+    expect(ids(await companies.findBy({ town: 'Rome', code: 'z', name: 'Acme' }))).toEqual([1])
+    expect(await parties.countBy({ name: 'Acme', code: 'y' })).toBe(0)
   })
 
   test('no statement has a value in it', async () => {
