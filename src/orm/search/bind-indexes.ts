@@ -79,12 +79,13 @@ export function bindIndexes(
       )
     })
   }
-  for (const column of boundColumns(metadata)) column.sharedIndexes = []
   for (const column of boundColumns(metadata)) {
     for (const index of column.indexes) {
       for (const member of index.members.slice(1)) {
         const shared = boundColumn(member.metadata)
-        if (shared) shared.sharedIndexes = [...shared.sharedIndexes, index]
+        // A subclass has columns of its class, which other subclasses have, too.
+        const others = shared?.sharedIndexes.filter((each) => each.metadata !== index.metadata) ?? []
+        if (shared) shared.sharedIndexes = [...others, index]
       }
     }
   }

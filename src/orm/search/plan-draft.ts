@@ -97,9 +97,15 @@ export function declarationOf(column: CatalogueColumn | undefined): BoundColumn 
   return bound
 }
 
-/** Those of other columns that are made of its values, too: of one declaration, as below. */
+/** Those of other columns that are made of its values, too, each once: subclasses declare more, and the same again. */
 export function sharedIndexesOf(column: CatalogueColumn): readonly BlindIndex[] {
-  return boundColumnsOf(column).find(({ sharedIndexes }) => sharedIndexes.length > 0)?.sharedIndexes ?? []
+  const all = boundColumnsOf(column).flatMap(({ sharedIndexes }) => sharedIndexes)
+  return all.filter((index, at) => all.findIndex((each) => isSameIndex(each, index)) === at)
+}
+
+/** True for the same column of one table, whichever entity declares it. */
+export function isSameIndex(a: BlindIndex, b: BlindIndex): boolean {
+  return a.metadata.databaseName === b.metadata.databaseName
 }
 
 /** The blind indexes of a column. Several entities over one table have the same ones, or none: see `finishIndexes`. */

@@ -1,7 +1,14 @@
 import { InvalidValueError } from '../../errors'
 import { type Assignment, type Statement, type Updated } from '../statement/statement'
 import { type BlindIndex } from './blind-index'
-import { CannotBeSearched, indexesOf, type PlanDraft, refused, sharedIndexesOf } from './plan-draft'
+import {
+  CannotBeSearched,
+  indexesOf,
+  isSameIndex,
+  type PlanDraft,
+  refused,
+  sharedIndexesOf,
+} from './plan-draft'
 
 /** An UPDATE of some of the columns of an index over several: the others must be read. */
 export interface PartialWrite {
@@ -27,10 +34,11 @@ export class PlannedWrites {
       this.#insert(each)
       this.#findConflicts(each)
     }
-    const compound = new Set<BlindIndex>()
+    const compound: BlindIndex[] = []
     for (const each of assignments) {
       this.#assign(each)
-      for (const index of compoundOf(each)) compound.add(index)
+      for (const index of compoundOf(each))
+        if (!compound.some((other) => isSameIndex(other, index))) compound.push(index)
     }
     for (const index of compound) this.#assignTogether(index)
   }
@@ -99,7 +107,9 @@ export class PlannedWrites {
     const assigned = index.members.map(({ metadata }) =>
       assignments.find(
         ({ column, name }) =>
-          name === metadata.databaseName && column !== undefined && compoundOf({ column }).includes(index),
+          name === metadata.databaseName &&
+          column !== undefined &&
+          compoundOf({ column }).some((each) => isSameIndex(each, index)),
       ),
     )
     const [first, ...others] = assigned.filter((each) => each !== undefined)

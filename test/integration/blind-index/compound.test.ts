@@ -53,6 +53,12 @@ class Company extends Party {
     string | null
 }
 
+@ChildEntity()
+class Club extends Party {
+  @KmsEncrypted({ type: 'string', nullable: true, search: { name: 'game', with: ['code'] } }) sport!:
+    string | null
+}
+
 const DAY = new Date('1815-12-10T00:00:00Z')
 
 describeDatabases('A blind index over several columns', (db) => {
@@ -71,7 +77,7 @@ describeDatabases('A blind index over several columns', (db) => {
   const findAda = (repository = citizens) => repository.findBy(ada)
 
   beforeAll(async () => {
-    app = await startApplication(db(), [Citizen, Resident, Party, Company], withIndexKey, {
+    app = await startApplication(db(), [Citizen, Resident, Party, Company, Club], withIndexKey, {
       logging: ['query'],
       logger: log,
     })
@@ -283,6 +289,16 @@ describeDatabases('A blind index over several columns', (db) => {
     await companies.update(1, { code: 'y' })
     expect(ids(await parties.findBy({ name: 'Acme', code: 'y' }))).toEqual([1])
     expect(ids(await companies.findBy({ town: 'Rome', code: 'y' }))).toEqual([1])
+    const clubs = app.dataSource.getRepository(Club)
+    await clubs.save({ id: 2, name: 'Union', code: 'x', sport: 'chess' })
+    for (const [code, repository] of [
+      ['v', clubs],
+      ['w', parties],
+    ] as const) {
+      await repository.update(2, { code })
+      expect(ids(await clubs.findBy({ sport: 'chess', code }))).toEqual([2])
+      expect(ids(await parties.findBy({ name: 'Union', code }))).toEqual([2])
+    }
     await parties.update(1, { code: 'z' })
     expect(ids(await companies.findBy({ town: 'Rome', code: 'z', name: 'Acme' }))).toEqual([1])
     expect(await parties.countBy({ name: 'Acme', code: 'y' })).toBe(0)
