@@ -22,7 +22,7 @@ export interface Entities {
   Person: EntityTarget<Person>
   Letter: EntityTarget<Letter>
   /** Finds people by both values together. */
-  pair(email: string, pin: number): object
+  readonly pair: (email: string, pin: number) => object
 }
 
 /** The application whose columns are searched by blind indexes. */
