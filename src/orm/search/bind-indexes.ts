@@ -25,6 +25,11 @@ export function bindIndexColumn(metadata: ColumnMetadata, { options }: DataSourc
   )
   metadata.type = type
   if (length !== undefined) metadata.length = String(length)
+  // After a save TypeORM sets nullable columns that the entity lacks: this one is no property of the application's.
+  const setEntityValue = metadata.setEntityValue.bind(metadata)
+  metadata.setEntityValue = (entity, value) => {
+    if (value !== null) setEntityValue(entity, value)
+  }
 }
 
 /** The encrypted column that an index belongs to: of the same class or embedded class. */

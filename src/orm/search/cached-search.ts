@@ -2,7 +2,7 @@ import { KmsEncryptionError } from '../../errors'
 import { INDEXED, NOT_INDEXED } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Searched, type SearchPlan } from './search-plan'
-import { type Answered, type Hashes } from './sending'
+import { type Answered, type Hashes } from './hashes'
 
 /** Types whose values JSON gives back as they were. */
 const KEPT_BY_JSON: ReadonlySet<string> = new Set(['string', 'number', 'boolean'])

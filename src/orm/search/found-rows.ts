@@ -4,7 +4,7 @@ import { type EncryptedColumn } from '../encrypted-column'
 import { type Carried, type Inspector } from '../read/result-opener'
 import { ComparisonToken } from '../write/tokens'
 import { type Check, type SearchPlan } from './search-plan'
-import { type Answered, type Hashes } from './sending'
+import { type Answered, type Hashes } from './hashes'
 
 type Row = Record<string, unknown>
 

@@ -9,7 +9,7 @@ import { columnsOfIndex } from './index-of-row'
 import { type Insertions } from './insertions'
 import { type IndexValue } from './keyed-index'
 import { type PartialWrite } from './plan-writes'
-import { writtenPlaintext } from './sending'
+import { writtenPlaintext } from './written-plaintext'
 
 /*
  * An UPDATE of some of the columns of an index over several. What its rows have in the others is read and opened first,

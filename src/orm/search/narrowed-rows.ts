@@ -7,7 +7,7 @@ import { type Looker } from './completeness'
 import { type Insertions } from './insertions'
 import { type KeyedIndex } from './keyed-index'
 import { type Narrowed, type SearchLanguage } from './plan-draft'
-import { type Answered, type Hashes } from './sending'
+import { type Answered, type Hashes } from './hashes'
 
 /*
  * An index of few bits finds rows with other values, too. So the rows with those bits are read and opened first, and the

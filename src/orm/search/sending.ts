@@ -1,11 +1,11 @@
-import { InvalidValueError, SearchRefusedError } from '../../errors'
+import { SearchRefusedError } from '../../errors'
 import { type Plaintext } from '../../column/types'
-import { type EncryptedColumn } from '../encrypted-column'
 import { type Stored } from '../read/value-opener'
 import { type Condition } from '../statement/statement'
-import { ComparisonToken, KeptCiphertext, PendingCiphertext } from '../write/tokens'
+import { ComparisonToken } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Completeness, type Looker } from './completeness'
+import { type Answered, type Hashes } from './hashes'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
 import { Insertions } from './insertions'
@@ -14,17 +14,7 @@ import { type Matches, matchesOf, narrow } from './narrowed-rows'
 import { PendingIndex } from './pending-index'
 import { type Searched } from './plan-draft'
 import { type SearchPlan } from './search-plan'
-
-/** What is searched: a hash, several, or NULL. */
-export type Hashes = Buffer | null | undefined | readonly Hashes[]
-
-/** A statement as if the application had written it with the indexes. */
-export interface Answered {
-  readonly sql: string
-  readonly parameters: readonly unknown[]
-  /** The whole hashes of what is searched. */
-  readonly searched: ReadonlyMap<Searched, Hashes>
-}
+import { isOf, writtenPlaintext } from './written-plaintext'
 
 /** What a statement searches for, under the keys that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
 function searchedIn({ searched }: SearchPlan, sql: string, parameters: readonly unknown[]): SearchedUnder[] {
@@ -190,26 +180,6 @@ function writtenIndex(values: readonly unknown[], index: BlindIndex): unknown {
   const plaintexts = values.map((value, at): Plaintext => writtenPlaintext(value, index, at))
   const joined = index.joined(plaintexts)
   return index.constant ? index.constant.valueOf(joined) : new PendingIndex(index, joined)
-}
-
-/** The serialised value that is stored. Throws for a ciphertext, of which no index can be made. */
-export function writtenPlaintext(value: unknown, index: BlindIndex, member: number): Plaintext {
-  const column = index.members[member]
-  if (
-    column &&
-    value instanceof PendingCiphertext &&
-    !(value instanceof KeptCiphertext) &&
-    isOf(value.column, column)
-  )
-    return value.indexed((plaintext) => plaintext)
-  throw index.column.error(
-    InvalidValueError,
-    'a ciphertext cannot be stored in a column with a blind index: the index is made of the value. Store the value itself, or both columns with dataSource.query() and encryption.encryptAll().',
-  )
-}
-
-function isOf(column: EncryptedColumn, other: EncryptedColumn): boolean {
-  return column.cell === other.cell
 }
 
 function listOf(parameters: unknown): readonly unknown[] {

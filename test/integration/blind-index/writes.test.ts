@@ -57,6 +57,19 @@ describeDatabases(
       }
     }
 
+    test('is no property of the entity, whatever happened to it', async () => {
+      const properties = ['card', 'count', 'email', 'id']
+      const person = await people.save(people.create({ email: 'a' }))
+      expect(Object.keys(person).sort()).toEqual(properties)
+      person.email = 'b'
+      expect(Object.keys(await people.save(person)).sort()).toEqual(properties)
+      const [again] = await people.save([{ id: person.id, card: '1' }])
+      expect(Object.keys(again!).sort()).toEqual(['card', 'id'])
+      expect(Object.keys(await people.findOneByOrFail({ email: 'b' })).sort()).toEqual(properties)
+      await people.upsert({ email: 'b', card: '2' }, ['email'])
+      await expectRows([['b', '2']])
+    })
+
     test.each<[string, () => Promise<unknown>, [string, string | null][]]>([
       ['save', () => people.save({ email: 'a', card: '1111' }), [['a', '1111']]],
       [
