@@ -63,6 +63,14 @@ class Card {
   @KmsEncrypted({ search: [true, { name: 'last4', from: (card: string) => card.slice(-4) }] }) card!: string
 }
 
+@Entity()
+class Person {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ search: { name: 'person', with: ['first', 'born'] } }) last!: string
+  @KmsEncrypted() first!: string
+  @KmsEncrypted({ type: 'date' }) born!: Date
+}
+
 const runnable = examples.filter(({ code }) => !NOT_RUN.some(([sign]) => sign.test(code)))
 
 describe('Examples of the documents', () => {
@@ -86,7 +94,7 @@ describe('Examples of the documents', () => {
     const options: DataSourceOptions = {
       type: 'better-sqlite3',
       database: ':memory:',
-      entities: [User, Card],
+      entities: [User, Card, Person],
       synchronize: true,
     }
     dataSource = await new DataSource(encryption.configure(options)).initialize()
@@ -103,6 +111,8 @@ describe('Examples of the documents', () => {
       options,
       users,
       cards: dataSource.getRepository(Card),
+      people: dataSource.getRepository(Person),
+      born: new Date('1815-12-10'),
       encryption,
       kms,
       client,

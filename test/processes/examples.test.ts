@@ -21,6 +21,8 @@ declare global {
   const options: DataSourceOptions
   const users: Repository<User>
   const cards: Repository<{ card: string }>
+  const people: Repository<{ last: string; first: string; born: Date }>
+  const born: Date
   const encryption: KmsEncryption
   const kms: import('typeorm-kms-encrypted/local-kms').LocalKms
   const client: import('@aws-sdk/client-kms').KMSClient

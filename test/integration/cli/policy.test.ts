@@ -1,3 +1,4 @@
+import { CreateAliasCommand } from '@aws-sdk/client-kms'
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { kmsFindings } from '../../../src/cli/commands/doctor/kms'
@@ -84,9 +85,19 @@ describeDatabases(
         ...(await withIndexKey(test)),
       }))
       const keys = new KeyAdministration(app.client)
-      const usage = await keyUsage(app.dataSource, await keys.describe(await app.createKey()), keys)
-      // Which keys it names for each tenant, nobody knows.
-      expect(usage.filter(isInUse).map(({ column }) => column)).toEqual(['Account.iban'])
+      const inUse = async (id: string): Promise<string[]> =>
+        (await keyUsage(app.dataSource, await keys.describe(id), keys))
+          .filter(isInUse)
+          .map(({ column }) => column)
+      // The function is asked for the tenants that are there.
+      const [other, ofTenant] = [await app.createKey(), await app.createKey()]
+      await app.client.send(new CreateAliasCommand({ AliasName: 'alias/tenant-7', TargetKeyId: ofTenant }))
+      expect(await inUse(ofTenant)).toEqual([])
+      await app.dataSource
+        .getRepository(Account)
+        .insert({ id: 1, tenantId: 7, pin: '1', code: '2', iban: '3', email: '4' })
+      expect(await inUse(other)).toEqual([])
+      expect(await inUse(ofTenant)).toEqual(['Account.iban'])
     })
 
     it('are tried out by the doctor as far as they do not depend on the row, and it says what it left out', async () => {
