@@ -33,7 +33,7 @@ const servers = {
  */
 const onOneMajor = [
   'cli/',
-  'failures/(forged-rows|key-state|outage|pool|service-trouble|throttling)',
+  'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
   'migration/(bad-input|counted-together|data-key-proof|foreign-formats|keys|newer-release|no-downtime|previous-settings|race|volume)',
   'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|restore|rotation|tenants|trouble)',
   '(servers|steady-state|upgrades|row-binding/(mending|tenants))',
