@@ -16,13 +16,16 @@ import {
   RotateKeyOnDemandCommand,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms'
-import { AccessDeniedError, KeyNotFoundError, KmsRequestError } from '../../errors'
+import { AccessDeniedError, KeyNotFoundError, KmsRequestError, KmsUnavailableError } from '../../errors'
 import { FairQueue } from '../fair-queue'
 import { toKmsEncryptionError } from './error-mapping'
 import { isSymmetricEncryptionKey, type KeyInfo, keyInfo, type Rotation, undescribedKey } from './key-info'
 
 /** DescribeKey and GetKeyRotationStatus allow 2000 and 1000 calls a second; ten at once stay far below. */
 const PARALLEL = 10
+
+/** Milliseconds for one question, a list of many pages included. Clients of applications have no limit of their own. */
+const TIMEOUT = 30_000
 
 /** What an administrator does with KMS keys. The application itself needs none of these permissions. */
 export class KeyAdministration {
@@ -62,8 +65,8 @@ export class KeyAdministration {
   }
 
   async metadata(keyId: string): Promise<KeyMetadata & { Arn: string }> {
-    const { KeyMetadata } = await this.#send('DescribeKey', keyId, () =>
-      this.#client.send(new DescribeKeyCommand({ KeyId: keyId })),
+    const { KeyMetadata } = await this.#send('DescribeKey', keyId, (options) =>
+      this.#client.send(new DescribeKeyCommand({ KeyId: keyId }), options),
     )
     const metadata = present(KeyMetadata)
     return { ...metadata, Arn: present(metadata.Arn) }
@@ -81,8 +84,8 @@ export class KeyAdministration {
 
   /** Makes a symmetric encryption key and returns its ARN. */
   async create(description: string): Promise<string> {
-    const { KeyMetadata } = await this.#send('CreateKey', undefined, () =>
-      this.#client.send(new CreateKeyCommand({ Description: description })),
+    const { KeyMetadata } = await this.#send('CreateKey', undefined, (options) =>
+      this.#client.send(new CreateKeyCommand({ Description: description }), options),
     )
     return present(KeyMetadata?.Arn)
   }
@@ -90,13 +93,13 @@ export class KeyAdministration {
   /** `alias` with `alias/`. */
   async createAlias(alias: string, arn: string): Promise<void> {
     const command = new CreateAliasCommand({ AliasName: alias, TargetKeyId: arn })
-    await this.#send('CreateAlias', arn, () => this.#client.send(command))
+    await this.#send('CreateAlias', arn, (options) => this.#client.send(command, options))
   }
 
   /** Automatic rotation, once a year. */
   async enableRotation(arn: string): Promise<void> {
     const command = new EnableKeyRotationCommand({ KeyId: arn })
-    await this.#send('EnableKeyRotation', arn, () => this.#client.send(command))
+    await this.#send('EnableKeyRotation', arn, (options) => this.#client.send(command, options))
   }
 
   /** 32 random bytes, encrypted under the key; nobody sees them before `Decrypt`. */
@@ -106,45 +109,51 @@ export class KeyAdministration {
       NumberOfBytes: 32,
       EncryptionContext: context,
     })
-    const { CiphertextBlob } = await this.#send('GenerateDataKeyWithoutPlaintext', keyId, () =>
-      this.#client.send(command),
+    const { CiphertextBlob } = await this.#send('GenerateDataKeyWithoutPlaintext', keyId, (options) =>
+      this.#client.send(command, options),
     )
     return Buffer.from(present(CiphertextBlob))
   }
 
   async enable(arn: string): Promise<void> {
-    await this.#send('EnableKey', arn, () => this.#client.send(new EnableKeyCommand({ KeyId: arn })))
+    await this.#send('EnableKey', arn, (options) =>
+      this.#client.send(new EnableKeyCommand({ KeyId: arn }), options),
+    )
   }
 
   async disable(arn: string): Promise<void> {
-    await this.#send('DisableKey', arn, () => this.#client.send(new DisableKeyCommand({ KeyId: arn })))
+    await this.#send('DisableKey', arn, (options) =>
+      this.#client.send(new DisableKeyCommand({ KeyId: arn }), options),
+    )
   }
 
   /** New key material now; the old is kept, so nothing needs to be encrypted anew. */
   async rotateNow(arn: string): Promise<void> {
     const command = new RotateKeyOnDemandCommand({ KeyId: arn })
-    await this.#send('RotateKeyOnDemand', arn, () => this.#client.send(command))
+    await this.#send('RotateKeyOnDemand', arn, (options) => this.#client.send(command, options))
   }
 
   /** Returns when the key will be deleted. */
   async scheduleDeletion(arn: string, days: number): Promise<Date> {
     const command = new ScheduleKeyDeletionCommand({ KeyId: arn, PendingWindowInDays: days })
-    const { DeletionDate } = await this.#send('ScheduleKeyDeletion', arn, () => this.#client.send(command))
+    const { DeletionDate } = await this.#send('ScheduleKeyDeletion', arn, (options) =>
+      this.#client.send(command, options),
+    )
     return present(DeletionDate)
   }
 
   /** KMS leaves the key disabled. */
   async cancelDeletion(arn: string): Promise<void> {
     const command = new CancelKeyDeletionCommand({ KeyId: arn })
-    await this.#send('CancelKeyDeletion', arn, () => this.#client.send(command))
+    await this.#send('CancelKeyDeletion', arn, (options) => this.#client.send(command, options))
   }
 
   /** Names of aliases by key id; of one key, or of all. */
   async aliases(keyId?: string): Promise<Map<string, string[]>> {
-    const pages = paginateListAliases({ client: this.#client }, keyId === undefined ? {} : { KeyId: keyId })
+    const of = keyId === undefined ? {} : { KeyId: keyId }
     const byKey = new Map<string, string[]>()
-    await this.#send('ListAliases', keyId, async () => {
-      for await (const { Aliases = [] } of pages) {
+    await this.#send('ListAliases', keyId, async (options) => {
+      for await (const { Aliases = [] } of paginateListAliases({ client: this.#client }, of, options)) {
         for (const { AliasName, TargetKeyId } of Aliases) {
           // AWS lists the aliases of its own keys before those keys exist.
           if (AliasName === undefined || TargetKeyId === undefined) continue
@@ -157,8 +166,9 @@ export class KeyAdministration {
 
   async #entries(): Promise<KeyListEntry[]> {
     const entries: KeyListEntry[] = []
-    await this.#send('ListKeys', undefined, async () => {
-      for await (const { Keys = [] } of paginateListKeys({ client: this.#client }, {})) entries.push(...Keys)
+    await this.#send('ListKeys', undefined, async (options) => {
+      for await (const { Keys = [] } of paginateListKeys({ client: this.#client }, {}, options))
+        entries.push(...Keys)
     })
     return entries
   }
@@ -182,7 +192,9 @@ export class KeyAdministration {
     const rotates = Origin === 'AWS_KMS' && isSymmetricEncryptionKey({ spec, usage })
     if (!rotates || (KeyState !== 'Enabled' && KeyState !== 'Disabled')) return undefined
     const command = new GetKeyRotationStatusCommand({ KeyId: arn })
-    const status = await ifAllowed(this.#send('GetKeyRotationStatus', arn, () => this.#client.send(command)))
+    const status = await ifAllowed(
+      this.#send('GetKeyRotationStatus', arn, (options) => this.#client.send(command, options)),
+    )
     if (!status) return undefined
     const { KeyRotationEnabled = false, RotationPeriodInDays, NextRotationDate } = status
     return {
@@ -195,11 +207,18 @@ export class KeyAdministration {
   async #send<Output>(
     operation: string,
     keyId: string | undefined,
-    send: () => Promise<Output>,
+    send: (options: { abortSignal: AbortSignal }) => Promise<Output>,
   ): Promise<Output> {
+    const abortSignal = AbortSignal.timeout(TIMEOUT)
     try {
-      return await send()
+      return await send({ abortSignal })
     } catch (error) {
+      if (abortSignal.aborted) {
+        throw new KmsUnavailableError(
+          `KMS did not answer ${operation} within ${TIMEOUT / 1_000} seconds. Repeat the command; if it goes on, look at the network between this machine and KMS.`,
+          { cause: error },
+        )
+      }
       throw await toKmsEncryptionError(error, {
         operation,
         keyId,
