@@ -1,3 +1,4 @@
+import { BoundedMap } from '../bounded-map'
 import { DataKeyMissingError, DataKeyNotFoundError, ForgottenError } from '../../errors'
 import { type Moment, now, since } from './moment'
 import { type DataKeyStore, type StoredDataKey } from './store'
@@ -22,7 +23,7 @@ export class KeyLookup {
   readonly #store: DataKeyStore
   readonly #found = new Map<string, Promise<Found | undefined>>()
   #batch: { readonly ids: Buffer[]; readonly answer: Promise<Map<string, Found>> } | undefined
-  readonly #missing = new Map<string, Moment>()
+  readonly #missing = new BoundedMap<string, Moment>(MAX_MISSING)
 
   constructor(store: DataKeyStore) {
     this.#store = store
@@ -90,9 +91,8 @@ export class KeyLookup {
   #missingError(id: Buffer, name: string): Error {
     let first = this.#missing.get(name)
     if (!first) {
-      const [oldest] = this.#missing.keys()
-      if (this.#missing.size >= MAX_MISSING && oldest !== undefined) this.#missing.delete(oldest)
-      this.#missing.set(name, (first = now()))
+      first = now()
+      this.#missing.set(name, first)
     }
     const which = `the data key ${id.toString('hex')} that the ciphertext names is not in ${this.#store.name}`
     return since(first) > ON_ITS_WAY

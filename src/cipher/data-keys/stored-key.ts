@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { ClosedError } from '../../errors'
 import { takeKey } from '../aes-gcm'
 import { blindIndexKey, type IndexPlace } from '../blind-index'
+import { BoundedMap } from '../bounded-map'
 import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../bytes'
 import { type StoredKeyCiphertext } from '../ciphertext'
 import { type Scope } from '../scope'
@@ -35,7 +36,7 @@ export class StoredKey {
   readonly contextKey: string
   /** `undefined` once it is destroyed. */
   #root: KeyObject | undefined
-  readonly #seals = new Map<string, StoredKeySeal>()
+  readonly #seals = new BoundedMap<string, StoredKeySeal>(MAX_SALTS)
   #sealing: { readonly seal: StoredKeySeal; uses: number } | undefined
   /** Of the value that was opened last: a page mostly has few writers. */
   #last: StoredKeySeal | undefined
@@ -201,8 +202,6 @@ export class StoredKey {
     const name = salt.toString('latin1')
     let seal = this.#seals.get(name)
     if (seal) return seal
-    const [oldest] = this.#seals.keys()
-    if (this.#seals.size >= MAX_SALTS && oldest !== undefined) this.#seals.delete(oldest)
     seal = new StoredKeySeal(this.#material, salt, this.row.id)
     this.#seals.set(name, seal)
     return seal

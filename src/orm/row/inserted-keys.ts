@@ -160,14 +160,19 @@ export class InsertedKeys implements GeneratedKeys {
   }
 
   #altered(): Error {
-    const [{ column } = { column: undefined }] = this.#keyless.values
-    const reason = `not all rows that were inserted have their ${this.#key.property} and the bytes that stood for the value: a trigger changed them. Have it leave both alone, or have the application make the ids.`
-    return column ? column.error(RowUnknownError, reason) : new RowUnknownError(reason)
+    return this.#unknown(
+      `not all rows that were inserted have their ${this.#key.property} and the bytes that stood for the value: a trigger changed them. Have it leave both alone, or have the application make the ids.`,
+    )
   }
 
   #lost(): Error {
+    return this.#unknown(
+      `the database does not tell the ${this.#key.property} of the rows that it inserted, to which the value is bound. Insert the rows one by one, or have the application make the ids.`,
+    )
+  }
+
+  #unknown(reason: string): Error {
     const [{ column } = { column: undefined }] = this.#keyless.values
-    const reason = `the database does not tell the ${this.#key.property} of the rows that it inserted, to which the value is bound. Insert the rows one by one, or have the application make the ids.`
     return column ? column.error(RowUnknownError, reason) : new RowUnknownError(reason)
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../cipher/bounded-map'
 import { type IndexKeys } from '../../cipher/blind-index/index-keys'
 import { firstBits, INDEX_LENGTH, joinedValues } from '../../cipher/blind-index'
 import { asPlaintext } from '../../cipher/bytes'
@@ -27,7 +28,7 @@ export class BlindIndex implements Hashing {
   readonly constant: KeyedIndex | undefined
   /** The columns whose values are hashed together: itself, and those of `with`. */
   readonly members: readonly SearchedColumn[]
-  readonly #keyed = new Map<string, KeyedIndex>()
+  readonly #keyed = new BoundedMap<string, KeyedIndex>(MAX_KEYED)
 
   constructor(
     readonly column: SearchedColumn,
@@ -86,7 +87,6 @@ export class BlindIndex implements Hashing {
     const id = JSON.stringify(Object.values(pairs))
     let keyed = this.#keyed.get(id)
     if (!keyed) {
-      if (this.#keyed.size >= MAX_KEYED) this.#keyed.clear()
       const all = { ...this.#context.fixed, ...pairs }
       keyed = new KeyedIndex(this, () => this.keysOf(all), { ...this.place, keyPer: pairs })
       this.#keyed.set(id, keyed)

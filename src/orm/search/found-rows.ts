@@ -4,7 +4,7 @@ import { type EncryptedColumn } from '../encrypted-column'
 import { type Carried, type Inspector } from '../read/result-opener'
 import { ComparisonToken } from '../write/tokens'
 import { type Check, type SearchPlan } from './search-plan'
-import { type Answered, type Hashes } from './hashes'
+import { type Answered, hashesIn } from './hashes'
 
 type Row = Record<string, unknown>
 
@@ -44,7 +44,11 @@ export class FoundRows implements Inspector {
       const values = this.#values(check)
       for (const row of rowsIn(found, names)) {
         if (values && isAmong(values, row)) continue
-        expected ??= new Set(check.searched.flatMap((each) => hexOf(this.searched.get(each))))
+        expected ??= new Set(
+          check.searched
+            .flatMap((each) => hashesIn(this.searched.get(each)))
+            .map((hash) => hash.toString('hex')),
+        )
         const preparing = compare(check, row, expected)
         if (preparing) waiting.push(preparing)
       }
@@ -121,11 +125,6 @@ function otherValue({ column }: Check): KmsEncryptionError {
     IndexWrongError,
     'a row was found by its blind index, and has another value: the index was altered, or is that of another row. No row is returned; find out who writes to the table. typeorm-kms verify names the rows.',
   )
-}
-
-function hexOf(hashes: Hashes): string[] {
-  if (Buffer.isBuffer(hashes)) return [hashes.toString('hex')]
-  return Array.isArray(hashes) ? hashes.flatMap((each: Hashes) => hexOf(each)) : []
 }
 
 /** Throws where rows would have to be compared and nothing may be decrypted: then any row could be found. */

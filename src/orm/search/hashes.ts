@@ -10,3 +10,9 @@ export interface Answered {
   /** The whole hashes of what is searched. */
   readonly searched: ReadonlyMap<Searched, Hashes>
 }
+
+/** One by one. NULL is none. */
+export function hashesIn(hashes: Hashes): Buffer[] {
+  if (Buffer.isBuffer(hashes)) return [hashes]
+  return Array.isArray(hashes) ? hashes.flatMap(hashesIn) : []
+}

@@ -7,7 +7,7 @@ import { type Looker } from './completeness'
 import { type Insertions } from './insertions'
 import { type KeyedIndex } from './keyed-index'
 import { type Narrowed, type SearchLanguage } from './plan-draft'
-import { type Answered, type Hashes } from './hashes'
+import { type Answered, hashesIn } from './hashes'
 
 /*
  * An index of few bits finds rows with other values, too. So the rows with those bits are read and opened first, and the
@@ -31,7 +31,7 @@ export async function matchesOf(
   { query }: Looker,
 ): Promise<readonly Stored[]> {
   const column = boundColumn(index.column.metadata)
-  const hashes = searched.flatMap((each) => flat(all.get(each)))
+  const hashes = searched.flatMap((each) => hashesIn(all.get(each)))
   if (!column || hashes.length === 0) return []
   const { escape, placeholder } = language
   const stored = [...new Map(hashes.map((hash) => [textOf(index.stored(hash)), index.stored(hash)])).values()]
@@ -90,11 +90,6 @@ export function narrow(insertions: Insertions, sql: string, matches: Matches): v
 function nothing(storage: string | undefined): Stored {
   const bytes = randomBytes(32)
   return storage === 'text' ? bytes.toString('hex') : bytes
-}
-
-function flat(hashes: Hashes): Buffer[] {
-  if (Buffer.isBuffer(hashes)) return [hashes]
-  return Array.isArray(hashes) ? hashes.flatMap((each: Hashes) => flat(each)) : []
 }
 
 function textOf(index: Buffer | string): string {
