@@ -52,8 +52,8 @@ const integration = (typeormMajor, moduleNameMapper = {}) =>
 module.exports = {
   // Against tests that never end: no machine that is merely busy is to fail one.
   testTimeout: 300_000,
-  // One more than there are cores: half of a test's time is spent waiting for a database or another process.
-  maxWorkers: Math.min(availableParallelism() + 1, 8),
+  // Two more than there are cores: half of a test's time is spent waiting for a database or another process.
+  maxWorkers: Math.min(availableParallelism() + 2, 8),
   coverageProvider: 'v8',
   coverageReporters: ['text-summary', 'html'],
   collectCoverageFrom: ['src/**/*.ts'],

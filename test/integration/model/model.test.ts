@@ -9,10 +9,10 @@ import { type Operation, operation, run } from './operations'
 import { comparable, World } from './world'
 
 /** How many operations to run on each database: see docs/model-test.md. */
-const OPERATIONS = Number(process.env['MODEL_OPERATIONS'] ?? 300)
+const OPERATIONS = Number(process.env['MODEL_OPERATIONS'] ?? 160)
 const SEED = Number(process.env['MODEL_SEED'] ?? 20_261_123)
 /** Sequences that share a seed; the next ones have the next seed. */
-const SEQUENCES = 20
+const SEQUENCES = 12
 const LONGEST_SEQUENCE = 40
 
 /** Few values under a data key and few data keys in memory, so that keys come and go within a sequence. */
