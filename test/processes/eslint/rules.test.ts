@@ -1,7 +1,12 @@
 import { join } from 'node:path'
+import { compileFunction } from 'node:vm'
 import { Linter } from 'eslint'
+import ts from 'typescript'
+import * as typescriptEslint from 'typescript-eslint'
 import { parser } from 'typescript-eslint'
+import * as plugin from '../../../src/eslint'
 import { recommended } from '../../../src/eslint'
+import { document } from '../../unit/docs/documents'
 
 const root = join(__dirname, '../../..')
 const linter = new Linter({ cwd: root })
@@ -45,23 +50,14 @@ declare const service: { readonly logger: typeof logger; readonly auditLogger: t
 export { BankAccount, Card, cards, In, Indexed, IsNull, Not, User, account, accounts, logger, manager, service, user, users }
 `
 
-function lint(code: string): { rule: string; text: string }[] {
-  const messages = linter.verify(
-    ENTITIES + code,
-    [
-      {
-        ...recommended,
-        languageOptions: {
-          parser,
-          parserOptions: {
-            projectService: { allowDefaultProject: ['case.ts'] },
-            tsconfigRootDir: root,
-          },
-        },
-      },
-    ],
-    join(root, 'case.ts'),
-  )
+/** The case is part of no project on the disk. */
+const languageOptions = {
+  parser,
+  parserOptions: { projectService: { allowDefaultProject: ['case.ts'] }, tsconfigRootDir: root },
+}
+
+function lint(code: string, config: Linter.Config[] = [recommended]): { rule: string; text: string }[] {
+  const messages = linter.verify(ENTITIES + code, [...config, { languageOptions }], join(root, 'case.ts'))
   return messages.map(({ ruleId, message }) => ({ rule: ruleId ?? 'none', text: message }))
 }
 
@@ -194,4 +190,22 @@ describe('explicit-type', () => {
 it('says that it needs types, rather than find nothing', () => {
   const config = { ...recommended, languageOptions: { parser } }
   expect(() => linter.verify('console.log(1)', [config], join(root, 'case.ts'))).toThrow(/typed linting/)
+})
+
+it('works in the configuration of docs/eslint.md, beside the rules of typescript-eslint', () => {
+  const block = /```js\n(.*?)```/s.exec(document('docs/eslint.md'))?.[1] ?? ''
+  const compilerOptions = { module: ts.ModuleKind.CommonJS, esModuleInterop: true }
+  const { outputText } = ts.transpileModule(block, { compilerOptions })
+  const modules: Record<string, unknown> = {
+    'typescript-eslint': typescriptEslint,
+    'typeorm-kms-encrypted/eslint': plugin,
+  }
+  const exported: { default?: Linter.Config[] } = {}
+  compileFunction(outputText, ['require', 'exports'])((name: string) => modules[name], exported)
+  const config = exported.default ?? []
+  expect(config).toContain(recommended)
+  const found = lint('console.log(user.privateKey)\nPromise.resolve(1)', config).map(({ rule }) => rule)
+  expect(found).toEqual(
+    expect.arrayContaining(['kms-encrypted/no-logged-plaintext', '@typescript-eslint/no-floating-promises']),
+  )
 })
