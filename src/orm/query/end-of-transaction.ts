@@ -17,8 +17,13 @@ export function beginsTransaction(sql: string): boolean {
 const END =
   /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:(COMMIT|END)|(RELEASE)|(ROLLBACK(?:\s+\w+)?\s+TO)|ROLLBACK|ABORT)\b/i
 
+/** How statements begin that read or write rows: SELECT, INSERT, UPDATE, DELETE, WITH. */
+const ROWS = 'SIUDW'
+
 /** `undefined` for any other statement. */
 export function endOfTransaction(sql: string): EndOfTransaction | undefined {
+  // This is asked for every statement: what begins like one that reads or writes rows ends nothing.
+  if (ROWS.includes(sql.charAt(0))) return undefined
   const found = END.exec(sql)
   if (!found) return undefined
   const [, commit, release, rollbackTo] = found

@@ -1,5 +1,5 @@
 import { type EntityMetadata, type ObjectLiteral } from 'typeorm'
-import { boundColumn } from '../bound-columns'
+import { boundColumns } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
 import { SealedValue } from '../sealed-value'
 import { isMarked } from './marked'
@@ -17,17 +17,14 @@ export function openReturnedRow(
   make: (row: unknown) => ObjectLiteral | undefined,
 ): ObjectLiteral | undefined {
   if (typeof row !== 'object' || row === null) return make(row)
-  const encrypted: [BoundColumn, unknown][] = []
-  const others: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(row) as [string, unknown][]) {
-    const column = metadata.findColumnWithDatabaseName(name)
-    const bound = column && boundColumn(column)
-    if (bound) encrypted.push([bound, value])
-    else others[name] = value
-  }
+  const returned = row as Record<string, unknown>
+  const encrypted = boundColumns(metadata).filter((column) => column.metadata.databaseName in returned)
   if (encrypted.length === 0) return make(row)
+  const others = { ...returned }
+  for (const column of encrypted) delete others[column.metadata.databaseName]
   const map = make(others) ?? {}
-  for (const [column, value] of encrypted) column.metadata.setEntityValue(map, opened(column, value))
+  for (const column of encrypted)
+    column.metadata.setEntityValue(map, opened(column, returned[column.metadata.databaseName]))
   return map
 }
 
