@@ -201,7 +201,11 @@ it('works in the configuration of docs/eslint.md, beside the rules of typescript
     'typeorm-kms-encrypted/eslint': plugin,
   }
   const exported: { default?: Linter.Config[] } = {}
-  compileFunction(outputText, ['require', 'exports'])((name: string) => modules[name], exported)
+  const load = compileFunction(outputText, ['require', 'exports']) as (
+    require: (name: string) => unknown,
+    exports: typeof exported,
+  ) => void
+  load((name) => modules[name], exported)
   const config = exported.default ?? []
   expect(config).toContain(recommended)
   const found = lint('console.log(user.privateKey)\nPromise.resolve(1)', config).map(({ rule }) => rule)
