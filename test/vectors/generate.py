@@ -163,6 +163,34 @@ def blind_index(name, value, *, table="user", column="email", index="email_index
     }
 
 
+def first_bits(index, bits):
+    """The first bits, in as few bytes as hold them; the bits left over are 0."""
+    return (int.from_bytes(index, "big") >> 128 - bits << -bits % 8).to_bytes((bits + 7) // 8, "big")
+
+
+def truncated_index(name, value, bits, **place):
+    """An index of which only some bits are kept."""
+    whole = blind_index(name, value, **place)
+    return {**whole, "bits": bits, "value": first_bits(bytes.fromhex(whole["value"]), bits).hex()}
+
+
+def compound_index(name, values, **place):
+    """An index over the values of several columns."""
+    joined = b"".join(struct.pack(">I", len(value)) + value for value in values)
+    return {**blind_index(name, joined, **place), "values": [value.hex() for value in values]}
+
+
+def pair_value(kind, value, text):
+    """The text of a value that others are bound to or keyed by, as it is put into a pair."""
+    return {"name": f"{kind}: {text[:40]}", "kind": kind, "value": value, "text": text}
+
+
+def context_hash(context):
+    """By which the key table finds the data keys of a context."""
+    serialised = serialise_context(context)
+    return {"context": context, "serialised": serialised.hex(), "hash": hashlib.sha256(serialised).hexdigest()}
+
+
 def multiply(a, b):
     """In the field of GHASH (NIST SP 800-38D, 6.3)."""
     product = 0
@@ -384,6 +412,50 @@ INDEXES = [
                 column="schlüssel", index="schlüssel_index", root=INDEX_ROOT),
 ]
 
+# With some of the bits, and over several columns.
+PERSON = {"table": "user", "column": "last", "index": "last_person", "root": INDEX_ROOT}
+SHORT = {"index": "email_short", "root": INDEX_ROOT}
+LOVELACE = [b"Lovelace", b"Ada", b"1815-12-10T00:00:00.000Z"]
+OTHER_INDEXES = [
+    *(truncated_index(f"blind index: {bits} of the bits", b"ada@example.com", bits, **SHORT)
+      for bits in (1, 7, 8, 12, 16, 63, 120)),
+    truncated_index("blind index: 12 of the bits, another value", b"bob@example.com", 12, **SHORT),
+    truncated_index("blind index: 12 of the bits, the empty value", b"", 12, **SHORT),
+    truncated_index("blind index: 12 of the bits, a tenant", b"ada@example.com", 12, **SHORT,
+                    key_per={"tenant": "t-42"}),
+    compound_index("blind index: three columns", LOVELACE, **PERSON),
+    compound_index("blind index: three columns in another order", [LOVELACE[1], LOVELACE[0], LOVELACE[2]], **PERSON),
+    compound_index("blind index: two columns", [b"ab", b"c"], **PERSON),
+    compound_index("blind index: two columns with the same letters", [b"a", b"bc"], **PERSON),
+    compound_index("blind index: two columns, one of them empty", [b"abc", b""], **PERSON),
+    compound_index("blind index: two empty columns", [b"", b""], **PERSON),
+    compound_index("blind index: two columns of 300 and 1 bytes", [b"a" * 300, b"b"], **PERSON),
+    compound_index("blind index: two columns, a tenant", ["Grüße".encode(), b"\0\1"], **PERSON,
+                   key_per={"tenant": "t-42"}),
+]
+
+# Names, values and texts of what values are bound to or keyed by; bytes in hex.
+PAIR_VALUES = [
+    pair_value("integer", 0, "0"),
+    pair_value("integer", 42, "42"),
+    pair_value("integer", -7, "-7"),
+    pair_value("integer", "9223372036854775807", "9223372036854775807"),
+    pair_value("integer", "-9223372036854775808", "-9223372036854775808"),
+    pair_value("uuid", "6F9619FF-8B86-D011-B42D-00C04FC964FF", "6f9619ff-8b86-d011-b42d-00c04fc964ff"),
+    pair_value("boolean", True, "true"),
+    pair_value("boolean", False, "false"),
+    pair_value("bytes", "00ffa0", "00ffa0"),
+    pair_value("bytes", "", ""),
+    pair_value("text", "Grüße, 日本 \U0001f511 ", "Grüße, 日本 \U0001f511 "),
+    pair_value("text", "", ""),
+]
+
+CONTEXT_HASHES = [
+    context_hash({"table": "user"}),
+    context_hash(KEYED),
+    context_hash(UNSORTED),
+]
+
 BASE = envelope("envelope: the number 0", b"0", type="number", value=0)
 BASE_DIRECT = direct("direct: the number 0", b"0", type="number", value=0)
 
@@ -460,11 +532,17 @@ def main():
         "encryptedDataKey under context to dataKey, for suites 2 and 3 it opens ciphertextBlob under "
         "encryptionContext to kmsPlaintext, and says that it used openedByKeyArn. A value is given as JSON; a "
         "buffer in hex; a bigint, a date, and a number that is not plain JSON as text.",
-        "descriptionOfStoredKeys": "Suite 4 and the blind index, which no release writes yet. KMS opens the encrypted "
+        "descriptionOfStoredKeys": "Suite 4 and the blind index. KMS opens the encrypted "
         "form of a root under rootContext; a root belongs to the id that its row in the key table has. Under "
         "`storedKeys.invalid` every ciphertext must be refused with the root that is given.",
         "storedKeys": {"valid": STORED, "invalid": STORED_INVALID},
-        "blindIndexes": INDEXES,
+        "blindIndexes": INDEXES + OTHER_INDEXES,
+        "descriptionOfOthers": "Of a blind index over several columns `values` are those of its columns, of which "
+        "`normalized` is made; with `bits`, `value` has the first of them. A text column holds `value` as it stands "
+        "here. `pairValues` are texts that stand in pairs of keyPer and boundTo.row; `contextHashes` stand in the "
+        "key table.",
+        "pairValues": PAIR_VALUES,
+        "contextHashes": CONTEXT_HASHES,
         "valid": ENVELOPES + DIRECTS,
         "invalid": INVALID,
     }

@@ -27,8 +27,10 @@ from decoder import Refused, blind_index, decrypt, deserialise
 
 def answer(case):
     if "index" in case:
-        root, value = bytes.fromhex(case["root"]), bytes.fromhex(case["normalized"])
-        return blind_index(root, case["table"], case["column"], case["index"], case["keyPer"], value).hex()
+        several = [bytes.fromhex(each) for each in case.get("values", [])]
+        value, bits = several or bytes.fromhex(case["normalized"]), case.get("bits", 128)
+        place = [case["table"], case["column"], case["index"], case["keyPer"]]
+        return blind_index(bytes.fromhex(case["root"]), *place, value, bits).hex()
 
     def kms_decrypt(blob, encryption_context):
         for known in case["kms"]:

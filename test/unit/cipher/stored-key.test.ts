@@ -1,12 +1,15 @@
 import { createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { parse, StoredKeyCiphertext } from '../../../src/cipher/ciphertext'
-import { blindIndexKey, blindIndexValue } from '../../../src/cipher/blind-index'
+import { blindIndexKey, blindIndexValue, firstBits, joinedValues } from '../../../src/cipher/blind-index'
+import { serialiseContext } from '../../../src/cipher/context'
+import { contextHash } from '../../../src/cipher/data-keys/store'
 import { Scope } from '../../../src/cipher/scope'
 import { storedKeyId, StoredKeySeal } from '../../../src/cipher/suites/stored-key/seal'
 import { Cipher } from '../../../src/cipher/cipher'
+import { rowValueText, type RowValueForm } from '../../../src/column/row-value'
 import { TamperedCiphertextError } from '../../../src/errors'
 import { MemoryKms } from './memory-kms'
-import { blindIndexes, storedKeys } from './vectors'
+import { blindIndexes, contextHashes, pairValues, type PairValueVector, storedKeys } from './vectors'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 const named = <T extends { name: string }>(vectors: readonly T[]) =>
@@ -104,15 +107,50 @@ describe('Known answers of the blind index', () => {
   test.each(named(blindIndexes))('%s', (_, vector) => {
     const key = blindIndexKey(hex(vector.root), vector)
     expect(key.toString('hex')).toBe(vector.key)
-    expect(blindIndexValue(key, hex(vector.normalized)).toString('hex')).toBe(vector.value)
+    const whole = blindIndexValue(key, hex(vector.normalized))
+    const { bits, values } = vector
+    expect((bits === undefined ? whole : firstBits(whole, bits)).toString('hex')).toBe(vector.value)
+    if (values) expect(joinedValues(values.map(hex)).toString('hex')).toBe(vector.normalized)
+  })
+
+  test('are of all kinds', () => {
+    expect(blindIndexes.filter(({ bits }) => bits !== undefined).length).toBeGreaterThan(5)
+    expect(blindIndexes.filter(({ values }) => values !== undefined).length).toBeGreaterThan(5)
   })
 
   test('are all different', () => {
-    expect(new Set(blindIndexes.map(({ value }) => value)).size).toBe(blindIndexes.length)
+    const whole = blindIndexes.filter(({ bits }) => bits === undefined)
+    expect(new Set(whole.map(({ value }) => value)).size).toBe(whole.length)
   })
 
   test('need a root of 32 bytes', () => {
     const place = { table: 't', column: 'c', index: 'i' }
     expect(() => blindIndexKey(randomBytes(31), place)).toThrow(TamperedCiphertextError)
   })
+})
+
+describe('Known answers of what stands beside values', () => {
+  const forms: Record<PairValueVector['kind'], RowValueForm> = {
+    integer: { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n - 1n },
+    uuid: { kind: 'uuid' },
+    boolean: { kind: 'boolean' },
+    bytes: { kind: 'bytes', length: undefined },
+    text: { kind: 'text', length: undefined, isAscii: false },
+  }
+
+  test.each(named(pairValues))('a pair of keyPer or boundTo.row, %s', (_, { kind, value, text }) => {
+    expect(rowValueText(forms[kind], kind === 'bytes' ? hex(value as string) : value)).toBe(text)
+  })
+
+  test('every form of a pair has some', () => {
+    expect(new Set(pairValues.map(({ kind }) => kind))).toEqual(new Set(Object.keys(forms)))
+  })
+
+  test.each(contextHashes)(
+    'the hash by which the key table finds $context',
+    ({ context, serialised, hash }) => {
+      expect(serialiseContext(context).toString('hex')).toBe(serialised)
+      expect(contextHash(context).toString('hex')).toBe(hash)
+    },
+  )
 })

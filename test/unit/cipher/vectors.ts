@@ -62,6 +62,18 @@ export interface BlindIndexVector {
   normalized: string
   key: string
   value: string
+  /** How many bits of the index are kept, if not all. */
+  bits?: number
+  /** Of an index over several columns: the values that `normalized` is made of. */
+  values?: string[]
+}
+
+/** The text of a value that others are bound to or keyed by. */
+export interface PairValueVector {
+  name: string
+  kind: 'integer' | 'uuid' | 'boolean' | 'bytes' | 'text'
+  value: string | number | boolean
+  text: string
 }
 
 export const VECTORS_FILE = join(__dirname, '../../vectors/v1.json')
@@ -71,9 +83,11 @@ const document = JSON.parse(readFileSync(VECTORS_FILE, 'utf8')) as {
   invalid: InvalidVector[]
   storedKeys: { valid: StoredKeyVector[]; invalid: StoredKeyFacts[] }
   blindIndexes: BlindIndexVector[]
+  pairValues: PairValueVector[]
+  contextHashes: { context: EncryptionContext; serialised: string; hash: string }[]
 }
 
-export const { storedKeys, blindIndexes } = document
+export const { storedKeys, blindIndexes, pairValues, contextHashes } = document
 export const valid = document.valid
 export const invalid = document.invalid
 export const envelopes = valid.filter((vector) => vector.suite === 1)
