@@ -1,8 +1,11 @@
 import { conditionsIn, conditionsOf } from './conditions'
+import { groupingsIn } from './groupings'
 import { type TableIndex } from './names'
+import { placeholderSpans, repeatedPlaceholders } from './placeholders'
 import {
   aliasText,
   columnsOfTable,
+  isOwnName,
   type ListItem,
   type NameUse,
   type Query,
@@ -17,16 +20,13 @@ import {
   type ColumnSource,
   type ColumnUse,
   type Comparison,
-  type GroupedColumn,
-  type Grouping,
   type Insert,
   type NamedTable,
   type Place,
-  type Span,
   type Statement,
 } from './statement'
 import { type StatementReader } from './statement-reader'
-import { Kind, type Tokens } from './tokens'
+import { type Tokens } from './tokens'
 
 /** Says what the names stand for, when the whole statement was read. */
 export function resolve(reader: StatementReader, tokens: Tokens, index: TableIndex): Statement {
@@ -96,7 +96,12 @@ class Resolver {
         }
       }),
       updated: reader.verb === 'update' && reader.updates.length === 1 ? reader.updates[0] : undefined,
-      groupings: this.#groupings(),
+      groupings: groupingsIn({
+        scopes: reader.scopes,
+        uses: this.#uses,
+        queryOf: (scope) => this.#queries.get(scope),
+        index,
+      }),
       comparisons: this.#comparisons(),
       conditions: conditionsOf(reader.result, index),
       parameters: this.tokens.highestNumber + 1,
@@ -305,44 +310,11 @@ class Resolver {
 
   #isDirect(use: NameUse, source: ColumnSource): boolean {
     if (use.clause === 'having' || use.clause === 'order' || use.clause === 'group') return false
-    return this.#isOwnName(use, source)
-  }
-
-  #isOwnName(use: NameUse, { column, isDerived }: ColumnSource): boolean {
-    return isDerived !== true && use.path.at(-1)?.key === this.index.key(column.name)
-  }
-
-  /** DISTINCT and GROUP BY by encrypted columns, of one SELECT alone. */
-  #groupings(): Grouping[] {
-    const isGrouped = (start: number): boolean =>
-      this.#uses.some((use) => use.start === start && use.place === 'grouped')
-    return this.reader.scopes.flatMap((scope) => {
-      const { items, distinct, end } = scope
-      const query = this.#queries.get(scope)
-      const groups = scope.groups.flatMap(({ use }) => use ?? [])
-      const columns = items.flatMap(({ use }) => (use && !use.isStar ? use : []))
-      const isAlone = query?.branches.length === 1 && !query.comparesRows && scope.distinctOn.length === 0
-      const isWhole = groups.length === scope.groups.length
-      if (!isAlone || !isWhole || ![...groups, ...columns].some(({ start }) => isGrouped(start))) return []
-      if (scope.isDistinct && (!distinct || groups.length > 0 || columns.length < items.length)) return []
-      const selected = items.flatMap(({ use, name, hasAlias }) =>
-        use && !use.isStar
-          ? { ...this.#grouped(use), ownName: hasAlias === true ? undefined : name?.text }
-          : [],
-      )
-      return { distinct, end, groups: groups.map((use) => this.#grouped(use)), items: selected }
-    })
-  }
-
-  #grouped(use: NameUse): GroupedColumn {
-    const [source, ...others] = sourcesOf(use, this.index)
-    const { start, end, nameStart } = use
-    const isDirect = source !== undefined && others.length === 0 && this.#isOwnName(use, source)
-    return { source, start, end, nameStart, isDirect }
+    return isOwnName(use, source, this.index)
   }
 
   #add(use: NameUse, source: ColumnSource, place: Place): void {
-    const name = { nameStart: use.nameStart, isDirect: this.#isOwnName(use, source) }
+    const name = { nameStart: use.nameStart, isDirect: isOwnName(use, source, this.index) }
     this.#push(source, place, use.aggregate ?? use.called, use.start, use.end, name)
   }
 
@@ -357,30 +329,6 @@ class Resolver {
     const isRaw = this.tokens.raw.some(([from, to]) => from <= start && end <= to)
     this.#uses.push({ source, place, called, start, end, isRaw, ...name })
   }
-}
-
-/** Where placeholders stand between two places; needed only where one stands for several. */
-function placeholderSpans(tokens: Tokens, start: number, end: number): Span[] {
-  if (!tokens.hasRepeatedNumbers) return []
-  const spans: Span[] = []
-  for (let at = 0; at < tokens.length; at++) {
-    if (tokens.kind(at) !== Kind.Placeholder || tokens.start(at) < start || tokens.end(at) > end) continue
-    spans.push([tokens.start(at), tokens.end(at)])
-  }
-  return spans
-}
-
-const NONE_REPEATED: ReadonlyMap<number, number> = new Map()
-
-function repeatedPlaceholders(tokens: Tokens): ReadonlyMap<number, number> {
-  if (!tokens.hasRepeatedNumbers) return NONE_REPEATED
-  const counts = new Map<number, number>()
-  for (let at = 0; at < tokens.length; at++) {
-    if (tokens.kind(at) !== Kind.Placeholder) continue
-    const number = tokens.number(at)
-    counts.set(number, (counts.get(number) ?? 0) + 1)
-  }
-  return new Map([...counts].filter(([, count]) => count > 1))
 }
 
 function namedTables({ tables }: Scope): NamedTable[] {

@@ -304,3 +304,8 @@ function findColumn(table: ScopeTable, name: Name, index: TableIndex): OutputCol
   const all = columnsOfTable(table, index).filter((column) => column.name?.key === name.key)
   return all.length > 0 ? { name, sources: all.flatMap(({ sources }) => sources) } : undefined
 }
+
+/** True for a name that is the column's own, of its table itself. */
+export function isOwnName(use: NameUse, { column, isDerived }: ColumnSource, index: TableIndex): boolean {
+  return isDerived !== true && use.path.at(-1)?.key === index.key(column.name)
+}
