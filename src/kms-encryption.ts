@@ -190,7 +190,7 @@ export class KmsEncryption {
    * entities may be added later (`autoLoadEntities`). Throws `UnsupportedDatabaseError`.
    */
   configure<Options extends DataSourceOptions>(options: Options): Options {
-    const { namespace } = dialectOf(options.type)
+    const { namespace } = dialectOf(options)
     if (this.#dataKeys.schema !== undefined && namespace === undefined)
       throw new InvalidOptionError(`dataKeys.schema: ${options.type} has no schemas. Leave it out.`)
     return withBinding(options, (dataSource, withoutBinding) => {

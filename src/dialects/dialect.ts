@@ -2,6 +2,7 @@ import { type ColumnType, type QueryRunner } from 'typeorm'
 import { type BytesSql } from './bytes-sql'
 import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
 import { type Language } from './lexical-rules'
+import { type OnlyConnection } from './only-connection'
 import { type RowColumn } from './row-column'
 import { type ColumnRows } from './rows/column-rows'
 import { type KeyColumn } from './rows/key-order'
@@ -73,12 +74,10 @@ export type HiddenBy = 'policy' | 'view'
 export interface Dialect extends BytesSql {
   /** MariaDB goes by `mysql`. For people and for tests: code asks the dialect to do things, not for its name. */
   readonly name: 'mysql' | 'postgres' | 'sqlite'
-  /** False where a DataSource has one connection in all, so that nothing can be written beside it. */
-  readonly hasSeveralConnections: boolean
+  /** The connection, where a DataSource has one in all, so that nothing can be written beside it. */
+  readonly onlyConnection: OnlyConnection | undefined
   /** What of an entity names the schema of its table; `undefined` where there are none. */
   readonly namespace: 'schema' | 'database' | undefined
-  /** True if a transaction is open on the only connection, whoever began it; false where there are several. */
-  hasOpenTransaction(driver: object): boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
   /** True if the driver takes a `HiddenParameter`. */

@@ -3,7 +3,7 @@ import { UnsupportedDatabaseError } from '../errors'
 import { type Dialect } from './dialect'
 import { mysql } from './mysql'
 import { postgres } from './postgres'
-import { sqlite } from './sqlite'
+import { sqlite, sqljs } from './sqlite'
 
 export { type Dialect, type StoredType } from './dialect'
 
@@ -13,10 +13,11 @@ const DIALECTS = new Map<DataSourceOptions['type'], Dialect>([
   ['mariadb', mysql],
   ['postgres', postgres],
   ['better-sqlite3', sqlite],
+  ['sqljs', sqljs],
 ])
 
 /** Throws `UnsupportedDatabaseError` for a database that this library does not know how to protect. */
-export function dialectOf(type: DataSourceOptions['type']): Dialect {
+export function dialectOf({ type }: Pick<DataSourceOptions, 'type'>): Dialect {
   const dialect = DIALECTS.get(type)
   if (dialect) return dialect
   const remedy =

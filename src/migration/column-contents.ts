@@ -69,7 +69,7 @@ export async function requireAllRows(queryRunner: QueryRunner, column: BoundColu
     .split('.')
     .map((part) => driver.escape(part))
     .join('.')
-  const hiddenBy = await dialectOf(options.type).hiddenBy(queryRunner, { path, table })
+  const hiddenBy = await dialectOf(options).hiddenBy(queryRunner, { path, table })
   if (hiddenBy) throw column.error(RowsHiddenError, rowsHidden(path, hiddenBy))
 }
 
@@ -136,7 +136,7 @@ async function asReader<T>(
 }
 
 function failureOf(queryRunner: QueryRunner, error: unknown): StatementFailure | undefined {
-  return dialectOf(dataSourceOf(queryRunner).options.type).failureOf(error)
+  return dialectOf(dataSourceOf(queryRunner).options).failureOf(error)
 }
 
 /** All versions, less those that are current. */

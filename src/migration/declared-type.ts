@@ -77,7 +77,7 @@ async function sample(queryRunner: QueryRunner, bound: BoundColumn, name: string
     .join('.')
   const [value, short] =
     kind === 'other'
-      ? [dialectOf(options.type).steps.asText(sql), '']
+      ? [dialectOf(options).steps.asText(sql), '']
       : [sql, ` AND LENGTH(${sql}) <= ${LONGEST}`]
   const rows = (await queryRunner.query(
     `SELECT ${value} AS v FROM ${table} WHERE ${sql} IS NOT NULL${short} LIMIT ${SAMPLE}`,

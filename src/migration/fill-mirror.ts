@@ -34,7 +34,7 @@ export async function fillMirror(
   for (const each of [...entityMetadata.primaryColumns, leader]) each.setEntityValue(select, true)
   const byKey = {}
   for (const each of entityMetadata.primaryColumns) each.setEntityValue(byKey, 'ASC')
-  const statement = updateOf(column, { leader, follower }, dialectOf(dataSource.options.type), {
+  const statement = updateOf(column, { leader, follower }, dialectOf(dataSource.options), {
     escape: (name) => driver.escape(name),
   })
   const result: MigrationResult = {

@@ -47,7 +47,7 @@ export class Pass {
 
   /** Throws what KMS, the database or a value refused, saying how far it got. */
   async run(executor: Executor): Promise<MigrationResult> {
-    const dialect = dialectOf(dataSourceOf(executor).options.type)
+    const dialect = dialectOf(dataSourceOf(executor).options)
     const runners = this.#runners(executor, dialect)
     try {
       for (const runner of runners) {
@@ -64,9 +64,9 @@ export class Pass {
   }
 
   /** One connection reads and, with a DataSource, others write meanwhile, where there can be several. */
-  #runners(executor: Executor, { hasSeveralConnections }: Dialect): [QueryRunner, ...QueryRunner[]] {
+  #runners(executor: Executor, { onlyConnection }: Dialect): [QueryRunner, ...QueryRunner[]] {
     if (isQueryRunner(executor)) return [executor]
-    const writers = hasSeveralConnections ? this.#options.concurrency : 0
+    const writers = onlyConnection ? 0 : this.#options.concurrency
     const dataSource = dataSourceOf(executor)
     const others = Array.from({ length: writers }, () => dataSource.createQueryRunner('master'))
     return [dataSource.createQueryRunner('master'), ...others]

@@ -59,7 +59,7 @@ export class ColumnBinder {
     }
     const { scheme } = declared
     const recipes = this.#recipes(metadata, scheme)
-    const dialect = dialectOf(this.#dataSource.options.type)
+    const dialect = dialectOf(this.#dataSource.options)
     const { type, length } = storedType(dialect, recipes.mode, scheme.options)
     metadata.type = type
     if (length !== undefined) metadata.length = String(length)

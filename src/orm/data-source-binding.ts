@@ -266,8 +266,8 @@ export class DataSourceBinding {
       rows,
       results: new ResultOpener(statements, this.#opened, this.#raw),
       guard: new StatementGuard(statements, {
-        placeholder: (position) => dialectOf(options.type).placeholder(position),
-        anyValue: (column) => dialectOf(options.type).anyValue(column),
+        placeholder: (position) => dialectOf(options).placeholder(position),
+        anyValue: (column) => dialectOf(options).anyValue(column),
         escape,
       }),
       completeness: new Completeness(escape),

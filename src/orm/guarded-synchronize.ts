@@ -35,7 +35,7 @@ async function keepColumns(
   metadata: EntityMetadata,
   table: Table,
 ): Promise<void> {
-  const dialect = dialectOf(options.type)
+  const dialect = dialectOf(options)
   const escaped = escapedPath(metadata, (name) => driver.escape(name))
   const holdsValue = async (name: string, condition = ''): Promise<boolean> => {
     const column = driver.escape(name)

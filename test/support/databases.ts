@@ -5,7 +5,8 @@ import type { DataSourceOptions } from 'typeorm'
 import { createMysqlDatabase } from './databases/mysql'
 import { createPostgresDatabase } from './databases/postgres'
 import { createSqliteDatabase } from './databases/sqlite'
-import { databaseNames, selectedDatabases, type DatabaseName } from './selection'
+import { createSqljsDatabase } from './databases/sqljs'
+import { databaseNames, selectedDatabases, standInFor, type DatabaseName, type StandIn } from './selection'
 
 export type { DatabaseName }
 
@@ -14,6 +15,8 @@ export type Row = Record<string, unknown>
 /** A fresh, empty database of its own on one of the servers. */
 export interface TestDatabase {
   readonly name: DatabaseName
+  /** What takes its place. */
+  readonly standIn?: StandIn
   /** To be spread into a DataSource's options: the connection, and nothing else. */
   readonly options: DataSourceOptions
   drop(): Promise<void>
@@ -23,6 +26,8 @@ export interface TestDatabase {
    */
   rawQuery(sql: string, params?: unknown[]): Promise<Row[]>
   quote(identifier: string): string
+  /** The whole files of SQLite: pages that were freed, and the journal, keep what no SELECT shows any more. */
+  files?(): Buffer[]
 }
 
 export interface DatabaseChoice {
@@ -53,7 +58,7 @@ export function createDatabase(name: DatabaseName, choice: DatabaseChoice = {}):
   const database = `test_${process.pid}_${randomBytes(6).toString('hex')}`
   if (name === 'mariadb') return createMysqlDatabase(database, choice.mariadbType ?? 'mysql')
   if (name === 'postgres') return createPostgresDatabase(database)
-  return createSqliteDatabase()
+  return standInFor('sqlite') ? createSqljsDatabase() : createSqliteDatabase()
 }
 
 /** Runs the tests of `body` on every database; `db()` gives the database, from `beforeAll` on. */
@@ -66,7 +71,7 @@ export function describeDatabases(
   describe(title, () => {
     for (const name of choice.databases ?? databaseNames) {
       const describeOne = selected.includes(name) ? describe : describe.skip
-      describeOne(`on ${name}`, () => {
+      describeOne(`on ${standInFor(name) ?? name}`, () => {
         let database: TestDatabase | undefined
 
         beforeAll(async () => {

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import type { TestDatabase } from './databases'
 
@@ -10,7 +9,7 @@ export async function dump(database: TestDatabase): Promise<Buffer> {
       parts.push(...Object.values(row).map(valueBytes))
     }
   }
-  if (database.name === 'sqlite') parts.push(...sqliteFiles(database))
+  parts.push(...(database.files?.() ?? []))
   return Buffer.concat(parts.flatMap((part) => [part, Buffer.from('\n')]))
 }
 
@@ -30,12 +29,4 @@ function valueBytes(value: unknown): Buffer {
   return Buffer.from(
     typeof value === 'string' ? value : inspect(value, { depth: null, maxStringLength: null }),
   )
-}
-
-/** Pages that were freed, and the journal, keep what no SELECT shows any more. */
-function sqliteFiles({ options }: TestDatabase): Buffer[] {
-  const file = options.database as string
-  return [file, `${file}-wal`, `${file}-journal`]
-    .filter((path) => existsSync(path))
-    .map((path) => readFileSync(path))
 }

@@ -6,6 +6,8 @@ interface Manifest {
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
+  optionalDependencies?: Record<string, string>
+  optional?: boolean
 }
 
 const root = join(__dirname, '../..')
@@ -16,13 +18,19 @@ const lock = read('package-lock.json') as { packages: Record<string, Manifest | 
 test('package-lock.json is that of package.json and its workspaces', () => {
   const own = read('package.json') as Manifest
   for (const folder of ['', ...own.workspaces]) {
-    const { dependencies, devDependencies, peerDependencies } = read(join(folder, 'package.json')) as Manifest
-    expect(lock.packages[folder]).toMatchObject(
-      JSON.parse(JSON.stringify({ dependencies, devDependencies, peerDependencies })) as object,
-    )
-    for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+    const { dependencies, devDependencies, peerDependencies, optionalDependencies } = read(
+      join(folder, 'package.json'),
+    ) as Manifest
+    const declared = { dependencies, devDependencies, peerDependencies, optionalDependencies }
+    expect(lock.packages[folder]).toMatchObject(JSON.parse(JSON.stringify(declared)) as object)
+    for (const name of Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
       const places = [join(folder, 'node_modules', name), join('node_modules', name)]
       expect(places.some((place) => lock.packages[place] !== undefined)).toBe(true)
     }
   }
+})
+
+// Where there is no compiler, npm leaves it out and goes on.
+test('what may have to be compiled is optional', () => {
+  expect(lock.packages['node_modules/better-sqlite3']?.optional).toBe(true)
 })

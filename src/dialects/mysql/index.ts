@@ -13,9 +13,8 @@ import { capacityOf, changeType, roomyType, storedType, textOptions } from './ty
 /** MySQL and MariaDB. */
 export const mysql: Dialect = {
   name: 'mysql',
-  hasSeveralConnections: true,
+  onlyConnection: undefined,
   namespace: 'database',
-  hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
   hidesParameters: true,
   // The package that TypeORM loaded.

@@ -10,9 +10,8 @@ import { expressionIndexes, hiddenBy, indexDefinitions, triggers } from './table
 
 export const postgres: Dialect = {
   name: 'postgres',
-  hasSeveralConnections: true,
+  onlyConnection: undefined,
   namespace: 'schema',
-  hasOpenTransaction: () => false,
   binaryColumnsHoldBytes: true,
   hidesParameters: true,
   language: () => postgresLanguage,

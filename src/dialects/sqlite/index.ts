@@ -1,11 +1,14 @@
 import { type ColumnLayout } from '../column-layout'
-import { type Dialect } from '../dialect'
+import { type Dialect, type StatementFailure } from '../dialect'
 import { failureByCode, type FailureCodes } from '../failure'
 import { changeSettings } from '../session'
+import { type OnlyConnection } from '../only-connection'
+import { type Access, attempt, betterSqlite3 } from './connection'
 import { readKeys } from './keys'
 import { sqliteLanguage } from './lexical-rules'
 import { rowColumns } from './row-columns'
 import { SqliteRows } from './rows'
+import { sqljs as sqljsAccess } from './sqljs'
 import { steps } from './steps'
 import { TRIGGERS } from './table'
 
@@ -20,14 +23,9 @@ const FAILURES: FailureCodes = {
   SQLITE_CONSTRAINT_TRIGGER: 'constraint',
 }
 
-/** SQLite through better-sqlite3. */
-export const sqlite: Dialect = {
+const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'failureOf'> = {
   name: 'sqlite',
-  hasSeveralConnections: false,
   namespace: undefined,
-  hasOpenTransaction: (driver) =>
-    (driver as { databaseConnection?: { inTransaction?: boolean } }).databaseConnection?.inTransaction ===
-    true,
   binaryColumnsHoldBytes: false,
   hidesParameters: false,
   language: () => sqliteLanguage,
@@ -55,7 +53,6 @@ export const sqlite: Dialect = {
   locksRows: false,
   keyStep: () => Promise.resolve(1),
   uniqueKeys: () => Promise.resolve([]),
-  openRows: SqliteRows.over.bind(SqliteRows),
   limitLockWait: (queryRunner, timeout) =>
     changeSettings(
       queryRunner,
@@ -63,7 +60,6 @@ export const sqlite: Dialect = {
       { timeout: String(timeout) },
     ),
   fixFormats: () => Promise.resolve(() => Promise.resolve()),
-  failureOf: failureByCode.bind(undefined, FAILURES),
   expressionIndexes: () => Promise.resolve(new Map<string, string>()),
   indexDefinitions: async (queryRunner, { path }) => {
     const rows = (await queryRunner.query(
@@ -80,4 +76,51 @@ export const sqlite: Dialect = {
   cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),
   steps,
+}
+
+/** How SQLite says that a constraint does not hold: `UNIQUE constraint failed: user.email`. */
+const REFUSED = /^(?:(?:CHECK|UNIQUE|FOREIGN KEY) constraint failed|cannot store \w+ value in )/
+
+function failureByMessage(error: unknown): StatementFailure | undefined {
+  const { message, driverError } = (error ?? {}) as { message?: unknown; driverError?: { message?: unknown } }
+  const text = driverError?.message ?? message
+  return typeof text === 'string' && REFUSED.test(text) ? 'constraint' : undefined
+}
+
+function onlyConnection(access: Access): OnlyConnection {
+  const isInTransaction = (driver: object): boolean => access.connection(driver).inTransaction
+  return {
+    hasOpenTransaction: isInTransaction,
+    // It is saved, where that is needed, with the values that are sealed under it.
+    insertUnlessThere: (driver, select, insert) => {
+      const connection = access.connection(driver)
+      const work = (): void => {
+        const there = connection.prepare(select[0]).all(...select[1])
+        if (there.length === 0) connection.prepare(insert[0]).run(...insert[1])
+      }
+      // At once, so that no statement of the application comes in between.
+      return attempt(() => {
+        if (connection.inTransaction) work()
+        else connection.transaction(work).immediate()
+      })
+    },
+    tableByName: "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND lower(name) = ?",
+    // It is the application's own, and would forget what it was about to do.
+    release: () => Promise.resolve(),
+  }
+}
+
+/** SQLite through better-sqlite3. */
+export const sqlite = sqliteBy(betterSqlite3, failureByCode.bind(undefined, FAILURES))
+
+/** SQLite through sql.js, whose errors have no code. */
+export const sqljs = sqliteBy(sqljsAccess, failureByMessage)
+
+function sqliteBy(access: Access, failureOf: Dialect['failureOf']): Dialect {
+  return {
+    ...COMMON,
+    onlyConnection: onlyConnection(access),
+    openRows: (queryRunner, layout) => SqliteRows.over(access, queryRunner, layout),
+    failureOf,
+  }
 }

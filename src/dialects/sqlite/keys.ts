@@ -1,7 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { type KeyName, type TableName } from '../dialect'
 import { checkIdentity, columnOf } from '../rows/key-identity'
-import { type KeyColumn } from '../rows/key-order'
+import { type KeyColumn, type Parameters } from '../rows/key-order'
 
 /** The columns of the primary key. They order the rows only where these have no rowid. */
 export async function readKeys(
@@ -51,6 +51,14 @@ export class TextKey {
   }
 }
 
+function valueOf(key: unknown, parameters: Parameters): string {
+  if (key instanceof TextKey) return `CAST(${parameters.add(key.bytes)} AS TEXT)`
+  // As text where a number of JavaScript loses digits: sql.js has no other way to bind it.
+  if (typeof key === 'bigint' && BigInt(Number(key)) !== key)
+    return `CAST(${parameters.add(key.toString())} AS INTEGER)`
+  return parameters.add(key)
+}
+
 function keyColumn(property: string, sql: string, type: string): KeyColumn {
   return {
     property,
@@ -59,7 +67,6 @@ function keyColumn(property: string, sql: string, type: string): KeyColumn {
     // A column may hold values of several types, which compare by their type first.
     selected: `CASE typeof(${sql}) WHEN 'text' THEN CAST(${sql} AS BLOB) ELSE ${sql} END`,
     text: `hex(CAST(${sql} AS BLOB))`,
-    value: (key, parameters) =>
-      key instanceof TextKey ? `CAST(${parameters.add(key.bytes)} AS TEXT)` : parameters.add(key),
+    value: valueOf,
   }
 }

@@ -8,7 +8,7 @@ import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
 import { asBuffer } from '../rows/is-same'
 import { type KeyColumn, sameKey, type Shard } from '../rows/key-order'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
-import { attempt, type Connection } from './connection'
+import { type Access, attempt, type Connection, driverOf } from './connection'
 import { rowidOf, TextKey } from './keys'
 import { TRIGGERS } from './table'
 
@@ -23,20 +23,29 @@ export class SqliteRows extends SqlRows {
   /** Number that changes with VACUUM, which may give rows other rowids. */
   readonly #schemaVersion: unknown
 
-  private constructor(connection: Connection, layout: RowsLayout, rowid: string | undefined) {
+  readonly #save: () => Promise<void>
+
+  private constructor(
+    layout: RowsLayout,
+    connection: Connection,
+    rowid: string | undefined,
+    save: () => Promise<void>,
+  ) {
     super(layout)
     this.#connection = connection
+    this.#save = save
     this.#order = rowid ? [rowidColumn(rowid)] : layout.keys
     this.#schemaVersion = rowid && !layout.keys.some(isRowid) ? this.#readSchemaVersion() : undefined
   }
 
-  static async over(queryRunner: QueryRunner, layout: RowsLayout): Promise<SqliteRows> {
-    const connection = (await queryRunner.connect()) as Connection
+  static async over(access: Access, queryRunner: QueryRunner, layout: RowsLayout): Promise<SqliteRows> {
+    const driver = driverOf(queryRunner)
+    const connection = access.connection(driver)
     const query = (sql: string, parameters: unknown[]): RawRow[] => connection.prepare(sql).all(...parameters)
-    return new SqliteRows(connection, layout, await rowidOf(query, layout.path))
+    return new SqliteRows(layout, connection, await rowidOf(query, layout.path), () => access.save(driver))
   }
 
-  write(changes: readonly Change[]): Promise<ReadonlySet<string>> {
+  async write(changes: readonly Change[]): Promise<ReadonlySet<string>> {
     const writeAll = this.#connection.transaction(() => {
       const written = new Set(changes.filter((change) => this.#update(change)).map(({ row }) => row.id))
       const sent = changes.filter(({ row }) => written.has(row.id))
@@ -44,7 +53,9 @@ export class SqliteRows extends SqlRows {
       if (altered) throw alteredError(this.layout, altered, this.#triggers())
       return written
     })
-    return attempt(() => writeAll.immediate())
+    const written = await attempt(() => writeAll.immediate())
+    await this.#save()
+    return written
   }
 
   tryOut(change: Change): Promise<void> {

@@ -53,7 +53,7 @@ export class KeyTableRows {
     const { name: path, sql: table } = this.table
     const queryRunner = this.#dataSource.createQueryRunner('master')
     try {
-      return await dialectOf(this.#dataSource.options.type).hiddenBy(queryRunner, { path, table })
+      return await dialectOf(this.#dataSource.options).hiddenBy(queryRunner, { path, table })
     } finally {
       await queryRunner.release()
     }
@@ -156,7 +156,7 @@ class Sql {
 
   value(value: unknown): string {
     this.parameters.push(value)
-    return dialectOf(this.#dataSource.options.type).placeholder(this.parameters.length)
+    return dialectOf(this.#dataSource.options).placeholder(this.parameters.length)
   }
 
   assign(column: Name, value: unknown): string {

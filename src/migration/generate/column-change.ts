@@ -77,7 +77,7 @@ export async function columnChange(
     column: changed,
     indexColumns,
     indexes: indexesOf(table, old.name),
-    expressionIndexes: await dialectOf(options.type).expressionIndexes(
+    expressionIndexes: await dialectOf(options).expressionIndexes(
       queryRunner,
       { path, table: tableSql },
       old.name,
@@ -116,7 +116,7 @@ async function fullTypeOf(
   const { driver, options } = dataSourceOf(queryRunner)
   const type = driver.createFullType(old)
   if (kindOf(old.type) !== 'text') return type
-  return type + (await dialectOf(options.type).textOptions(queryRunner, tableSql, old.name))
+  return type + (await dialectOf(options).textOptions(queryRunner, tableSql, old.name))
 }
 
 /** `NULL` is what a column without a default has. */

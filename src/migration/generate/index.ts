@@ -32,7 +32,7 @@ export async function generateMigration(
   const queryRunner = dataSource.createQueryRunner('master')
   try {
     const changes = await columnChanges(queryRunner, dataSource)
-    const dialect = dialectOf(dataSource.options.type)
+    const dialect = dialectOf(dataSource.options)
     const others = await otherChanges(dataSource, changes, dialect, queryRunner)
     const steps = changes.map((change) => stepsOf(change, dialect))
     const up = [...others.up, ...steps.flatMap((step) => step.up)]

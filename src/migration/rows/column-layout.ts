@@ -22,7 +22,7 @@ export interface ColumnLayout extends TableColumnLayout {
 export async function readLayout(queryRunner: QueryRunner, column: BoundColumn): Promise<ColumnLayout> {
   const { entityMetadata, databaseName, propertyPath } = column.metadata
   const { driver, options } = dataSourceOf(queryRunner)
-  const dialect = dialectOf(options.type)
+  const dialect = dialectOf(options)
   const escape = (name: string): string => driver.escape(name)
   const path = entityMetadata.tablePath
   const table = path.split('.').map(escape).join('.')

@@ -26,7 +26,7 @@ export class EmptyingGuard {
 
   constructor(dataSource: DataSource, table: KeyTable) {
     this.#dataSource = dataSource
-    this.#dialect = dialectOf(dataSource.options.type)
+    this.#dialect = dialectOf(dataSource.options)
     this.#table = table
   }
 

@@ -1,9 +1,7 @@
 import { DataSource, type DataSourceOptions, type QueryRunner } from 'typeorm'
 import { type Dialect } from '../../dialects'
-import { attempt, type Connection } from '../../dialects/sqlite/connection'
+import { type OnlyConnection, type Sql } from '../../dialects/only-connection'
 import { unguardedQuery } from '../query/unguarded-query'
-
-type Sql = readonly [sql: string, parameters: unknown[]]
 
 /** How the key table is read and written: past the statements and transactions of the application. */
 export interface KeyTableAccess {
@@ -24,9 +22,10 @@ const LOCK_WAIT = 5_000
 
 /** For DataSources with a pool of connections, and those with one. */
 export function keyTableAccess(dataSource: DataSource, dialect: Dialect): KeyTableAccess {
-  return dialect.hasSeveralConnections
-    ? new OwnConnection(dataSource, dialect)
-    : new SharedConnection(dataSource, dialect)
+  const { onlyConnection } = dialect
+  return onlyConnection
+    ? new SharedConnection(dataSource, onlyConnection)
+    : new OwnConnection(dataSource, dialect)
 }
 
 /**
@@ -140,41 +139,36 @@ function without(options: object, names: readonly string[]): object {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)))
 }
 
-/** The only connection of a SQLite database, which runs each statement as it comes. */
+/** The only connection that the DataSource has, which runs each statement as it comes. */
 class SharedConnection implements KeyTableAccess {
   readonly #dataSource: DataSource
-  readonly #dialect: Dialect
+  readonly #connection: OnlyConnection
 
-  constructor(dataSource: DataSource, dialect: Dialect) {
+  constructor(dataSource: DataSource, connection: OnlyConnection) {
     this.#dataSource = dataSource
-    this.#dialect = dialect
+    this.#connection = connection
   }
 
   get isInTransaction(): boolean {
-    return this.#dialect.hasOpenTransaction(this.#dataSource.driver)
+    return this.#connection.hasOpenTransaction(this.#dataSource.driver)
   }
 
-  query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {
-    // A statement of the application may wait for the key, and keep those that come after it waiting.
-    return rowsOf(unguardedQuery(this.#dataSource.createQueryRunner())(sql, parameters))
-  }
-
-  /** At once, so that no statement of the application comes in between. */
-  unlessThere(select: Sql, insert: Sql): Promise<void> {
-    const { databaseConnection } = this.#dataSource.driver as unknown as { databaseConnection: Connection }
-    const work = (): void => {
-      const there = databaseConnection.prepare(select[0]).all(...select[1])
-      if (there.length === 0) databaseConnection.prepare(insert[0]).run(...insert[1])
+  async query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {
+    const queryRunner = this.#dataSource.createQueryRunner()
+    try {
+      // A statement of the application may wait for the key, and keep those that come after it waiting.
+      return await rowsOf(unguardedQuery(queryRunner)(sql, parameters))
+    } finally {
+      await this.#connection.release(queryRunner)
     }
-    return attempt(() => {
-      if (this.isInTransaction) work()
-      else databaseConnection.transaction(work).immediate()
-    })
+  }
+
+  unlessThere(select: Sql, insert: Sql): Promise<void> {
+    return this.#connection.insertUnlessThere(this.#dataSource.driver, select, insert)
   }
 
   async hasTable(path: string): Promise<boolean> {
-    const sql = "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?)"
-    return (await this.query(sql, [path])).length > 0
+    return (await this.query(this.#connection.tableByName, [path.toLowerCase()])).length > 0
   }
 
   close(): Promise<void> {

@@ -41,7 +41,7 @@ export class KeyTable implements DataKeyStore {
   constructor(dataSource: DataSource, settings: KeyTableSettings) {
     this.settings = settings
     this.#dataSource = dataSource
-    this.#dialect = dialectOf(dataSource.options.type)
+    this.#dialect = dialectOf(dataSource.options)
     this.#access = keyTableAccess(dataSource, this.#dialect)
   }
 

@@ -21,8 +21,8 @@ export class RegisteredEntity {
   /** Others may have changed the entities since the DataSource was made, or will have to do with them as a list. */
   add(): void {
     const dataSource = this.#dataSource
-    const { entities: given = [], type } = dataSource.options
-    this.#entity ??= keyTableEntity(dialectOf(type), this.#settings)
+    const { entities: given = [] } = dataSource.options
+    this.#entity ??= keyTableEntity(dialectOf(dataSource.options), this.#settings)
     const entities: unknown[] = Array.isArray(given) ? given : Object.values(given)
     if (entities.includes(this.#entity)) return
     Object.assign(dataSource, {

@@ -105,7 +105,7 @@ export class RowColumns {
   connection(runner: Pick<QueryRunner, 'isTransactionActive'>, query: Connection['query']): Connection {
     const { driver, options } = this.#dataSource
     return {
-      dialect: dialectOf(options.type),
+      dialect: dialectOf(options),
       escape: driver.escape.bind(driver),
       isInTransaction: runner.isTransactionActive,
       query,
@@ -114,7 +114,7 @@ export class RowColumns {
 
   /** Checks the columns of all tables that are there. Throws `InvalidOptionError`. */
   async check(queryRunner: Queries): Promise<void> {
-    const dialect = dialectOf(this.#dataSource.options.type)
+    const dialect = dialectOf(this.#dataSource.options)
     const { driver } = this.#dataSource
     const escape = driver.escape.bind(driver)
     for (const [path, columns] of [...this.#unchecked]) {

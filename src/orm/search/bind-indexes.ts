@@ -19,7 +19,7 @@ export function bindIndexColumn(metadata: ColumnMetadata, { options }: DataSourc
   const declared = IndexColumn.of(metadata.transformer)
   if (!declared) return
   const scheme = columnBeside(metadata, declared.property)
-  const { type, length } = dialectOf(options.type).indexType(
+  const { type, length } = dialectOf(options).indexType(
     scheme?.options.storage ?? 'binary',
     indexLength(scheme?.indexes.find(({ name }) => name === declared.index)?.bits),
   )

@@ -26,7 +26,7 @@ export class Statements {
 
   /** Takes an initialised DataSource. */
   constructor({ driver, entityMetadatas, options }: DataSource) {
-    const dialect = dialectOf(options.type)
+    const dialect = dialectOf(options)
     const catalogue = entityCatalogue(entityMetadatas, dialect.defaultSchemas(driver))
     this.#reader = new Reader(dialect.language(driver), catalogue)
     this.#encrypted = catalogue.tables.filter(({ columns }) => columns.some(({ isEncrypted }) => isEncrypted))

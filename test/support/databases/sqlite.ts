@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
@@ -22,6 +22,10 @@ export function createSqliteDatabase(): Promise<TestDatabase> {
       statement.run(...params)
       return Promise.resolve([])
     },
+    files: () =>
+      [database, `${database}-wal`, `${database}-journal`]
+        .filter((path) => existsSync(path))
+        .map((path) => readFileSync(path)),
     drop() {
       connection.close()
       rmSync(folder, { recursive: true, force: true })

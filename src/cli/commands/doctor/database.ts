@@ -55,7 +55,7 @@ export async function databaseFindings(
 }
 
 async function sqlModeFindings({ options }: DataSource, queryRunner: QueryRunner): Promise<Finding[]> {
-  const cutsOff = await dialectOf(options.type).cutsOffValues(queryRunner)
+  const cutsOff = await dialectOf(options).cutsOffValues(queryRunner)
   if (cutsOff === undefined) return []
   if (!cutsOff) {
     return [finding('database', 'ok', 'sql_mode is strict: a value that is too long is refused')]

@@ -62,7 +62,7 @@ async function countTogether(queryRunner: QueryRunner, path: string): Promise<Co
   } catch (error) {
     // Whoever looks at a column by itself meets the same fault, and can say of which column it is.
     if (error instanceof KmsEncryptionError) return new Map()
-    if (dialectOf(dataSource.options.type).failureOf(error) === 'denied') return new Map()
+    if (dialectOf(dataSource.options).failureOf(error) === 'denied') return new Map()
     throw error
   }
 }
