@@ -34,7 +34,12 @@ export class Application {
   /** Rows of an entity's table, in the order of their ids. Raw queries see what the database holds. */
   async storedRows(entity: EntityTarget<ObjectLiteral>): Promise<StoredRow[]> {
     const table = this.dataSource.driver.escape(this.dataSource.getMetadata(entity).tableName)
-    return this.dataSource.query<StoredRow[]>(`SELECT * FROM ${table} ORDER BY id`)
+    const rows = await this.dataSource.query<StoredRow[]>(`SELECT * FROM ${table} ORDER BY id`)
+    // sql.js delivers Uint8Arrays.
+    const bytes = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value) : value)
+    return rows.map((row) =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, bytes(value)])),
+    )
   }
 
   /** Disconnects, and zero-fills the data keys in memory. */

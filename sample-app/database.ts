@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { type DataSource, type DataSourceOptions } from 'typeorm'
 import { databaseFile } from './files'
+import { isCompiled, sqlite } from './sqlite'
 
 const TYPES = {
   'mysql:': 'mysql',
@@ -12,19 +13,22 @@ const TYPES = {
 /** The database that `DATABASE_URL` names, else a SQLite file that needs no server. */
 export function databaseOptions(): DataSourceOptions {
   const url = process.env['DATABASE_URL']
-  if (!url) return { type: 'better-sqlite3', database: databaseFile }
+  if (!url) return sqlite
   const type = Object.entries(TYPES).find(([protocol]) => url.startsWith(protocol))?.[1]
   if (!type) throw new Error('DATABASE_URL must begin with mysql://, mariadb:// or postgres://')
   return { type, url }
 }
 
 export function isSqlite(): boolean {
-  return databaseOptions().type === 'better-sqlite3'
+  return databaseOptions() === sqlite
 }
 
 /** For people: which database this is, without its password. */
 export function databaseName(): string {
-  if (!process.env['DATABASE_URL']) return `SQLite, ${relative('', databaseFile)}`
+  if (!process.env['DATABASE_URL']) {
+    const by = isCompiled ? '' : ' by sql.js (better-sqlite3 cannot be loaded)'
+    return `SQLite${by}, ${relative('', databaseFile)}`
+  }
   const { protocol, username, host, pathname } = new URL(process.env['DATABASE_URL'])
   return `${protocol}//${username}@${host}${pathname}`
 }

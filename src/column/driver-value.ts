@@ -45,12 +45,13 @@ export function bytesFromDriver(value: unknown, place: ErrorDetails = {}): Buffe
 
 /**
  * A value of a column as a driver or the query result cache delivered it. The cache keeps rows as JSON, so its
- * Buffers are `{ type: 'Buffer', data: […] }`.
+ * Buffers are `{ type: 'Buffer', data: […] }`, and the Uint8Arrays of some drivers `{ 0: …, 1: … }`.
  *
  * @throws DriverValueError if the column is binary and the value is not what it holds.
  */
 export function storedFromDriver(value: unknown, delivery: Delivery, place: ErrorDetails = {}): Stored {
-  const bytes = asBytes(value) ?? bufferFromJson(value)
+  const bytes =
+    asBytes(value) ?? bufferFromJson(value) ?? (delivery === 'text' ? undefined : bytesByPosition(value))
   if (bytes) return bytes
   switch (delivery) {
     case 'bytes':
@@ -67,6 +68,16 @@ function bufferFromJson(value: unknown): Buffer | undefined {
   if (typeof value !== 'object' || value === null || !('type' in value) || !('data' in value))
     return undefined
   return value.type === 'Buffer' && Array.isArray(value.data) ? Buffer.from(value.data) : undefined
+}
+
+/** The JSON of a Uint8Array: `{"0":193,"1":1}`. A column that is not binary may hold such JSON as plaintext. */
+function bytesByPosition(value: unknown): Buffer | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const entries = Object.entries(value)
+  const isByte = ([name, byte]: [string, unknown], position: number): boolean =>
+    name === String(position) && typeof byte === 'number' && Number.isInteger(byte) && byte >= 0 && byte < 256
+  if (entries.length === 0 || !entries.every(isByte)) return undefined
+  return Buffer.from(entries.map(([, byte]) => Number(byte)))
 }
 
 /** A ciphertext that was read as hex, latin1 or UTF-8: SQLite itself makes no such text of bytes. */

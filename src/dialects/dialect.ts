@@ -124,6 +124,8 @@ export interface Dialect extends BytesSql {
     table: TableName,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, RowColumn>>
+  /** Selects, as `id`, the key of the row that was inserted last, where the driver does not deliver it. */
+  readonly lastKeySql: string | undefined
   /** How far the keys of rows lie apart that one INSERT makes. */
   keyStep(queryRunner: Queries): Promise<number>
   /**

@@ -2,7 +2,7 @@
  * Runs the sample app as its reader does, as a process of its own with the installed TypeORM. So this is no
  * integration test, which would run once for each major of TypeORM with the same result.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CreateKeyCommand, DescribeKeyCommand, DisableKeyCommand } from '@aws-sdk/client-kms'
@@ -172,11 +172,26 @@ describe('The narration', () => {
     rmSync(folder, { recursive: true })
   })
 
-  test('is in colour where that is asked for', async () => {
-    const { status, stdout } = await runSample({ ...environment, FORCE_COLOR: '1' })
+  test('is in colour where that is asked for, and on sql.js where nothing can be compiled', async () => {
+    const without = join(folder, 'without-better-sqlite3.cjs')
+    writeFileSync(
+      without,
+      `const Module = require('node:module')
+const load = Module._load
+Module._load = (name, ...others) => {
+  if (name === 'better-sqlite3') throw new Error('not compiled')
+  return load(name, ...others)
+}`,
+    )
+    const NODE_OPTIONS = `--require ${without}`
+    const { status, stdout, stderr } = await runSample({ ...environment, FORCE_COLOR: '1', NODE_OPTIONS })
 
-    expect(status).toBe(0)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     expect(stdout).toContain('\x1b[32m✓\x1b[39m It begins with C1 01 01.')
+    expect(stdout).toMatch(/database.*SQLite by sql\.js \(better-sqlite3 cannot be loaded\)/)
+    expect(linesIn(stdout, ['11. What KMS', 'The end.'])).toHaveLength(2)
+    expect(readFileSync(join(folder, 'sample.sqlite'), 'latin1')).toMatch(/^SQLite format 3/)
+    expect(readFileSync(join(folder, 'sample.sqlite'), 'latin1')).not.toMatch(PRIVATE_KEY)
   })
 
   test('says what is wrong with a DATABASE_URL', async () => {

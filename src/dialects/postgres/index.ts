@@ -40,6 +40,7 @@ export const postgres: Dialect = {
   readKeys,
   rowColumns,
   locksRows: true,
+  lastKeySql: undefined,
   keyStep: () => Promise.resolve(1),
   uniqueKeys: () => Promise.resolve([]),
   openRows: PostgresRows.over.bind(PostgresRows),

@@ -23,7 +23,7 @@ const FAILURES: FailureCodes = {
   SQLITE_CONSTRAINT_TRIGGER: 'constraint',
 }
 
-const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'failureOf'> = {
+const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'lastKeySql' | 'failureOf'> = {
   name: 'sqlite',
   namespace: undefined,
   binaryColumnsHoldBytes: false,
@@ -111,16 +111,22 @@ function onlyConnection(access: Access): OnlyConnection {
 }
 
 /** SQLite through better-sqlite3. */
-export const sqlite = sqliteBy(betterSqlite3, failureByCode.bind(undefined, FAILURES))
+export const sqlite = sqliteBy(betterSqlite3, {
+  lastKeySql: undefined,
+  failureOf: failureByCode.bind(undefined, FAILURES),
+})
 
 /** SQLite through sql.js, whose errors have no code. */
-export const sqljs = sqliteBy(sqljsAccess, failureByMessage)
+export const sqljs = sqliteBy(sqljsAccess, {
+  lastKeySql: 'SELECT last_insert_rowid() AS id',
+  failureOf: failureByMessage,
+})
 
-function sqliteBy(access: Access, failureOf: Dialect['failureOf']): Dialect {
+function sqliteBy(access: Access, own: Pick<Dialect, 'lastKeySql' | 'failureOf'>): Dialect {
   return {
     ...COMMON,
     onlyConnection: onlyConnection(access),
     openRows: (queryRunner, layout) => SqliteRows.over(access, queryRunner, layout),
-    failureOf,
+    ...own,
   }
 }

@@ -7,7 +7,8 @@ const MAGIC = Buffer.from([0xc1, 0x01])
 export function isCiphertext(value: unknown): boolean {
   if (value === null) return true
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : value
-  return Buffer.isBuffer(bytes) && bytes.subarray(0, 2).equals(MAGIC)
+  // sql.js delivers Uint8Arrays.
+  return bytes instanceof Uint8Array && MAGIC.equals(bytes.subarray(0, 2))
 }
 
 /** The stored values of some columns, row by row, past TypeORM. Fails if one is neither NULL nor a ciphertext. */

@@ -81,6 +81,15 @@ describe('bytes as a driver delivers them', () => {
 })
 
 describe('a value of a column', () => {
+  test('of the query result cache may be a Uint8Array that went through JSON, unless it may be JSON itself', () => {
+    const cached: unknown = JSON.parse(JSON.stringify(new Uint8Array(bytes)))
+    expect(storedFromDriver(cached, 'bytes')).toEqual(bytes)
+    expect(storedFromDriver(cached, 'any storage class')).toEqual(bytes)
+    expect(storedFromDriver(cached, 'text')).toBe(JSON.stringify(cached))
+    for (const other of [{}, { 0: 256 }, { 0: -1 }, { 0: 1.5 }, { 0: '1' }, { 1: 1 }, { 0: 1, 2: 1 }, [1]])
+      expect(() => storedFromDriver(other, 'bytes')).toThrow(DriverValueError)
+  })
+
   test('of the query result cache is a Buffer that went through JSON', () => {
     const cached: unknown = JSON.parse(JSON.stringify(bytes))
     expect(storedFromDriver(cached, 'bytes')).toEqual(bytes)
