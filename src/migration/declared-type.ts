@@ -76,9 +76,7 @@ async function sample(queryRunner: QueryRunner, bound: BoundColumn, name: string
     .map((part) => driver.escape(part))
     .join('.')
   const [value, short] =
-    kind === 'other'
-      ? [dialectOf(options).steps.asText(sql), '']
-      : [sql, ` AND LENGTH(${sql}) <= ${LONGEST}`]
+    kind === 'other' ? [dialectOf(options).steps.asText(sql), ''] : [sql, ` AND LENGTH(${sql}) <= ${LONGEST}`]
   const rows = (await queryRunner.query(
     `SELECT ${value} AS v FROM ${table} WHERE ${sql} IS NOT NULL${short} LIMIT ${SAMPLE}`,
   )) as { v: unknown }[]
