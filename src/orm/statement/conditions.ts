@@ -28,8 +28,11 @@ function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
       const { row, column } = condition.source
       const key = JSON.stringify([row, column.name])
       // Of two conditions on one column, either is true.
-      if (!seen.has(key)) all.set(key, [...(all.get(key) ?? []), condition])
+      if (seen.has(key)) continue
       seen.add(key)
+      const same = all.get(key)
+      if (same) same.push(condition)
+      else all.set(key, [condition])
     }
   }
   return [...all.values()].flatMap((same) => {

@@ -13,8 +13,8 @@ interface GroupedStatement {
 
 /** DISTINCT and GROUP BY by encrypted columns, of one SELECT alone. */
 export function groupingsIn({ scopes, uses, queryOf, index }: GroupedStatement): Grouping[] {
-  const isGrouped = (start: number): boolean =>
-    uses.some((use) => use.start === start && use.place === 'grouped')
+  const grouped = new Set(uses.flatMap(({ start, place }) => (place === 'grouped' ? start : [])))
+  if (grouped.size === 0) return []
   return scopes.flatMap((scope) => {
     const { items, distinct, end } = scope
     const query = queryOf(scope)
@@ -22,18 +22,18 @@ export function groupingsIn({ scopes, uses, queryOf, index }: GroupedStatement):
     const columns = items.flatMap(({ use }) => (use && !use.isStar ? use : []))
     const isAlone = query?.branches.length === 1 && !query.comparesRows && scope.distinctOn.length === 0
     const isWhole = groups.length === scope.groups.length
-    if (!isAlone || !isWhole || ![...groups, ...columns].some(({ start }) => isGrouped(start))) return []
+    if (!isAlone || !isWhole || ![...groups, ...columns].some(({ start }) => grouped.has(start))) return []
     if (scope.isDistinct && (!distinct || groups.length > 0 || columns.length < items.length)) return []
     const selected = items.flatMap(({ use, name, hasAlias }) =>
       use && !use.isStar
-        ? { ...grouped(use, index), ownName: hasAlias === true ? undefined : name?.text }
+        ? { ...groupedColumn(use, index), ownName: hasAlias === true ? undefined : name?.text }
         : [],
     )
-    return { distinct, end, groups: groups.map((use) => grouped(use, index)), items: selected }
+    return { distinct, end, groups: groups.map((use) => groupedColumn(use, index)), items: selected }
   })
 }
 
-function grouped(use: NameUse, index: TableIndex): GroupedColumn {
+function groupedColumn(use: NameUse, index: TableIndex): GroupedColumn {
   const [source, ...others] = sourcesOf(use, index)
   const { start, end, nameStart } = use
   const isDirect = source !== undefined && others.length === 0 && isOwnName(use, source, index)

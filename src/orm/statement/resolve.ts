@@ -20,6 +20,7 @@ import {
   type ColumnSource,
   type ColumnUse,
   type Comparison,
+  type Condition,
   type Insert,
   type NamedTable,
   type Place,
@@ -36,6 +37,9 @@ export function resolve(reader: StatementReader, tokens: Tokens, index: TableInd
 class Resolver {
   readonly #uses: ColumnUse[] = []
   readonly #encrypted: readonly CatalogueTable[]
+  readonly #conditions = new Map<Scope, readonly ConditionsOfRow[]>()
+  /** By the list of items. */
+  readonly #lists = new Map<object, RowColumns>()
   /** The query that a scope is a branch of. */
   readonly #queries = new Map<Scope, Query>()
 
@@ -221,8 +225,9 @@ class Resolver {
     if (purpose === 'inserted' || use.scope.isStored) return 'raw-value'
     const isCompared = use.scope.isDistinct || query?.comparesRows === true
     if (!isCompared) return 'selected'
-    const selected = use.scope.items.flatMap((item) => this.#columnsOfItem(item.use))
-    return hasWholeKey(source, selected) ? 'grouped-by-key' : 'grouped'
+    const { items } = use.scope
+    const selected = (): RowColumns => byRow(items.flatMap((item) => this.#columnsOfItem(item.use)))
+    return hasWholeKey(source, this.#columnsIn(items, selected)) ? 'grouped-by-key' : 'grouped'
   }
 
   #columnsOfItem(use: NameUse | undefined): readonly ColumnSource[] {
@@ -235,8 +240,18 @@ class Resolver {
 
   #placeInList(use: NameUse, source: ColumnSource, list: readonly ListItem[], place: Place): Place {
     if (place === 'ordered' || !use.isWholeItem) return use.isCompared ? 'searched' : place
-    const grouped = list.flatMap((item) => this.#columnsOfListItem(use.scope, item))
-    return hasWholeKey(source, grouped) ? 'grouped-by-key' : place
+    return hasWholeKey(source, this.#listed(use.scope, list)) ? 'grouped-by-key' : place
+  }
+
+  #listed(scope: Scope, list: readonly ListItem[]): RowColumns {
+    return this.#columnsIn(list, () => byRow(list.flatMap((item) => this.#columnsOfListItem(scope, item))))
+  }
+
+  /** What a list holds, which is asked for each name in it. */
+  #columnsIn(list: object, find: () => RowColumns): RowColumns {
+    let columns = this.#lists.get(list)
+    if (!columns) this.#lists.set(list, (columns = find()))
+    return columns
   }
 
   #columnsOfListItem(scope: Scope, { use, position }: ListItem): readonly ColumnSource[] {
@@ -260,10 +275,9 @@ class Resolver {
 
   #position(scope: Scope, item: ListItem, position: number, list: readonly ListItem[], place: Place): void {
     const query = this.#queries.get(scope)
-    const grouped = list.flatMap((each) => this.#columnsOfListItem(scope, each))
     const columns = query?.columns(this.index)[position - 1]?.sources ?? []
     for (const source of columns.filter(({ column }) => column.isEncrypted)) {
-      const isRight = place === 'grouped' && hasWholeKey(source, grouped)
+      const isRight = place === 'grouped' && hasWholeKey(source, this.#listed(scope, list))
       this.#push(source, isRight ? 'grouped-by-key' : place, undefined, item.start, item.end)
     }
   }
@@ -301,11 +315,23 @@ class Resolver {
         nameStart: use.nameStart,
         isDirect: this.#isDirect(use, source),
         isBent,
-        beside: conditionsIn(use.scope.facts, this.index).filter(
-          (each) => each.source.row === source.row && each.source.table === source.table,
-        ),
+        beside: this.#beside(use.scope, source),
       }))
     })
+  }
+
+  /** What else holds for the rows that a comparison finds. In a long condition each comparison asks for the same. */
+  #beside(scope: Scope, { row, table }: ColumnSource): readonly Condition[] {
+    const known = this.#conditions.get(scope) ?? []
+    let ofRow = known.find((each) => each.table === table && each.row === row)
+    if (!ofRow) {
+      const conditions = conditionsIn(scope.facts, this.index).filter(
+        ({ source }) => source.row === row && source.table === table,
+      )
+      ofRow = { table, row, conditions }
+      this.#conditions.set(scope, [...known, ofRow])
+    }
+    return ofRow.conditions
   }
 
   #isDirect(use: NameUse, source: ColumnSource): boolean {
@@ -342,10 +368,27 @@ function hasEncrypted({ columns }: CatalogueTable): boolean {
   return columns.some(({ isEncrypted }) => isEncrypted)
 }
 
+interface ConditionsOfRow {
+  readonly table: CatalogueTable
+  readonly row: string
+  readonly conditions: readonly Condition[]
+}
+
+/** Columns by the row of which they are. */
+type RowColumns = ReadonlyMap<string, ReadonlySet<CatalogueColumn>>
+
+function byRow(sources: readonly ColumnSource[]): RowColumns {
+  const rows = new Map<string, Set<CatalogueColumn>>()
+  for (const { row, column } of sources) {
+    const columns = rows.get(row)
+    if (columns) columns.add(column)
+    else rows.set(row, new Set([column]))
+  }
+  return rows
+}
+
 /** True if the primary key of the source's row is among the columns: then each row stays one of its own. */
-function hasWholeKey({ table, row }: ColumnSource, columns: readonly ColumnSource[]): boolean {
+function hasWholeKey({ table, row }: ColumnSource, columns: RowColumns): boolean {
   const key = table.columns.filter(({ isPrimary }) => isPrimary)
-  return (
-    key.length > 0 && key.every((part) => columns.some((each) => each.column === part && each.row === row))
-  )
+  return key.length > 0 && key.every((part) => columns.get(row)?.has(part) === true)
 }
