@@ -98,12 +98,14 @@ export async function columnStatus(
   }
 }
 
-async function readStatus(
+/** `counted`: how its values begin, where that was counted before. */
+export async function readStatus(
   queryRunner: QueryRunner,
   column: BoundColumn,
   keys: readonly string[],
+  counted?: readonly ValueStart[],
 ): Promise<ColumnStatus> {
-  const contents = await columnContents(queryRunner, column)
+  const contents = await columnContents(queryRunner, column, counted)
   const starts = [...contents.current, ...(contents.history ?? [])]
   return statusOf(column, contents, keys, await namedDataKeys(dataSourceOf(queryRunner), starts))
 }

@@ -1,15 +1,16 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { KmsEncryptionError } from '../../errors'
-import { type ColumnStatus, columnStatus, type KeyCount } from '../../migration'
+import { type ColumnStatus, type KeyCount } from '../../migration'
 import { configuredKeys } from '../../migration/configured-keys'
 import { rowsHidden } from '../../migration/column-contents'
+import { CountedTogether } from '../../migration/counted-together'
 import { declaredTypeMismatch } from '../../migration/declared-type'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type Command, CommandFailed } from '../command'
 import { withDataSource } from '../data-source'
 import { type IndexKeyPlace, indexKeyPlace } from '../index-key'
 import { knownKeys } from '../known-keys'
-import { placeOf } from '../../migration/encrypted-columns'
+import { readStatus } from '../../migration/status'
 import { chosenColumns, COLUMN_OPTIONS } from '../migration-options'
 import { amount } from '../progress'
 import { type Terminal } from '../terminal'
@@ -61,41 +62,32 @@ function jsonOf({ found, ...rest }: Examined, indexKey: IndexKeyPlace | undefine
 }
 
 async function examine(dataSource: DataSource, columns: readonly BoundColumn[]): Promise<Examined[]> {
-  const examined: Examined[] = []
-  for (const column of columns) {
-    examined.push({ column: column.name, ...(await examineColumn(dataSource, column)) })
+  const queryRunner = dataSource.createQueryRunner('master')
+  const together = new CountedTogether(columns)
+  try {
+    const examined: Examined[] = []
+    for (const column of columns)
+      examined.push({ column: column.name, ...(await examineColumn(queryRunner, column, together)) })
+    return examined
+  } finally {
+    await queryRunner.release()
   }
-  return examined
 }
 
-async function examineColumn(dataSource: DataSource, column: BoundColumn): Promise<Omit<Examined, 'column'>> {
-  const { target, propertyPath } = placeOf(column)
+async function examineColumn(
+  queryRunner: QueryRunner,
+  column: BoundColumn,
+  together: CountedTogether,
+): Promise<Omit<Examined, 'column'>> {
   try {
-    const keyIds = await withRunner(dataSource, (queryRunner) => configuredKeys(queryRunner, column))
-    const keys = await knownKeys(column, keyIds ?? [])
-    const found = await columnStatus(dataSource, target, propertyPath, { keys })
-    const mismatch = found.plaintext > 0 ? await mismatchOf(dataSource, column) : undefined
+    const keys = await knownKeys(column, (await configuredKeys(queryRunner, column)) ?? [])
+    const found = await readStatus(queryRunner, column, keys, await together.of(queryRunner, column))
+    const mismatch = found.plaintext > 0 ? await declaredTypeMismatch(queryRunner, column) : undefined
     const path = column.metadata.entityMetadata.tablePath
     return { found, notSeen: found.hiddenBy && rowsHidden(path, found.hiddenBy), mismatch }
   } catch (error) {
     if (!(error instanceof KmsEncryptionError)) throw error
     return { found: undefined, notSeen: error.reason, mismatch: undefined }
-  }
-}
-
-function mismatchOf(dataSource: DataSource, column: BoundColumn): Promise<string | undefined> {
-  return withRunner(dataSource, (queryRunner) => declaredTypeMismatch(queryRunner, column))
-}
-
-async function withRunner<T>(
-  dataSource: DataSource,
-  work: (queryRunner: QueryRunner) => Promise<T>,
-): Promise<T> {
-  const queryRunner = dataSource.createQueryRunner('master')
-  try {
-    return await work(queryRunner)
-  } finally {
-    await queryRunner.release()
   }
 }
 

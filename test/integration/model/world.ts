@@ -54,25 +54,15 @@ export class World {
     }
   }
 
-  /** All rows, in a form that can be compared. */
-  async rows(): Promise<unknown> {
-    const accounts = await this.dataSource.manager.find(this.Account, {
-      withDeleted: true,
-      order: { id: 'ASC' },
-    })
-    const notes = await this.dataSource.manager.find(this.Note, { order: { id: 'ASC' } })
-    return comparable({ accounts, notes })
-  }
-
   /** Everything there is, in a form that can be compared: the rows as TypeORM reads them, and what is in memory. */
-  async look(): Promise<unknown> {
+  async look(): Promise<{ rows: unknown; held: unknown }> {
     const accounts = await this.dataSource.manager.find(this.Account, {
       withDeleted: true,
       order: { id: 'ASC' },
     })
     const notes = await this.dataSource.manager.find(this.Note, { order: { id: 'ASC' } })
     this.ids = accounts.map(({ id }) => id!)
-    return comparable({ accounts, notes, held: this.held })
+    return { rows: comparable({ accounts, notes }), held: comparable(this.held) }
   }
 }
 

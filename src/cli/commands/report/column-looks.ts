@@ -1,15 +1,13 @@
 import { type QueryRunner } from 'typeorm'
-import { dialectOf } from '../../../dialects'
 import { KmsEncryptionError } from '../../../errors'
 import { type ColumnStatus, indexLeakage, type IndexLeakage } from '../../../migration'
 import { type ColumnContents, columnContents, rowsHidden } from '../../../migration/column-contents'
+import { CountedTogether } from '../../../migration/counted-together'
 import { type NamedDataKey, namedDataKeys } from '../../../migration/data-keys/named-data-keys'
 import { encryptedColumns, placeOf } from '../../../migration/encrypted-columns'
 import { statusOf } from '../../../migration/status'
-import { type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { dataSourceOf } from '../../../migration/target'
 import { type ValueStart } from '../../../migration/value-starts'
-import { valueStartsTogether } from '../../../migration/value-starts-together'
 import { type BoundColumn } from '../../../orm/bound-column'
 import { type Look } from '../doctor/database'
 
@@ -26,7 +24,7 @@ export interface ColumnLook {
 /** Looks at each column once, however often it is asked: the database reads the whole table for it. */
 export class ColumnLooks {
   readonly #seen = new Map<BoundColumn, Promise<ColumnLook>>()
-  readonly #counted = new Map<string, Promise<Counted>>()
+  #counted: CountedTogether | undefined
 
   readonly at: Look = async (queryRunner, column, keys) => (await this.of(queryRunner, column, keys)).status
 
@@ -37,33 +35,8 @@ export class ColumnLooks {
   }
 
   async #look(queryRunner: QueryRunner, column: BoundColumn, keys: readonly string[]): Promise<ColumnLook> {
-    const { tablePath } = column.metadata.entityMetadata
-    let counted = this.#counted.get(tablePath)
-    if (!counted) this.#counted.set(tablePath, (counted = countTogether(queryRunner, tablePath)))
-    return look(queryRunner, column, keys, (await counted).get(column))
-  }
-}
-
-type Counted = ReadonlyMap<BoundColumn, readonly ValueStart[]>
-
-/** What can be counted of all encrypted columns of a table in one pass over it. What cannot be read is left out. */
-async function countTogether(queryRunner: QueryRunner, path: string): Promise<Counted> {
-  const dataSource = dataSourceOf(queryRunner)
-  const columns = encryptedColumns(dataSource).filter(
-    ({ metadata }) => metadata.entityMetadata.tablePath === path,
-  )
-  try {
-    const layouts: ColumnLayout[] = []
-    for (const column of columns) layouts.push(await readLayout(queryRunner, column))
-    const [first, ...others] = layouts
-    if (!first || others.length === 0) return new Map()
-    const counted = await valueStartsTogether(queryRunner, [first, ...others])
-    return new Map(Array.from(counted, ([{ column }, starts]) => [column, starts]))
-  } catch (error) {
-    // Whoever looks at a column by itself meets the same fault, and can say of which column it is.
-    if (error instanceof KmsEncryptionError) return new Map()
-    if (dialectOf(dataSource.options).failureOf(error) === 'denied') return new Map()
-    throw error
+    this.#counted ??= new CountedTogether(encryptedColumns(dataSourceOf(queryRunner)))
+    return look(queryRunner, column, keys, await this.#counted.of(queryRunner, column))
   }
 }
 
