@@ -4,11 +4,12 @@ const COMMAND = /typeorm-kms (?:keys \S+ \S+|\S+)(?: -\S+ \S+)*/g
 const GLUE = '\u0000'
 
 /**
- * Breaks a text between words into lines of at most `room` characters; a longer word has a line of its own. A command
- * stays whole; with `folds`, one that is longer than the room goes on after a backslash, as a shell takes it.
+ * Breaks a text between words into lines of at most `room` characters; a longer word has a line of its own. No line
+ * begins with the end of a brace or ends with its beginning. A command stays whole; with `folds`, one that is longer than the room goes on after a backslash, as a shell takes it.
  */
 export function wrap(text: string, room: number, folds = false): string[] {
-  const glued = text.replace(COMMAND, (command) => {
+  const braced = text.replace(/\{ | \}/g, (brace) => brace.replace(' ', GLUE))
+  const glued = braced.replace(COMMAND, (command) => {
     const lines = folds && command.length > room ? folded(command, room) : [command]
     return lines.map((line) => line.replaceAll(' ', GLUE)).join(' ')
   })

@@ -1,4 +1,5 @@
 import { type ColumnType, type QueryRunner } from 'typeorm'
+import { type ValueTypeName } from '../column/types/value-type'
 import { type BytesSql } from './bytes-sql'
 import { type ColumnLayout, type RowsLayout, type TableLayout } from './column-layout'
 import { type Language } from './lexical-rules'
@@ -96,6 +97,8 @@ export interface Dialect extends BytesSql {
   storedType(storage: 'binary' | 'text', length: number | undefined): StoredType
   /** The type of a column that holds a blind index: `length` bytes, or twice as many hexadecimal digits. */
   indexType(storage: 'binary' | 'text', length: number): StoredType
+  /** What an application gave as a parameter, of what TypeORM's driver made of it. Default: what it gave. */
+  givenValue?(type: ValueTypeName, parameter: unknown): unknown
   /** The name of a type, as SQL, for a column that has to hold `length` bytes; `declared` if it has room. */
   roomyType(storage: 'binary' | 'text', length: number, declared: { sql: string; length: number }): string
   /** True if a column of this layout takes ciphertexts in its storage. */

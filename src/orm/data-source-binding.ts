@@ -26,6 +26,7 @@ import { RowColumns } from './row/row-columns'
 import { RowRecipes } from './row/row-recipes'
 import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
 import { Completeness } from './search/completeness'
+import { keepGivenValues } from './search/given-values'
 import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
@@ -38,11 +39,11 @@ import { refuseConflictPaths, refuseIndexes } from './unique-refusals'
 const ours = new WeakSet()
 
 /**
- * Ties one DataSource to a cipher. It changes seven methods of this DataSource's driver, all of TypeORM's public
+ * Ties one DataSource to a cipher. It changes some methods of this DataSource's driver, all of TypeORM's public
  * `Driver` interface: `connect` (before the metadata is built), `normalizeType` (called for each column while it is
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
  * stored, and for nothing else), `createSchemaBuilder`, `createGeneratedMap` (called for rows that a statement
- * returns) and `createQueryRunner`; of the DataSource `createQueryRunner`, `createQueryBuilder` and
+ * returns) and `createQueryRunner`, and on SQLite `escapeQueryWithParameters`; of the DataSource `createQueryRunner`, `createQueryBuilder` and
  * `createEntityManager`; of its manager `findOneOrFail` and `findOneByOrFail`; and `load` of its loader of lazy
  * relations.
  *
@@ -63,6 +64,8 @@ export class DataSourceBinding {
   readonly #methods = new ReplacedMethods()
   /** Of the loader of lazy relations, which is there only once the DataSource is constructed. */
   readonly #lazy = new ReplacedMethods()
+  /** Of the driver, by the names of columns. */
+  readonly #named = new ReplacedMethods()
   /** Columns that are declared as uuid: their metadata says what the database has instead. */
   readonly #uuids = new WeakSet<ColumnMetadata>()
   #workings: Workings | undefined
@@ -206,6 +209,7 @@ export class DataSourceBinding {
     checkDeclarations(this.#dataSource)
     const rows = this.#bindToRows()
     this.#lazy.giveBack()
+    this.#named.giveBack()
     if (!entityMetadatas.some((metadata) => boundColumns(metadata).length > 0)) {
       this.#workings = undefined
       this.#methods.giveBack()
@@ -213,6 +217,7 @@ export class DataSourceBinding {
       return
     }
     handleLazyRejections(this.#dataSource, this.#lazy)
+    keepGivenValues(this.#dataSource, this.#named)
     this.#workings = this.#work(rows)
     const { subscribers, queryResultCache } = this.#dataSource
     if (queryResultCache && queryResultCache !== this.#cache) {
@@ -268,6 +273,7 @@ export class DataSourceBinding {
       guard: new StatementGuard(statements, {
         placeholder: (position) => dialectOf(options).placeholder(position),
         anyValue: (column) => dialectOf(options).anyValue(column),
+        givenValue: (type, parameter) => dialectOf(options).givenValue?.(type, parameter) ?? parameter,
         escape,
       }),
       completeness: new Completeness(escape),

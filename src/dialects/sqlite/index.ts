@@ -4,6 +4,7 @@ import { failureByCode, type FailureCodes } from '../failure'
 import { changeSettings } from '../session'
 import { type OnlyConnection } from '../only-connection'
 import { type Access, attempt, betterSqlite3 } from './connection'
+import { givenValue } from './given-value'
 import { readKeys } from './keys'
 import { sqliteLanguage } from './lexical-rules'
 import { rowColumns } from './row-columns'
@@ -33,6 +34,7 @@ const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'lastKeySql' | 'fail
   storedType: (storage) => ({ type: storage === 'text' ? 'text' : 'blob' }),
   indexType: (storage, length) =>
     storage === 'text' ? { type: 'varchar', length: 2 * length } : { type: 'blob' },
+  givenValue,
   roomyType: (storage) => (storage === 'text' ? 'text' : 'blob'),
   // A column of any type stores bytes.
   takesCiphertext: () => true,

@@ -47,6 +47,7 @@ export interface SearchLanguage {
   readonly placeholder: Dialect['placeholder']
   readonly escape: (name: string) => string
   readonly anyValue: Dialect['anyValue']
+  readonly givenValue: NonNullable<Dialect['givenValue']>
 }
 
 /** A condition that cannot be answered, or an assignment that would write the value without its index. */

@@ -13,7 +13,7 @@ import { type MergedRows } from './merged-rows'
 import { type Matches, matchesOf, narrow } from './narrowed-rows'
 import { PendingIndex } from './pending-index'
 import { type Searched } from './plan-draft'
-import { type SearchPlan } from './search-plan'
+import { type SearchLanguage, type SearchPlan } from './search-plan'
 import { isOf, writtenPlaintext } from './written-plaintext'
 
 /** What a statement searches for, under the keys that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
@@ -71,7 +71,7 @@ export function prepareSearch(
   return Promise.all(keys).then(async () => {
     for (const index of answering) await completeness.check(index, looker)
     if (plan.narrowed.length === 0) return undefined
-    const hashes = hashesOf(searched, parameters)
+    const hashes = hashesOf(searched, parameters, plan.language)
     const matches = new Map<SearchPlan['narrowed'][number], readonly Stored[]>()
     for (const each of plan.narrowed) {
       const [keyed] = searched.filter((one) => each.searched.includes(one.searched)).map((one) => one.keyed)
@@ -105,7 +105,7 @@ export function answer(
   { matches = new Map<never, never>(), merged = [] }: Found = {},
 ): Answered {
   const parameters = listOf(given)
-  const searched = hashesOf(searchedIn(plan, sql, parameters), parameters)
+  const searched = hashesOf(searchedIn(plan, sql, parameters), parameters, plan.language)
   const replaced = [...parameters]
   for (const [{ parameter, index, isAdded }, hashes] of searched)
     if (!isAdded) replaced[parameter] = storedHashes(index, hashes)
@@ -129,16 +129,22 @@ export function answer(
   }
 }
 
-function hashesOf(all: readonly SearchedUnder[], parameters: readonly unknown[]): Map<Searched, Hashes> {
+function hashesOf(
+  all: readonly SearchedUnder[],
+  parameters: readonly unknown[],
+  { givenValue }: SearchLanguage,
+): Map<Searched, Hashes> {
   return new Map(
     all.map(({ searched, keyed }) => {
       const { index, mayBeList } = searched
-      const [first, ...others] = searched.parameters.map((each) => parameters[each])
+      const given = searched.parameters.map((each, at) => {
+        const { scheme } = index.members[at] ?? index.column
+        return givenValue(scheme.type.name, parameters[each])
+      })
+      const [first, ...others] = given
       return [
         searched,
-        others.length > 0
-          ? togetherHash([first, ...others], index, keyed)
-          : hashed(first, index, keyed, mayBeList),
+        others.length > 0 ? togetherHash(given, index, keyed) : hashed(first, index, keyed, mayBeList),
       ]
     }),
   )

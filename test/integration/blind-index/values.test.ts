@@ -1,7 +1,8 @@
-import { Entity, In, Not, PrimaryColumn, type Repository } from 'typeorm'
+import { Column, Entity, In, Not, PrimaryColumn, type Repository } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
+import { StatementLog } from '../../support/statements'
 
 @Entity()
 class Sample {
@@ -71,7 +72,79 @@ describeDatabases('A search compares bytes', (db) => {
     expect(await found({ [property]: In([searched]) })).toEqual(isEqual ? [1] : [])
     expect(await found({ [property]: Not(In([searched])) })).toEqual(isEqual ? [] : [1])
     const builder = samples.createQueryBuilder('s').where(`s.${property} = :v`, { v: searched })
-    if (db().name === 'sqlite' && typeof searched !== 'string') return
     expect((await builder.getMany()).map(({ id }) => id)).toEqual(isEqual ? [1] : [])
+  })
+})
+
+@Entity()
+class Shared {
+  @PrimaryColumn('integer') id!: number
+  @KmsEncrypted({ type: 'number', search: true }) size!: number
+  @KmsEncrypted({ type: 'boolean', search: true }) active!: boolean
+  @KmsEncrypted({ type: 'date', search: true }) since!: Date
+  @KmsEncrypted({ type: 'number', search: true }) weight!: number
+}
+
+/** Columns of the same names, and one of text that is compared with a number. */
+@Entity()
+class Plain {
+  @PrimaryColumn('integer') id!: number
+  @Column({ type: 'varchar', length: 10 }) size!: string
+  @Column({ type: 'boolean' }) active!: boolean
+}
+
+describeDatabases('Values of conditions that are written as text', (db) => {
+  const log = new StatementLog()
+  const since = new Date('2024-02-29T12:34:56.789Z')
+  let app: TestApplication
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Shared, Plain], withIndexKey, { logger: log, logging: ['query'] })
+    await app.dataSource.getRepository(Shared).insert({ id: 1, size: 42, active: true, since, weight: -1.5 })
+    await app.dataSource.getRepository(Plain).insert({ id: 1, size: '42', active: true })
+  })
+  afterAll(() => app.stop())
+
+  it.each<[string, object, number]>([
+    ['s.active = :v', { v: true }, 1],
+    ['s.active <> :v', { v: true }, 0],
+    ['s.active = :v', { v: false }, 0],
+    ['s.since = :v', { v: since }, 1],
+    ['s.weight = :v', { v: -1.5 }, 1],
+    ['s.weight = :v AND s.id = :v', { v: 1 }, 0],
+    ['s.weight = :v AND s.id = :id', { v: -1.5, id: 1 }, 1],
+    ['s.weight IN (:...v)', { v: [1, -1.5] }, 1],
+    ['NOT (s.weight = :v)', { v: 2 }, 1],
+  ])('%s with %j finds %i rows', async (where, parameters, found) => {
+    const rows = app.dataSource.getRepository(Shared).createQueryBuilder('s').where(where, parameters)
+    expect(await rows.getCount()).toBe(found)
+    const queryRunner = app.dataSource.createQueryRunner()
+    await queryRunner.startTransaction()
+    await queryRunner.manager
+      .createQueryBuilder()
+      .delete()
+      .from(Shared)
+      .where(where.replaceAll('s.', ''), parameters)
+      .execute()
+    expect(await queryRunner.manager.count(Shared)).toBe(1 - found)
+    await queryRunner.rollbackTransaction()
+    await queryRunner.release()
+  })
+
+  it('changes nothing where a column without index has the name', async () => {
+    const plain = (where: string, v: unknown) =>
+      app.dataSource.getRepository(Plain).createQueryBuilder('p').where(where, { v }).getCount()
+    expect(await plain('p.active = :v', true)).toBe(1)
+    if (db().name === 'postgres') return
+    log.reset()
+    expect(await plain('p.size = :v', 42)).toBe(1)
+    const isInText = db().name === 'sqlite'
+    expect(log.sent.at(-1)?.[1] ?? []).toEqual(isInText ? [] : [42])
+    const searched = app.dataSource.getRepository(Shared).createQueryBuilder('s')
+    const counted = searched.where('s.size = :v', { v: 42 }).getCount()
+    // Nobody can tell a number in the text from one that the application wrote there.
+    if (isInText) await expect(counted).rejects.toMatchObject({ code: 'SEARCH_REFUSED' })
+    else expect(await counted).toBe(1)
+    expect(await app.dataSource.getRepository(Shared).countBy({ size: 42 })).toBe(1)
   })
 })

@@ -1,7 +1,10 @@
 import { Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { type ColumnStatus, columnStatus } from 'typeorm-kms-encrypted/migration'
+import { CountedTogether } from '../../../src/migration/counted-together'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { type ColumnLayout, readLayout } from '../../../src/migration/rows/column-layout'
+import { readStatus } from '../../../src/migration/status'
 import { type ValueStart, valueStarts } from '../../../src/migration/value-starts'
 import { valueStartsTogether } from '../../../src/migration/value-starts-together'
 import { describeDatabases } from '../../support/databases'
@@ -103,5 +106,26 @@ describeDatabases('Columns that are counted together', (db) => {
       'storedAsText',
       'nothing',
     ])
+  })
+
+  it('make the status of each that it has by itself, with one pass for all of them', async () => {
+    const columns = encryptedColumns(app.dataSource)
+    const alone: ColumnStatus[] = []
+    for (const { metadata } of columns)
+      alone.push(await columnStatus(app.dataSource, Counted, metadata.propertyName))
+    const queryRunner = app.dataSource.createQueryRunner()
+    const passes = jest.spyOn(queryRunner, 'query')
+    try {
+      const together = new CountedTogether(columns)
+      for (const [index, column] of columns.entries()) {
+        const counted = await together.of(queryRunner, column)
+        expect(await readStatus(queryRunner, column, [], counted)).toEqual(alone[index])
+      }
+      const counting = passes.mock.calls.filter(([sql]) => /COUNT\(/.test(sql))
+      expect(counting).toHaveLength(1 + columns.length - 5)
+    } finally {
+      passes.mockRestore()
+      await queryRunner.release()
+    }
   })
 })

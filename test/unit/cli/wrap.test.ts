@@ -11,6 +11,8 @@ describe('A long remark', () => {
       20,
       ['Then run', 'typeorm-kms encrypt -d a.ts --columns User.secret', 'and wait.'],
     ],
+    ['allowed under { table: user }', 28, ['allowed under { table:', 'user }']],
+    ['allowed under { table: user }', 16, ['allowed under', '{ table: user }']],
     ['typeorm-kms keys enable alias/a enables it', 20, ['typeorm-kms keys enable alias/a', 'enables it']],
   ])('%j in %i characters', (text, room, lines) => {
     expect(wrap(text, room)).toEqual(lines)
