@@ -1,11 +1,13 @@
-import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type EncryptionContext, serialiseContext } from '../context'
+import { hkdfSha256, hmacSha256 } from '../hmac'
 import { ROOT_LENGTH } from '../suites/stored-key/seal'
 import { tampered } from '../tampered'
 
 /** Bytes of an index value. */
 export const INDEX_LENGTH = 16
 
+const NO_SALT = Buffer.alloc(0)
 const INFO = Buffer.from('typeorm-kms-encrypted/1/index')
 
 /** What one blind index belongs to: the names as they were when it was made. */
@@ -29,12 +31,12 @@ export function blindIndexKey(root: Uint8Array, { table, column, index, keyPer =
   const pairs = createHash('sha256')
     .update(serialiseContext({ ...keyPer, table, column, index }))
     .digest()
-  return Buffer.from(hkdfSync('sha256', root, Buffer.alloc(0), Buffer.concat([INFO, pairs]), ROOT_LENGTH))
+  return hkdfSha256(root, NO_SALT, Buffer.concat([INFO, pairs]), ROOT_LENGTH)
 }
 
 /** The index of a value: equal for equal values under one key. `value`: serialised, after `normalize`. */
 export function blindIndexValue(key: Uint8Array, value: string | Uint8Array): Buffer {
-  return createHmac('sha256', key).update(value).digest().subarray(0, INDEX_LENGTH)
+  return hmacSha256(key, value).subarray(0, INDEX_LENGTH)
 }
 
 /** Several values as one, for an index over all of them: each as its length in 4 bytes, big-endian, and its bytes. */
