@@ -1,7 +1,7 @@
 import { BoundedMap } from './bounded-map'
 import { type EncryptionContext, serialiseContext } from './context'
 import { checkPairsSize } from './pairs'
-import { AAD_START, Scope, type Tally } from './scope'
+import { AAD_START, Binding, Scope, type Tally } from './scope'
 
 /** The pairs of a scope that are the same in every row. */
 export interface FixedPairs {
@@ -78,11 +78,11 @@ export class ScopeTemplate {
   /** @param values those of `keys`, then those of `rowNames`. */
   of(values: readonly string[]): Scope {
     const { context, contextKey } = this.#keyed(values)
-    const binding = (): EncryptionContext => this.#bindingOf(values)
-    return new Scope(context, binding, this.#tally, { contextKey, aad: this.#aad(values) })
+    const binding = new Binding(this.#bindingOf, values)
+    return new Scope(context, binding, this.#tally, contextKey, this.#aad(values))
   }
 
-  #bindingOf(values: readonly string[]): EncryptionContext {
+  readonly #bindingOf = (values: readonly string[]): EncryptionContext => {
     const binding = { ...this.#fixed.binding }
     for (const [index, name] of this.#rowNames.entries()) {
       binding[name] = values[this.#keys.length + index] ?? ''
@@ -110,23 +110,26 @@ export class ScopeTemplate {
     return keyed
   }
 
+  /** This runs for each row. */
   #aad(values: readonly string[]): Buffer {
-    const lengths: number[] = []
     let size = this.#end.length
     for (let at = 0; at < this.#order.length; at++) {
-      const length = Buffer.byteLength(values[this.#order[at] ?? 0] ?? '')
-      lengths.push(length)
-      size += (this.#before[at]?.length ?? 0) + 2 + length
+      size += (this.#before[at]?.length ?? 0) + 2 + Buffer.byteLength(this.#valueAt(at, values))
     }
     const aad = Buffer.allocUnsafe(size)
     let end = 0
     for (let at = 0; at < this.#order.length; at++) {
       end += this.#before[at]?.copy(aad, end) ?? 0
-      end = aad.writeUInt16BE(lengths[at] ?? 0, end)
-      end += aad.write(values[this.#order[at] ?? 0] ?? '', end)
+      const length = aad.write(this.#valueAt(at, values), end + 2)
+      aad.writeUInt16BE(length, end)
+      end += 2 + length
     }
     this.#end.copy(aad, end)
     return aad
+  }
+
+  #valueAt(place: number, values: readonly string[]): string {
+    return values[this.#order[place] ?? 0] ?? ''
   }
 }
 

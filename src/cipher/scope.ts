@@ -9,11 +9,21 @@ export interface Tally {
   decrypted: number
 }
 
-/** The pairs that bind a value, or what makes them where they are asked for: in direct mode. */
-type Binding = EncryptionContext | (() => EncryptionContext)
+/** Makes the pairs that bind a value where they are asked for: in direct mode. */
+export class Binding {
+  /** @param values of one row, for `make`. */
+  constructor(
+    private readonly make: (values: readonly string[]) => EncryptionContext,
+    private readonly values: readonly string[],
+  ) {}
 
-function pairsOf(binding: Binding): EncryptionContext {
-  return typeof binding === 'function' ? binding() : binding
+  get pairs(): EncryptionContext {
+    return this.make(this.values)
+  }
+}
+
+function pairsOf(binding: EncryptionContext | Binding): EncryptionContext {
+  return binding instanceof Binding ? binding.pairs : binding
 }
 
 /**
@@ -26,18 +36,19 @@ export class Scope {
   readonly contextKey: string
   /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
   readonly aad: Buffer
-  readonly #binding: Binding
+  readonly #binding: EncryptionContext | Binding
   #directContext: EncryptionContext | undefined
   #directKey: string | undefined
 
   constructor(
     /** `EncryptionContext` of the data keys. */
     readonly context: EncryptionContext,
-    binding: Binding,
+    binding: EncryptionContext | Binding,
     /** Where values under this scope are counted. */
     readonly tally?: Tally,
     /** What is serialised already. */
-    { contextKey, aad }: { contextKey?: string; aad?: Buffer } = {},
+    contextKey?: string,
+    aad?: Buffer,
   ) {
     this.#binding = binding
     this.contextKey = contextKey ?? serialiseContext(context).toString('latin1')

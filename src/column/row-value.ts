@@ -46,21 +46,22 @@ export function valueOfText(form: RowValueForm, text: string): unknown {
   return text
 }
 
-function integerText(
-  { min, max }: Extract<RowValueForm, { kind: 'integer' }>,
-  value: unknown,
-): string | NotOfForm {
-  const expected = { expected: `a whole number from ${min} to ${max}, a large one as text or bigint` }
+function integerText(form: Extract<RowValueForm, { kind: 'integer' }>, value: unknown): string | NotOfForm {
+  const { min, max } = form
   // A boolean is a number for the databases that have no such type.
   const number = typeof value === 'boolean' ? Number(value) : value
   if (typeof number === 'number') {
     // -0 is written 0.
-    return Number.isSafeInteger(number) && number >= min && number <= max ? String(number) : expected
+    return Number.isSafeInteger(number) && number >= min && number <= max ? String(number) : noInteger(form)
   }
   const text = typeof number === 'bigint' ? String(number) : number
-  if (typeof text !== 'string' || text.length > 20 || !INTEGER.test(text)) return expected
+  if (typeof text !== 'string' || text.length > 20 || !INTEGER.test(text)) return noInteger(form)
   const exact = BigInt(text)
-  return exact >= min && exact <= max ? text : expected
+  return exact >= min && exact <= max ? text : noInteger(form)
+}
+
+function noInteger({ min, max }: Extract<RowValueForm, { kind: 'integer' }>): NotOfForm {
+  return { expected: `a whole number from ${min} to ${max}, a large one as text or bigint` }
 }
 
 function bytesText({ length }: Extract<RowValueForm, { kind: 'bytes' }>, value: unknown): string | NotOfForm {

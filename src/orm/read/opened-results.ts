@@ -16,7 +16,14 @@ export interface OpenedValue {
   readonly scheme: Scheme
   /** Of its row; `undefined` if the row does not tell. */
   readonly recipe: RowRecipe | undefined
-  readonly opened: Opened | typeof UNOPENED
+  /** `undefined` if nothing became of it. */
+  readonly opened: Opened | typeof UNOPENED | undefined
+}
+
+/** A result whose values wait for their hydration. */
+export interface WaitingResult {
+  /** `cell` names the column. `scheme`: of the declaration that asks, where that matters. */
+  get(cell: string, key: ValueKey, scheme?: Scheme): OpenedValue | undefined
 }
 
 /** Milliseconds for which values wait at most. TypeORM may load relation ids between a query and its hydration. */
@@ -35,7 +42,7 @@ export function keyOf(value: unknown, stored: Stored): ValueKey {
 }
 
 /** The opened values of one result. */
-export class OpenedResult {
+export class OpenedResult implements WaitingResult {
   readonly #byObject = new Map<object, OpenedValue>()
   readonly #byText = new Map<string, Map<string, OpenedValue>>()
 
@@ -60,16 +67,16 @@ export class OpenedResult {
  * KMS, and does not say in which row a value stands.
  */
 export class OpenedResults {
-  readonly #waiting = new Map<OpenedResult, NodeJS.Timeout>()
+  readonly #waiting = new Map<WaitingResult, NodeJS.Timeout>()
   /** Those that are being hydrated: that is synchronous, and over before anything else runs. */
-  readonly #hydrating = new Set<OpenedResult>()
+  readonly #hydrating = new Set<WaitingResult>()
 
   /** True if no value is waiting: then none need be looked for. */
   get isEmpty(): boolean {
     return this.#waiting.size === 0
   }
 
-  add(result: OpenedResult): void {
+  add(result: WaitingResult): void {
     const timer = setTimeout(() => this.#waiting.delete(result), LIFETIME)
     this.#waiting.set(result, timer.unref())
   }
@@ -78,7 +85,7 @@ export class OpenedResults {
   find(cell: string, key: ValueKey, scheme: Scheme): OpenedValue['opened'] | undefined {
     let failure: Opened | undefined
     for (const result of this.#waiting.keys()) {
-      const found = result.get(cell, key)
+      const found = result.get(cell, key, scheme)
       if (!found) continue
       if (typeof key === 'object') this.#forgetAfterHydration(result)
       if (found.scheme !== scheme) continue
@@ -98,7 +105,7 @@ export class OpenedResults {
     return false
   }
 
-  #forgetAfterHydration(result: OpenedResult): void {
+  #forgetAfterHydration(result: WaitingResult): void {
     if (this.#hydrating.has(result)) return
     if (this.#hydrating.size === 0)
       queueMicrotask(() => {

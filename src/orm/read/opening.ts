@@ -57,7 +57,7 @@ async function askFor(cipher: Cipher, waiting: readonly Opening[]): Promise<void
 }
 
 /** That a request has reached its limit says nothing about the value, which others may be about to read. */
-function failureOf(error: unknown): KmsEncryptionError {
+export function failureOf(error: unknown): KmsEncryptionError {
   if (error instanceof DecryptionLimitError) throw error
   if (error instanceof KmsEncryptionError) return error
   throw error

@@ -57,8 +57,12 @@ class BoundSetting {
   }
 
   scopeOf(row: RowValues): Scope {
-    const texts: string[] = []
-    for (const column of this.columns) texts.push(column.textOf(row(column.name)))
+    // This runs for each row. An array that grows takes room for more.
+    const texts = new Array<string>(this.columns.length)
+    for (let at = 0; at < this.columns.length; at++) {
+      const column = this.columns[at]
+      if (column) texts[at] = column.textOf(row(column.name))
+    }
     return this.#template.of(texts)
   }
 }

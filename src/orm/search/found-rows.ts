@@ -1,7 +1,8 @@
 import { isDenied } from '../../access'
 import { DecryptionDeniedError, IndexWrongError, KmsEncryptionError, NotTriedError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
-import { type Carried, type Inspector } from '../read/result-opener'
+import { type Carried } from '../read/carried'
+import { type Inspector } from '../read/result-opener'
 import { ComparisonToken } from '../write/tokens'
 import { type Check, type SearchPlan } from './search-plan'
 import { type Answered, hashesIn } from './hashes'
@@ -74,15 +75,13 @@ export class FoundRows implements Inspector {
 }
 
 function isAmong(values: ReadonlySet<string>, [value]: readonly Carried[]): boolean {
-  const opened = value?.opening.opened
+  const opened = value?.opened
   return Buffer.isBuffer(opened) && values.has(opened.toString('latin1'))
 }
 
 /** Why a value did not open; what was not tried because of another is none. */
 function failureOf(values: readonly Carried[]): KmsEncryptionError | undefined {
-  const failures = values.flatMap(({ opening: { opened } }) =>
-    opened instanceof KmsEncryptionError ? [opened] : [],
-  )
+  const failures = values.flatMap(({ opened }) => (opened instanceof KmsEncryptionError ? [opened] : []))
   return failures.find((each) => !(each instanceof NotTriedError)) ?? failures[0]
 }
 
@@ -91,9 +90,9 @@ function rowsIn(values: readonly Carried[], names: readonly string[]): Iterable<
   if (names.length === 1) return values.map((each) => [each])
   const byRow = new Map<object, Carried[]>()
   for (const each of values) {
-    const row = byRow.get(each.row)
+    const row = byRow.get(each.inRow)
     if (row) row.push(each)
-    else byRow.set(each.row, [each])
+    else byRow.set(each.inRow, [each])
   }
   return [...byRow.values()].map((row) =>
     names.flatMap((name) => row.find((each) => each.name === name) ?? []),
@@ -107,7 +106,7 @@ function compare(
   expected: ReadonlySet<string>,
 ): Promise<unknown> | undefined {
   const { index } = check
-  const plaintexts = values.flatMap(({ opening: { opened } }) => (Buffer.isBuffer(opened) ? [opened] : []))
+  const plaintexts = values.flatMap(({ opened }) => (Buffer.isBuffer(opened) ? [opened] : []))
   const recipe = values[0]?.recipe
   if (plaintexts.length < index.members.length || !recipe) return undefined
   const keyed = index.under(recipe.scope.context)
