@@ -15,9 +15,9 @@ export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void 
   let last: ObjectLiteral | undefined
   metadata.getEntityValue = (entity, transform) => {
     if (transform) {
-      const saved = last && moves(bound, last, entity) ? last : undefined
-      if (saved) noteMove(saved, bound, bound.isSame(getEntityValue(saved), getEntityValue(entity)))
-      return bound.readRow(() => getEntityValue(entity, true) as unknown, saved !== undefined)
+      const isMoved = last !== undefined && moves(bound, last, entity)
+      if (last) noteMove(last, bound, isMoved && bound.isSame(getEntityValue(last), getEntityValue(entity)))
+      return bound.readRow(() => getEntityValue(entity, true) as unknown, isMoved)
     }
     const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)

@@ -16,12 +16,12 @@ export interface Moved {
 
 const unchanged = new WeakMap<ObjectLiteral, Set<object>>()
 
-/** Notes of an entity that moves its row whether it has the value that the row had when `save` read it. */
+/** Notes of each `save` anew whether the entity moves its row and has the value that the row had when it was read. */
 export function noteMove(entity: ObjectLiteral, column: object, isUnchanged: boolean): void {
-  let columns = unchanged.get(entity)
-  if (!columns) unchanged.set(entity, (columns = new Set()))
-  if (isUnchanged) columns.add(column)
-  else columns.delete(column)
+  const columns = unchanged.get(entity)
+  if (!isUnchanged) columns?.delete(column)
+  else if (columns) columns.add(column)
+  else unchanged.set(entity, new Set([column]))
 }
 
 /** True if the entity moves its row and the application has not changed the value. */

@@ -78,11 +78,7 @@ function announce(
     column.keep(value, plaintext)
     if (column.plaintextWrites?.areOn === true) continue
     const { constant, keyed, mode } = column.recipes
-    if (!constant && isStored && isOnlyMoved(entity, column)) {
-      const key = metadata.primaryColumns.map(({ databaseName }) => databaseName)
-      const { moved } = SealedAhead.of(queryRunner)
-      moved.announce(column.cell, key, valuesOf(entity, metadata), movedValue(column, plaintext))
-    }
+    if (!constant && isStored) announceMove(queryRunner, metadata, entity, column, plaintext)
     if (!constant && keyed && mode === 'envelope') {
       // Its row's recipe is made for the statement: twice would cost more than sealing ahead saves.
       wait(column.prepare(keyed))
@@ -101,6 +97,23 @@ function announce(
   // TypeORM leaves it to itself when another listener or entity fails at once.
   all.catch(() => undefined)
   return all
+}
+
+/** What a save before has announced and not sent is no longer meant. */
+function announceMove(
+  queryRunner: QueryRunner,
+  metadata: EntityMetadata,
+  entity: ObjectLiteral,
+  column: BoundColumn,
+  plaintext: Plaintext,
+): void {
+  const { moved } = SealedAhead.of(queryRunner)
+  if (isOnlyMoved(entity, column)) {
+    const key = metadata.primaryColumns.map(({ databaseName }) => databaseName)
+    moved.announce(column.cell, key, valuesOf(entity, metadata), movedValue(column, plaintext))
+  } else if (!moved.isEmpty) {
+    moved.take(column.cell, valuesOf(entity, metadata))
+  }
 }
 
 function movedValue(column: BoundColumn, value: Plaintext): Moved {

@@ -78,6 +78,39 @@ describeDatabases('A save that moves a row', (db) => {
     expect(await accounts().find()).toEqual([{ ...after, tenantId: 3 }])
   })
 
+  it('and stores what the entity changes afterwards', async () => {
+    const account = await accounts().findOneByOrFail({ id: 1 })
+    account.tenantId = 2
+    await accounts().save(account)
+    Object.assign(account, { iban: 'later', data: { pin: 3 }, direct: 'later' })
+    await accounts().save(account)
+    const later = { ...row, tenantId: 2, iban: 'later', data: { pin: 3 }, direct: 'later' }
+    expect(await accounts().find()).toEqual([later])
+
+    Object.assign(account, { iban: 'changed', data: { pin: 4 }, direct: null })
+    await accounts().save({ id: 1, iban: 'of others', data: { pin: 5 }, direct: 'of others' })
+    await accounts().save(account)
+    expect(await accounts().find()).toEqual([{ ...later, iban: 'changed', data: { pin: 4 }, direct: null }])
+  })
+
+  it('also after an update that failed', async () => {
+    const account = await accounts().findOneByOrFail({ id: 1 })
+    account.tenantId = 2
+    await dataSource.transaction(async (manager) => {
+      meanwhile = () => Promise.reject(new Error('another listener failed'))
+      await expect(
+        manager.transaction((inner) => inner.getRepository(Account).save(account)),
+      ).rejects.toThrow('another listener failed')
+      const other = await manager.findOneByOrFail(Account, { id: 1 })
+      await manager.update(Account, { id: 1, tenantId: 1, regionId: 1 }, { iban: 'of others' })
+      other.iban = 'changed'
+      await manager.save(other)
+      other.iban = row.iban
+      await manager.save(other)
+    })
+    expect(await accounts().find()).toEqual([row])
+  })
+
   it('and what they emptied', async () => {
     const account = await accounts().findOneByOrFail({ id: 1 })
     account.tenantId = 2
