@@ -26,7 +26,7 @@ export interface WaitingResult {
   get(cell: string, key: ValueKey, scheme?: Scheme): OpenedValue | undefined
 }
 
-/** Milliseconds for which values wait at most. TypeORM may load relation ids between a query and its hydration. */
+/** Milliseconds for which values wait at least, and at most twice as long. TypeORM may load relation ids between a query and its hydration. */
 const LIFETIME = 10_000
 
 /**
@@ -67,7 +67,10 @@ export class OpenedResult implements WaitingResult {
  * KMS, and does not say in which row a value stands.
  */
 export class OpenedResults {
-  readonly #waiting = new Map<WaitingResult, NodeJS.Timeout>()
+  readonly #waiting = new Set<WaitingResult>()
+  /** Those that were waiting when the timer was set. */
+  #old: readonly WaitingResult[] = []
+  #timer: NodeJS.Timeout | undefined
   /** Those that are being hydrated: that is synchronous, and over before anything else runs. */
   readonly #hydrating = new Set<WaitingResult>()
 
@@ -77,14 +80,25 @@ export class OpenedResults {
   }
 
   add(result: WaitingResult): void {
-    const timer = setTimeout(() => this.#waiting.delete(result), LIFETIME)
-    this.#waiting.set(result, timer.unref())
+    this.#waiting.add(result)
+    this.#schedule()
+  }
+
+  /** One timer for all: nearly each is hydrated at once. */
+  #schedule(): void {
+    if (this.#timer) return
+    this.#timer = setTimeout(() => {
+      for (const result of this.#old) this.#waiting.delete(result)
+      this.#old = [...this.#waiting]
+      this.#timer = undefined
+      if (this.#old.length > 0) this.#schedule()
+    }, LIFETIME).unref()
   }
 
   /** What became of a value. Of equal texts in several results one that opened is as good as another. */
   find(cell: string, key: ValueKey, scheme: Scheme): OpenedValue['opened'] | undefined {
     let failure: Opened | undefined
-    for (const result of this.#waiting.keys()) {
+    for (const result of this.#waiting) {
       const found = result.get(cell, key, scheme)
       if (!found) continue
       if (typeof key === 'object') this.#forgetAfterHydration(result)
@@ -98,7 +112,7 @@ export class OpenedResults {
   /** True if an equal text of the column waits under another recipe: hydration could not tell the two apart. */
   isAmbiguous(cell: string, key: ValueKey, recipe: RowRecipe | undefined): boolean {
     if (typeof key === 'object') return false
-    for (const result of this.#waiting.keys()) {
+    for (const result of this.#waiting) {
       const found = result.get(cell, key)
       if (found && !isAlike(found.recipe, recipe)) return true
     }
@@ -116,10 +130,9 @@ export class OpenedResults {
 
   #forgetHydrated(): void {
     for (const result of this.#hydrating) {
-      clearTimeout(this.#waiting.get(result))
       this.#waiting.delete(result)
+      this.#hydrating.delete(result)
     }
-    this.#hydrating.clear()
   }
 }
 

@@ -60,7 +60,8 @@ export class MovedValues {
   }
 
   clear(): void {
-    this.#values.clear()
+    // Clearing what is empty makes a new table.
+    if (this.#values.size > 0) this.#values.clear()
   }
 }
 

@@ -33,26 +33,31 @@ export class FoundRows implements Inspector {
     return this.checks.some(({ names }) => names.includes(column))
   }
 
+  /** This runs for each statement that searches, and for each of its rows. */
   inspect(carried: readonly Carried[], rows: readonly Row[]): Promise<unknown> | undefined {
     const waiting: Promise<unknown>[] = []
     for (const check of this.checks) {
       const { names, column } = check
-      if (rows.some((row) => names.some((name) => row[name] === null))) throw otherValue(check)
+      if (hasNull(rows, names)) throw otherValue(check)
       const found = carried.filter(({ name }) => names.includes(name))
       const failure = failureOf(found)
       if (failure) throw column.placed(failure)
-      let expected: ReadonlySet<string> | undefined
       const values = this.#values(check)
-      for (const row of rowsIn(found, names)) {
-        if (values && isAmong(values, row)) continue
-        expected ??= new Set(
-          check.searched
-            .flatMap((each) => hashesIn(this.searched.get(each)))
-            .map((hash) => hash.toString('hex')),
-        )
-        const preparing = compare(check, row, expected)
-        if (preparing) waiting.push(preparing)
-      }
+      const others = values ? found.filter(({ opened }) => !isAmong(values, opened)) : found
+      const preparing = others.length > 0 ? this.#compare(check, others) : undefined
+      if (preparing) waiting.push(preparing)
+    }
+    return waiting.length > 0 ? Promise.all(waiting) : undefined
+  }
+
+  /** By their hashes: what is not the very value may be one that is normalised alike. */
+  #compare(check: Check, found: readonly Carried[]): Promise<unknown> | undefined {
+    const hashes = check.searched.flatMap((each) => hashesIn(this.searched.get(each)))
+    const expected = new Set(hashes.map((hash) => hash.toString('hex')))
+    const waiting: Promise<unknown>[] = []
+    for (const row of rowsIn(found, check.names)) {
+      const preparing = compare(check, row, expected)
+      if (preparing) waiting.push(preparing)
     }
     return waiting.length > 0 ? Promise.all(waiting) : undefined
   }
@@ -67,22 +72,31 @@ export class FoundRows implements Inspector {
     for (const { parameter } of searched) {
       const token = this.parameters[parameter]
       const value = token instanceof ComparisonToken ? token.bytesOf(index.column) : undefined
-      if (!value) return undefined
-      values.add(value.toString('latin1'))
+      if (value === undefined) return undefined
+      values.add(value)
     }
     return values
   }
 }
 
-function isAmong(values: ReadonlySet<string>, [value]: readonly Carried[]): boolean {
-  const opened = value?.opened
+function hasNull(rows: readonly Row[], names: readonly string[]): boolean {
+  for (const row of rows) for (const name of names) if (row[name] === null) return true
+  return false
+}
+
+function isAmong(values: ReadonlySet<string>, opened: Carried['opened']): boolean {
   return Buffer.isBuffer(opened) && values.has(opened.toString('latin1'))
 }
 
 /** Why a value did not open; what was not tried because of another is none. */
 function failureOf(values: readonly Carried[]): KmsEncryptionError | undefined {
-  const failures = values.flatMap(({ opened }) => (opened instanceof KmsEncryptionError ? [opened] : []))
-  return failures.find((each) => !(each instanceof NotTriedError)) ?? failures[0]
+  let first: KmsEncryptionError | undefined
+  for (const { opened } of values) {
+    if (!(opened instanceof KmsEncryptionError)) continue
+    if (!(opened instanceof NotTriedError)) return opened
+    first ??= opened
+  }
+  return first
 }
 
 /** The values of each row, in the order of the names. */

@@ -107,14 +107,17 @@ export function Indexed(
   return new IndexedOperator(name, value)
 }
 
+const NONE: ReadonlyMap<number, string> = new Map()
+
 /** The names of the indexes by which parameters are to be searched, by the numbers of those. */
 export function namedIndexes(parameters: unknown): ReadonlyMap<number, string> {
-  const names = new Map<number, string>()
-  if (!Array.isArray(parameters)) return names
-  for (const [at, parameter] of (parameters as unknown[]).entries()) {
+  if (!Array.isArray(parameters)) return NONE
+  let names: Map<number, string> | undefined
+  for (let at = 0; at < parameters.length; at++) {
+    const parameter = parameters[at] as unknown
     const first: unknown = Array.isArray(parameter) ? parameter[0] : parameter
     const named = IndexedValue.of(first)
-    if (named) names.set(at, named.name)
+    if (named) (names ??= new Map<number, string>()).set(at, named.name)
   }
-  return names
+  return names ?? NONE
 }

@@ -57,8 +57,13 @@ export function searchPlan(
   new PlannedGroupings(draft).plan()
   const { edits, parameters, searched, narrowed, written, answering, answered } = draft
   if (written.size + answered.size === 0) return undefined
+  edits.sort(inOrder)
+  const whole = edited(text, edits)
   return {
-    rewrite: (text, more = []) => edited(text, [...edits, ...more].sort(inOrder)),
+    rewrite(other, more = []) {
+      if (more.length > 0) return edited(other, [...edits, ...more].sort(inOrder))
+      return other === text ? whole : edited(other, edits)
+    },
     parameters,
     searched,
     narrowed,

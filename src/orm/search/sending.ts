@@ -13,23 +13,16 @@ import { type MergedRows } from './merged-rows'
 import { type Matches, matchesOf, narrow } from './narrowed-rows'
 import { PendingIndex } from './pending-index'
 import { type Searched } from './plan-draft'
-import { type SearchLanguage, type SearchPlan } from './search-plan'
+import { type SearchPlan } from './search-plan'
 import { isOf, writtenPlaintext } from './written-plaintext'
 
-/** What a statement searches for, under the keys that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
-function searchedIn({ searched }: SearchPlan, sql: string, parameters: readonly unknown[]): SearchedUnder[] {
-  return searched.map((each) => {
-    const row = (name: string): unknown => {
-      const said = each.keyedBy.get(name)
-      return said && onlyValue(each.index, name, valuesOf(said, sql, parameters))
-    }
-    return { searched: each, keyed: each.index.of(row) }
+/** The index that a statement searches, under the key that it says. Throws `RowUnknownError`, `SearchRefusedError`. */
+function keyedFor({ index, keyedBy }: Searched, sql: string, parameters: readonly unknown[]): KeyedIndex {
+  if (index.constant) return index.constant
+  return index.of((name) => {
+    const said = keyedBy.get(name)
+    return said && onlyValue(index, name, valuesOf(said, sql, parameters))
   })
-}
-
-interface SearchedUnder {
-  readonly searched: Searched
-  readonly keyed: KeyedIndex
 }
 
 function valuesOf(
@@ -61,24 +54,38 @@ export function prepareSearch(
   looker: Looker,
 ): Promise<Matches | undefined> | undefined {
   const parameters = listOf(given)
-  const searched = searchedIn(plan, sql, parameters)
-  const written = [...plan.written].flatMap(({ constant }) => constant ?? [])
-  const keys = [...new Set([...searched.map(({ keyed }) => keyed), ...written])]
-    .map((index) => index.prepare())
-    .filter((each) => each !== undefined)
-  const answering = [...plan.answering].filter((index) => !completeness.has(index, looker))
+  const keys = keysFor(plan, sql, parameters)
+  const answering: BlindIndex[] = []
+  for (const index of plan.answering) if (!completeness.has(index, looker)) answering.push(index)
   if (keys.length === 0 && answering.length === 0 && plan.narrowed.length === 0) return undefined
   return Promise.all(keys).then(async () => {
     for (const index of answering) await completeness.check(index, looker)
     if (plan.narrowed.length === 0) return undefined
-    const hashes = hashesOf(searched, parameters, plan.language)
+    const hashes = hashesOf(plan, sql, parameters)
     const matches = new Map<SearchPlan['narrowed'][number], readonly Stored[]>()
     for (const each of plan.narrowed) {
-      const [keyed] = searched.filter((one) => each.searched.includes(one.searched)).map((one) => one.keyed)
-      if (keyed) matches.set(each, await matchesOf(each, keyed, hashes, plan.language, looker))
+      const [first] = each.searched
+      if (!first) continue
+      const keyed = keyedFor(first, sql, parameters)
+      matches.set(each, await matchesOf(each, keyed, hashes, plan.language, looker))
     }
     return matches
   })
+}
+
+/** Fetches the keys that are not at hand. This runs for each statement: mostly they are. */
+function keysFor(plan: SearchPlan, sql: string, parameters: readonly unknown[]): Promise<unknown>[] {
+  const keys: Promise<unknown>[] = []
+  let last: KeyedIndex | undefined
+  const prepare = (keyed: KeyedIndex | undefined): void => {
+    if (keyed === last) return
+    last = keyed
+    const preparing = keyed?.prepare()
+    if (preparing) keys.push(preparing)
+  }
+  for (const each of plan.searched) prepare(keyedFor(each, sql, parameters))
+  for (const { constant } of plan.written) prepare(constant)
+  return keys
 }
 
 /** The parameters that are not searched: what is searched is answered, and needs no other look. */
@@ -105,7 +112,7 @@ export function answer(
   { matches = new Map<never, never>(), merged = [] }: Found = {},
 ): Answered {
   const parameters = listOf(given)
-  const searched = hashesOf(searchedIn(plan, sql, parameters), parameters, plan.language)
+  const searched = hashesOf(plan, sql, parameters)
   const replaced = [...parameters]
   for (const [{ parameter, index, isAdded }, hashes] of searched)
     if (!isAdded) replaced[parameter] = storedHashes(index, hashes)
@@ -129,25 +136,26 @@ export function answer(
   }
 }
 
-function hashesOf(
-  all: readonly SearchedUnder[],
-  parameters: readonly unknown[],
-  { givenValue }: SearchLanguage,
-): Map<Searched, Hashes> {
-  return new Map(
-    all.map(({ searched, keyed }) => {
-      const { index, mayBeList } = searched
-      const given = searched.parameters.map((each, at) => {
-        const { scheme } = index.members[at] ?? index.column
-        return givenValue(scheme.type.name, parameters[each])
-      })
-      const [first, ...others] = given
-      return [
-        searched,
-        others.length > 0 ? togetherHash(given, index, keyed) : hashed(first, index, keyed, mayBeList),
-      ]
-    }),
-  )
+function hashesOf(plan: SearchPlan, sql: string, parameters: readonly unknown[]): Map<Searched, Hashes> {
+  const hashes = new Map<Searched, Hashes>()
+  for (const each of plan.searched) {
+    const { index, mayBeList } = each
+    const keyed = keyedFor(each, sql, parameters)
+    const given = (member: number): unknown => {
+      const { scheme } = index.members[member] ?? index.column
+      return plan.language.givenValue(scheme.type.name, parameters[each.parameters[member] ?? -1])
+    }
+    const hash =
+      each.parameters.length > 1
+        ? togetherHash(
+            each.parameters.map((_, member) => given(member)),
+            index,
+            keyed,
+          )
+        : hashed(given(0), index, keyed, mayBeList)
+    hashes.set(each, hash)
+  }
+  return hashes
 }
 
 function hashed(value: unknown, index: BlindIndex, keyed: KeyedIndex, mayBeList: boolean): Hashes {

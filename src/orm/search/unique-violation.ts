@@ -2,14 +2,13 @@ import { QueryFailedError } from 'typeorm'
 import { type BlindIndex } from './blind-index'
 import { type SearchPlan } from './search-plan'
 
-/** Waits for a statement, and names what it violated if it failed. */
-export async function nameViolations<T>(plan: SearchPlan, sent: Promise<T>): Promise<T> {
-  try {
-    return await sent
-  } catch (error) {
+/** Names what a statement violated, if it fails. */
+export function nameViolations<T>(plan: SearchPlan, sent: Promise<T>): Promise<T> {
+  if (plan.written.size === 0) return sent
+  return sent.catch((error: unknown) => {
     nameViolation(plan, error)
     throw error
-  }
+  })
 }
 
 /**

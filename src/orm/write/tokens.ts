@@ -101,11 +101,13 @@ export class ComparisonToken extends Token {
     return this.#hashed.hash
   }
 
-  /** The bytes of the value; `undefined` for what is no value of the column. */
-  bytesOf(column: EncryptedColumn): Buffer | undefined {
+  /** The bytes of the value, one a character; `undefined` for what is no value of the column. */
+  bytesOf(column: EncryptedColumn): string | undefined {
     if (this.column.cell !== column.cell || this.fault || this.list) return undefined
     const { plaintext } = this
-    return typeof plaintext === 'string' ? Buffer.from(plaintext) : Buffer.from(plaintext)
+    // Text of ASCII is its bytes.
+    if (typeof plaintext === 'string' && Buffer.byteLength(plaintext) === plaintext.length) return plaintext
+    return Buffer.from(plaintext as Uint8Array).toString('latin1')
   }
 
   /**
