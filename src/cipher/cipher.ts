@@ -1,3 +1,4 @@
+import { type KeyObject } from 'node:crypto'
 import { countDecryption, denial, isDenied, publishedContext } from '../access'
 import { channels, type NamedRow, type ValueEvent } from '../diagnostics'
 import { KeyTableUnavailableError } from '../errors'
@@ -197,7 +198,7 @@ export class Cipher {
    * The key of a blind index, derived from the stored data key of purpose `index` for the context of the scope; without
    * asking KMS or the store, or else `undefined`.
    */
-  indexKeyNow(keyId: string, scope: Scope, place: IndexPlace): Buffer | undefined {
+  indexKeyNow(keyId: string, scope: Scope, place: IndexPlace): KeyObject | undefined {
     return this.#stored.current.get(keyId, scope, 'index')?.indexKey(place)
   }
 
@@ -205,7 +206,7 @@ export class Cipher {
    * The same, where that data key is fetched first, and made on first need: there is one for each context, whatever its
    * age and however many processes make it at the same time. Throws `ForgedDataKeyError` if it is under another KMS key.
    */
-  async indexKey(keyId: string, scope: Scope, place: IndexPlace): Promise<Buffer> {
+  async indexKey(keyId: string, scope: Scope, place: IndexPlace): Promise<KeyObject> {
     const wanted = { keyId, scope, purpose: 'index' } as const
     const key =
       this.#stored.current.get(keyId, scope, 'index') ?? (await this.#stored.current.acquire(wanted))

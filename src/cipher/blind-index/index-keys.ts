@@ -1,3 +1,4 @@
+import { type KeyObject } from 'node:crypto'
 import { type Cipher } from '../cipher'
 import { type EncryptionContext } from '../context'
 import { Scope } from '../scope'
@@ -6,9 +7,9 @@ import { type IndexPlace } from '.'
 /** Gives the keys of blind indexes, each for its place: the same object every time. */
 export interface IndexKeys {
   /** Without asking KMS or the database, or else `undefined`. */
-  now(place: IndexPlace): Buffer | undefined
+  now(place: IndexPlace): KeyObject | undefined
   /** Throws a `KmsEncryptionError`, and asks again the next time. */
-  open(place: IndexPlace): Promise<Buffer>
+  open(place: IndexPlace): Promise<KeyObject>
 }
 
 /** The keys of indexes whose root is a stored data key: one for each encryption context, made on first need. */

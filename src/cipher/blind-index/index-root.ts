@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto'
+import { type KeyObject, timingSafeEqual } from 'node:crypto'
 import { InvalidOptionError, SelfCheckError } from '../../errors'
 import { type Decrypted, type KeyReference, type KeyService } from '../../kms/key-service'
 import { ROOT_LENGTH } from '../suites/stored-key/seal'
@@ -23,7 +23,7 @@ export class IndexRoot implements IndexKeys {
   readonly #encrypted: Buffer
   #root: Buffer | undefined
   #opening: Promise<Buffer> | undefined
-  #keys = new WeakMap<IndexPlace, Buffer>()
+  #keys = new WeakMap<IndexPlace, KeyObject>()
 
   /** @param indexKey base64, as `typeorm-kms keys create-index-key` prints it. */
   constructor(kms: KeyService, indexKey: string) {
@@ -31,19 +31,19 @@ export class IndexRoot implements IndexKeys {
     this.#encrypted = bytesOf(indexKey)
   }
 
-  now(place: IndexPlace): Buffer | undefined {
+  now(place: IndexPlace): KeyObject | undefined {
     return this.#root && this.#keyOf(this.#root, place)
   }
 
   /** Asks KMS once for all who wait. */
-  async open(place: IndexPlace): Promise<Buffer> {
+  async open(place: IndexPlace): Promise<KeyObject> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
     })
     return this.#keyOf(await this.#opening, place)
   }
 
-  #keyOf(root: Buffer, place: IndexPlace): Buffer {
+  #keyOf(root: Buffer, place: IndexPlace): KeyObject {
     let key = this.#keys.get(place)
     if (!key) this.#keys.set(place, (key = blindIndexKey(root, place)))
     return key

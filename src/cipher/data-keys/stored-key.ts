@@ -40,7 +40,7 @@ export class StoredKey {
   #sealing: { readonly seal: StoredKeySeal; uses: number } | undefined
   /** Of the value that was opened last: a page mostly has few writers. */
   #last: StoredKeySeal | undefined
-  #indexKeys = new WeakMap<IndexPlace, Buffer>()
+  #indexKeys = new WeakMap<IndexPlace, KeyObject>()
   #destroyed = false
   #openedByKms = now()
   #row: StoredDataKey
@@ -155,17 +155,12 @@ export class StoredKey {
   }
 
   /** The key of a blind index, derived once for each place. */
-  indexKey(place: IndexPlace): Buffer {
+  indexKey(place: IndexPlace): KeyObject {
     this.openedAt = this.sealedAt = performance.now()
     let key = this.#indexKeys.get(place)
     if (key) return key
-    const root = this.#material.export()
-    try {
-      this.#indexKeys.set(place, (key = blindIndexKey(root, place)))
-      return key
-    } finally {
-      root.fill(0)
-    }
+    this.#indexKeys.set(place, (key = blindIndexKey(this.#material, place)))
+    return key
   }
 
   destroy(): void {

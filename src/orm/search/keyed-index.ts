@@ -1,3 +1,4 @@
+import { type KeyObject } from 'node:crypto'
 import { blindIndexValue, type IndexPlace } from '../../cipher/blind-index'
 import { type IndexKeys } from '../../cipher/blind-index/index-keys'
 import { type Plaintext } from '../../column/types'
@@ -16,7 +17,7 @@ export interface Hashing {
 /** A blind index under one key: that of the column, or of the rows with one value of `keyPer`. */
 export class KeyedIndex {
   /** The key of the statement that was prepared last; it goes on with it. */
-  #key: Buffer | undefined
+  #key: KeyObject | undefined
   #keys: IndexKeys | undefined
 
   constructor(
@@ -77,7 +78,7 @@ export class KeyedIndex {
     return (this.#keys ??= this.keysOf())
   }
 
-  #readyKey(): Buffer {
+  #readyKey(): KeyObject {
     if (!this.#key) throw new TypeError('The index key is not there yet')
     return this.#key
   }

@@ -1,9 +1,8 @@
-import { type KeyObject } from 'node:crypto'
+import { hkdfSync, type KeyObject } from 'node:crypto'
 import { openGcm, sealGcm, takeKey } from '../../aes-gcm'
 import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../../bytes'
 import { type StoredKeyCiphertext } from '../../ciphertext'
 import { MAGIC, Suite, VERSION } from '../../format'
-import { hkdfSha256 } from '../../hmac'
 import { type Scope } from '../../scope'
 import { tampered } from '../../tampered'
 
@@ -72,11 +71,6 @@ export class StoredKeySeal {
 }
 
 function derive(root: Uint8Array | KeyObject, salt: Uint8Array, info: string, length: number): Buffer {
-  const bytes = root instanceof Uint8Array ? root : root.export()
-  try {
-    if (bytes.length !== ROOT_LENGTH) throw tampered()
-    return hkdfSha256(bytes, salt, info, length)
-  } finally {
-    if (bytes !== root) bytes.fill(0)
-  }
+  if ((root instanceof Uint8Array ? root.length : root.symmetricKeySize) !== ROOT_LENGTH) throw tampered()
+  return Buffer.from(hkdfSync('sha256', root, salt, info, length))
 }
