@@ -127,8 +127,8 @@ export interface Dialect extends BytesSql {
     table: TableName,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, RowColumn>>
-  /** Selects, as `id`, the key of the row that was inserted last, where the driver does not deliver it. */
-  readonly lastKeySql: string | undefined
+  /** True if keys that an INSERT makes are had by RETURNING alone, and TypeORM does not ask for them. */
+  readonly mustReturnKeys: boolean
   /** How far the keys of rows lie apart that one INSERT makes. */
   keyStep(queryRunner: Queries): Promise<number>
   /**

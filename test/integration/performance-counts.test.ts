@@ -102,7 +102,7 @@ describeDatabases('What reading and saving costs', (db) => {
       .getRawMany<{ wallet_privateKey: Buffer }>()
     expect(row!.wallet_privateKey.length).toBeLessThanOrEqual(350)
     // The encrypted data key of the embedded KMS is as long as AWS's.
-    expect(row!.wallet_privateKey.readUInt16BE(7)).toBe(184)
+    expect(Buffer.from(row!.wallet_privateKey).readUInt16BE(7)).toBe(184)
   })
 
   it('a statement is read once, whichever row it is for', async () => {

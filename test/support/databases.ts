@@ -30,11 +30,18 @@ export interface TestDatabase {
   files?(): Buffer[]
 }
 
+/** TypeORM's driver for sql.js gives all rows of one INSERT the id of the last. */
+export function tellsEachId({ standIn }: TestDatabase): boolean {
+  return standIn !== 'sqljs'
+}
+
 export interface DatabaseChoice {
   /** TypeORM's name for the driver on MariaDB. */
   readonly mariadbType?: 'mysql' | 'mariadb'
   /** For what only some databases have, such as a server to talk to. */
   readonly databases?: readonly DatabaseName[]
+  /** Other processes open the database, or a second connection does, as none can in the memory of this one. */
+  readonly isShared?: boolean
 }
 
 /** The TypeORM under test, e.g. `1.1.1`: Jest runs the integration tests once for each supported major. */
@@ -49,6 +56,11 @@ export const typeormVersion: string = (
  * reason is printed.
  */
 export function itWithInstalledTypeorm(what: string): typeof it {
+  const alone = databaseNames.map(standInFor).find((standIn) => standIn !== undefined)
+  if (alone) {
+    process.stdout.write(`${what} is left out here: ${alone} is in the memory of one process.\n`)
+    return it.skip
+  }
   if (typeormVersion.startsWith('1.')) return it
   process.stdout.write(`${what} is left out here: it runs in a process with the installed TypeORM 1.x.\n`)
   return it.skip
@@ -70,8 +82,12 @@ export function describeDatabases(
   const selected = selectedDatabases()
   describe(title, () => {
     for (const name of choice.databases ?? databaseNames) {
-      const describeOne = selected.includes(name) ? describe : describe.skip
-      describeOne(`on ${standInFor(name) ?? name}`, () => {
+      const standIn = standInFor(name)
+      const isAlone = choice.isShared === true && standIn !== undefined
+      if (isAlone)
+        process.stdout.write(`${title}: left out on ${standIn}, which is in the memory of one process.\n`)
+      const describeOne = selected.includes(name) && !isAlone ? describe : describe.skip
+      describeOne(`on ${standIn ?? name}`, () => {
         let database: TestDatabase | undefined
 
         beforeAll(async () => {

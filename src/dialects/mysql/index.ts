@@ -37,7 +37,7 @@ export const mysql: Dialect = {
   lengthSql: (bytes) => `LENGTH(${bytes})`,
   isTextSql: ({ kind }) => (kind === 'text' ? '1 = 1' : '1 = 0'),
   readKeys,
-  lastKeySql: undefined,
+  mustReturnKeys: false,
   keyStep,
   rowColumns,
   locksRows: true,

@@ -40,7 +40,7 @@ export const postgres: Dialect = {
   readKeys,
   rowColumns,
   locksRows: true,
-  lastKeySql: undefined,
+  mustReturnKeys: false,
   keyStep: () => Promise.resolve(1),
   uniqueKeys: () => Promise.resolve([]),
   openRows: PostgresRows.over.bind(PostgresRows),

@@ -24,7 +24,7 @@ const FAILURES: FailureCodes = {
   SQLITE_CONSTRAINT_TRIGGER: 'constraint',
 }
 
-const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'lastKeySql' | 'failureOf'> = {
+const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | 'failureOf'> = {
   name: 'sqlite',
   namespace: undefined,
   binaryColumnsHoldBytes: false,
@@ -114,17 +114,17 @@ function onlyConnection(access: Access): OnlyConnection {
 
 /** SQLite through better-sqlite3. */
 export const sqlite = sqliteBy(betterSqlite3, {
-  lastKeySql: undefined,
+  mustReturnKeys: false,
   failureOf: failureByCode.bind(undefined, FAILURES),
 })
 
 /** SQLite through sql.js, whose errors have no code. */
 export const sqljs = sqliteBy(sqljsAccess, {
-  lastKeySql: 'SELECT last_insert_rowid() AS id',
+  mustReturnKeys: true,
   failureOf: failureByMessage,
 })
 
-function sqliteBy(access: Access, own: Pick<Dialect, 'lastKeySql' | 'failureOf'>): Dialect {
+function sqliteBy(access: Access, own: Pick<Dialect, 'mustReturnKeys' | 'failureOf'>): Dialect {
   return {
     ...COMMON,
     onlyConnection: onlyConnection(access),

@@ -33,7 +33,8 @@ export class InsertedKeys implements GeneratedKeys {
     this.#keyless = keyless
     this.#key = key
     this.#connection = connection
-    this.sql = keyless.sent.sql
+    const { sql } = keyless.sent
+    this.sql = connection.dialect.mustReturnKeys ? `${sql} RETURNING ${connection.escape(key.name)}` : sql
   }
 
   async seal(ahead: SealedAhead): Promise<readonly unknown[]> {
@@ -186,20 +187,11 @@ export class InsertedKeys implements GeneratedKeys {
       if (!keys.includes(undefined)) return keys
     }
     if (this.#keyless.isMixed) throw this.#lost()
-    const last = await this.#lastOf(raw)
+    const last = typeof raw === 'number' || typeof raw === 'bigint' ? BigInt(raw) : undefined
     const first = last === undefined ? insertIdOf(raw) : last - BigInt(rows - 1)
     if (first === undefined || first <= 0n) throw this.#lost()
     const step = rows > 1 ? BigInt(await this.#connection.dialect.keyStep(this.#connection)) : 1n
     return Array.from({ length: rows }, (_, row) => numberOf(first + BigInt(row) * step))
-  }
-
-  /** The key of the last row. That it is that of this INSERT shows when its row is updated. */
-  async #lastOf(raw: unknown): Promise<bigint | undefined> {
-    if (typeof raw === 'number' || typeof raw === 'bigint') return BigInt(raw)
-    const { dialect, query } = this.#connection
-    if (dialect.lastKeySql === undefined) return undefined
-    const [found] = (await query(dialect.lastKeySql, [])) as { id: number }[]
-    return found && BigInt(found.id)
   }
 }
 

@@ -12,7 +12,7 @@ import { type Moved, type MovedValues } from './moved-values'
 
 /** What is needed to send statements. */
 export interface Connection {
-  readonly dialect: Pick<Dialect, 'placeholder' | 'locksRows' | 'keyStep' | 'lastKeySql'>
+  readonly dialect: Pick<Dialect, 'placeholder' | 'locksRows' | 'keyStep' | 'mustReturnKeys'>
   readonly escape: (name: string) => string
   readonly isInTransaction: boolean
   readonly query: (sql: string, parameters?: unknown[], structured?: boolean) => Promise<unknown>

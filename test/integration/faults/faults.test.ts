@@ -1,6 +1,6 @@
 import { type EntityManager, type EntitySubscriberInterface } from 'typeorm'
 import { KmsEncryptionError } from 'typeorm-kms-encrypted'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, tellsEachId } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { Item, Vault } from '../canary/entities'
 import { type Action, change, label, newVault, type Scenario, scenarios, structuredCopy } from './actions'
@@ -81,7 +81,9 @@ describe.each(modes)('With data keys %s', (mode, options) => {
     }
 
     async function expectReadable(vaults: readonly Vault[]): Promise<void> {
-      for (const { id, text, bytes, json, direct, profile } of vaults) {
+      for (const { id, text, bytes, json, direct, profile } of tellsEachId(db())
+        ? vaults
+        : vaults.slice(-1)) {
         const found = await manager.findOneByOrFail(Vault, { id })
         expect(found).toMatchObject({ text, bytes, json, direct, profile })
       }
