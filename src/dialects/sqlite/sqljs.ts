@@ -89,6 +89,7 @@ class SqljsStatement implements Statement {
   }
 
   safeIntegers(): this {
+    checkIntegers(this.#database)
     this.#useBigInt = true
     return this
   }
@@ -122,8 +123,6 @@ class SqljsStatement implements Statement {
     for (const [name, value] of Object.entries(row)) {
       if (value instanceof Uint8Array)
         row[name] = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-      // A release that does not know the option has lost digits.
-      else if (this.#useBigInt && Number.isInteger(value) && !Number.isSafeInteger(value)) throw tooOld()
     }
     return row
   }
@@ -136,8 +135,19 @@ function bindable(value: unknown): unknown {
   return Number.isSafeInteger(number) ? number : value
 }
 
-function tooOld(): Error {
-  return new UnsupportedDatabaseError(
-    'this release of sql.js rounds large integers, so that keys of rows are lost. Install sql.js 1.8 or later.',
-  )
+/** Databases that are known to deliver bigints. */
+const exact = new WeakSet<Database>()
+
+/** An early release does not know `useBigInt`: keys of rows would lose digits, and nobody would notice. */
+function checkIntegers(database: Database): void {
+  if (exact.has(database)) return
+  const prepared = database.prepare('SELECT 1 AS n')
+  prepared.step()
+  const { n } = prepared.getAsObject(null, { useBigInt: true })
+  prepared.free()
+  if (typeof n !== 'bigint')
+    throw new UnsupportedDatabaseError(
+      'this release of sql.js rounds large integers, so that keys of rows would be lost. Install a later one.',
+    )
+  exact.add(database)
 }
