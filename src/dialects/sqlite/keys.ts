@@ -53,9 +53,10 @@ export class TextKey {
 
 function valueOf(key: unknown, parameters: Parameters): string {
   if (key instanceof TextKey) return `CAST(${parameters.add(key.bytes)} AS TEXT)`
-  // As text where a number of JavaScript loses digits: sql.js has no other way to bind it.
-  if (typeof key === 'bigint' && BigInt(Number(key)) !== key)
-    return `CAST(${parameters.add(key.toString())} AS INTEGER)`
+  // As text where a number of JavaScript loses digits: sql.js has no other way to bind it. A CAST would have texts in
+  // the column compared as numbers; behind a plus it has no affinity.
+  if (typeof key === 'bigint' && !Number.isSafeInteger(Number(key)))
+    return `+CAST(${parameters.add(key.toString())} AS INTEGER)`
   return parameters.add(key)
 }
 

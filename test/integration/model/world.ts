@@ -1,5 +1,6 @@
 import { type DataSource, type EntityManager, type EntityTarget } from 'typeorm'
 import { type TestDatabase } from '../../support/databases'
+import { standInFor } from '../../support/selection'
 import { type AccountShape, type Entities, type NoteShape } from './entities'
 
 /** How many entities are kept in memory. */
@@ -77,9 +78,13 @@ const RESET = {
   sqlite: ['DELETE FROM note', 'DELETE FROM account', 'DELETE FROM sqlite_sequence'],
 }
 
+/** sql.js delivers Uint8Arrays for columns that are not encrypted. */
+const isBytes = (value: unknown): value is Uint8Array =>
+  standInFor('sqlite') === 'sqljs' ? value instanceof Uint8Array : Buffer.isBuffer(value)
+
 /** Class, own properties in their order and values of a tree, as arrays and text. Times of deletion differ. */
 export function comparable(value: unknown, parents: readonly unknown[] = []): unknown {
-  if (Buffer.isBuffer(value)) return `Buffer ${value.toString('hex')}`
+  if (isBytes(value)) return `Buffer ${Buffer.from(value).toString('hex')}`
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'no Date' : `Date ${value.toISOString()}`
   if (typeof value === 'string') return `"${value}"`
   if (typeof value !== 'object' || value === null) {
