@@ -76,7 +76,7 @@ describeDatabases(
       await app.dataSource.getRepository(Member).clear()
       const { dataSource, encryption } = await app.restart()
       const repository = dataSource.getRepository(Member)
-      await repository.insert(members)
+      await repository.insert(members.map(({ email, token, seed }) => ({ email, token, seed })))
       await repository.find()
       const values = of<ValueEvent>('value')
       const count = (wanted: Partial<ValueEvent>) =>

@@ -8,8 +8,9 @@ const PEERS: Readonly<Record<string, string>> = {
   '@aws-sdk/client-kms': '@aws-sdk/client-kms',
   '@jest/globals': '@jest/globals',
   '@types/node': '@types/node',
-  'better-sqlite3': 'better-sqlite3',
+
   'reflect-metadata': 'reflect-metadata',
+  'sql.js': 'sql.js',
   typeorm: 'typeorm',
 }
 
@@ -19,7 +20,7 @@ const PEERS: Readonly<Record<string, string>> = {
  *
  * npm itself installs the tarball, offline: the package's dependencies come from tarballs too, packed from this
  * project's `node_modules`. So what the package needs and does not declare is missing here as well. Its peers are
- * links to this project's, because they are large and one of them is compiled.
+ * links to this project's, because they are large.
  */
 export async function installConsumer(
   folder: string,

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { transformFile } from '@swc/core'
 import { installConsumer } from './consumer'
-import { node, root, tool } from './run'
+import { node, root, run, tool } from './run'
 import { packDependencies, packProject, type Tarball } from './tarball'
 
 const folder = mkdtempSync(join(tmpdir(), 'kms-encrypted-package-'))
@@ -162,7 +162,7 @@ describe('the installed tool', () => {
     const loaded = names.map(([each, from]) =>
       common ? `const { ${each} } = require('${from}')` : `import { ${each} } from '${from}'`,
     )
-    const options = "{ type: 'better-sqlite3', database: ':memory:' }"
+    const options = "{ type: 'sqljs' }"
     const make = `const make = () => new DataSource(kmsEncryption({ keyId: 'alias/x' }).configure(${options}))`
     writeFileSync(join(consumer, name), [...loaded, make, content].join('\n'))
     const tool = join(consumer, 'node_modules', project.name, 'dist/cli/main.js')
@@ -213,7 +213,7 @@ const { DataSource } = require('typeorm')
 void (async () => {
   const client = new LocalKms({ quiet: true }).client()
   const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
-  const options = { type: 'better-sqlite3', database: ':memory:', entities: [Secret], synchronize: true }
+  const options = { type: 'sqljs', entities: [Secret], synchronize: true }
   const encryption = kmsEncryption({ keyId: KeyMetadata.Arn, client })
   const dataSource = await new DataSource(encryption.configure(options)).initialize()
   await dataSource.manager.save(Secret, { id: 1, value: 'a private key' })
@@ -301,5 +301,32 @@ describe('an application compiled without decorator metadata', () => {
         /^Forgetful\.privateKey: .*@KmsEncrypted\({ type: 'string' }\).*emitDecoratorMetadata/,
       ) as string,
     })
+  })
+})
+
+/** `TEST_NODES=20.19.0,22`: other versions than the newest; `none` where the tests run on another Node already. */
+const nodes = (process.env['TEST_NODES'] ?? '26').split(',').filter((version) => version !== 'none')
+
+describe.each(nodes)('the applications, as they were built, on Node %s', (version) => {
+  let program: string
+  let offline: string | undefined
+
+  beforeAll(() => {
+    const install = `import('${join(root, 'test/nodes/install.mjs')}').then(({ binariesOf }) => console.log(binariesOf('${version}')))`
+    return run(process.execPath, ['-e', install]).then(
+      (binaries) => (program = join(binaries.trim(), 'node')),
+      (error: unknown) => (offline = (error as Error).message),
+    )
+  })
+
+  it.each(['typeorm', 'typeorm-0.3', 'esm', 'nestjs', 'no-metadata'])('%s works', async (consumer) => {
+    if (offline !== undefined) {
+      process.stdout.write(`Node ${version} cannot be had, so nothing was run on it: ${offline}\n`)
+      expect(offline).toMatch(/EAI_AGAIN|ENOTFOUND|ECONN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|E5\d\d/)
+      return
+    }
+    expect(await run(program, ['-p', 'process.versions.node'])).toMatch(new RegExp(`^${version}\\b`))
+    const printed: unknown = JSON.parse(await run(program, ['out/main.js'], join(folder, consumer)))
+    expect(printed).toMatchObject(ROUND_TRIP)
   })
 })

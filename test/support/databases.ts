@@ -40,8 +40,8 @@ export interface DatabaseChoice {
   readonly mariadbType?: 'mysql' | 'mariadb'
   /** For what only some databases have, such as a server to talk to. */
   readonly databases?: readonly DatabaseName[]
-  /** Other processes open the database, or a second connection does, as none can in the memory of this one. */
-  readonly isShared?: boolean
+  /** Why it cannot run on a stand-in, which is printed. */
+  readonly without?: Partial<Record<StandIn, string>>
 }
 
 /** The TypeORM under test, e.g. `1.1.1`: Jest runs the integration tests once for each supported major. */
@@ -83,10 +83,9 @@ export function describeDatabases(
   describe(title, () => {
     for (const name of choice.databases ?? databaseNames) {
       const standIn = standInFor(name)
-      const isAlone = choice.isShared === true && standIn !== undefined
-      if (isAlone)
-        process.stdout.write(`${title}: left out on ${standIn}, which is in the memory of one process.\n`)
-      const describeOne = selected.includes(name) && !isAlone ? describe : describe.skip
+      const reason = standIn && choice.without?.[standIn]
+      if (reason !== undefined) process.stdout.write(`${title}: left out on ${standIn}: ${reason}.\n`)
+      const describeOne = selected.includes(name) && reason === undefined ? describe : describe.skip
       describeOne(`on ${standIn ?? name}`, () => {
         let database: TestDatabase | undefined
 

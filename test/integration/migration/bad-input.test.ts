@@ -177,7 +177,10 @@ describeDatabases('a migration that cannot go on', (db) => {
 
   it('ends in time where another session holds a lock', async () => {
     // With sql.js and PGlite there is no other session.
-    if (db().standIn) return expect(dialectOf(db().options).onlyConnection).toBeDefined()
+    if (db().standIn) {
+      expect(dialectOf(db().options).onlyConnection).toBeDefined()
+      return
+    }
     await insert('secret', 3, (id) => Buffer.from(`secret ${id}`))
     const sqlite = db().name === 'sqlite'
     await db().rawQuery(sqlite ? 'BEGIN IMMEDIATE' : 'BEGIN')

@@ -9,8 +9,7 @@ export async function openDatabase(): Promise<DataSource> {
   const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
   const encryption = kmsEncryption({ keyId: KeyMetadata?.KeyId ?? '', client })
   const options = encryption.configure({
-    type: 'better-sqlite3',
-    database: ':memory:',
+    type: 'sqljs',
     entities: [User],
     synchronize: true,
   })

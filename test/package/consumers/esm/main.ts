@@ -20,8 +20,7 @@ const { KeyMetadata } = await client.send(new CreateKeyCommand({}))
 const encryption = imported.kmsEncryption({ keyId: KeyMetadata?.KeyId ?? '', client })
 const dataSource = new DataSource(
   encryption.configure({
-    type: 'better-sqlite3',
-    database: ':memory:',
+    type: 'sqljs',
     entities: [User],
     synchronize: true,
   }),

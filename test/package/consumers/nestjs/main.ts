@@ -38,8 +38,7 @@ class Users {
       inject: [KmsEncryption],
       useFactory: (encryption: KmsEncryption) =>
         encryption.configure({
-          type: 'better-sqlite3',
-          database: ':memory:',
+          type: 'sqljs',
           autoLoadEntities: true,
           synchronize: true,
         }),

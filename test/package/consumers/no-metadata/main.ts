@@ -17,8 +17,7 @@ async function main(): Promise<void> {
   const encryption = kmsEncryption({ keyId: KeyMetadata?.KeyId ?? '', client })
   const dataSource = new DataSource(
     encryption.configure({
-      type: 'better-sqlite3',
-      database: ':memory:',
+      type: 'sqljs',
       entities: [User],
       synchronize: true,
     }),
