@@ -56,19 +56,23 @@ function slim(file) {
     codegen: { removeWhitespace: true },
   })
   if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`)
-  const starts = lineStarts(parseAst(code, { sourceType: 'script' }))
-  const lines = starts.map((start, index) => code.slice(start, starts[index + 1]))
-  writeFileSync(file, code.slice(0, starts[0]) + lines.join('\n') + '\n')
+  const characters = [...Array(code.length).keys()].map((at) => code[at])
+  visit(parseAst(code, { sourceType: 'script' }), (node) => {
+    if (Array.isArray(node.body))
+      for (const { start } of node.body) characters[start] = `\n${characters[start]}`
+    // Tools that read packages look for ` require("…")`.
+    if (node.type !== 'CallExpression' || node.callee.name !== 'require') return
+    const [name] = node.arguments
+    if (name.type === 'TemplateLiteral') characters[name.start] = characters[name.end - 1] = '"'
+    characters[node.start] = ' r'
+  })
+  writeFileSync(file, characters.join('').trimStart() + '\n')
 }
 
-/** Where statements and members of classes begin. */
-function lineStarts(node, starts = []) {
-  if (Array.isArray(node)) for (const each of node) lineStarts(each, starts)
-  else if (typeof node?.type === 'string') {
-    if (Array.isArray(node.body)) starts.push(...node.body.map(({ start }) => start))
-    for (const part of Object.values(node)) lineStarts(part, starts)
-  }
-  return node?.type === 'Program' ? starts.sort((a, b) => a - b) : starts
+function visit(node, seen) {
+  if (typeof node !== 'object' || node === null) return
+  if (typeof node.type === 'string') seen(node)
+  for (const part of Object.values(node)) visit(part, seen)
 }
 
 /** What an entry does not lead to is left out. */

@@ -3,6 +3,7 @@ import { UnsupportedDatabaseError } from '../errors'
 import { type Dialect } from './dialect'
 import { mysql } from './mysql'
 import { postgres } from './postgres'
+import { isPglite, pglite } from './postgres/pglite'
 import { sqlite, sqljs } from './sqlite'
 
 export { type Dialect, type StoredType } from './dialect'
@@ -17,8 +18,10 @@ const DIALECTS = new Map<DataSourceOptions['type'], Dialect>([
 ])
 
 /** Throws `UnsupportedDatabaseError` for a database that this library does not know how to protect. */
-export function dialectOf({ type }: Pick<DataSourceOptions, 'type'>): Dialect {
+export function dialectOf(options: Pick<DataSourceOptions, 'type'>): Dialect {
+  const { type } = options
   const dialect = DIALECTS.get(type)
+  if (dialect === postgres && isPglite(options)) return pglite
   if (dialect) return dialect
   const remedy =
     type === 'mongodb'

@@ -10,19 +10,34 @@ import { type RawRow, SqlRows } from '../rows/sql-rows'
 import { inTransaction, rolledBack, type RowsTransaction } from '../rows/transaction'
 import { deferrable, triggers } from './table'
 
+/** Sends a statement and gives the rows that it selects or returns. Some of its parameters are `HiddenParameter`s. */
+export type Send = (
+  queryRunner: QueryRunner,
+  sql: string,
+  parameters: readonly unknown[],
+) => Promise<RawRow[]>
+
+const sendByTypeorm: Send = async (queryRunner, sql, parameters) => {
+  const result = (await queryRunner.query(sql, [...parameters])) as RawRow[] | [RawRow[], number]
+  const [rows] = result
+  return Array.isArray(rows) ? rows : (result as RawRow[])
+}
+
 /**
  * PostgreSQL. A batch is one `UPDATE … FROM unnest(…)`. Each version of a row has its own `ctid` and `xmin`: a row
  * is written only if it still is the version that was read.
  */
 export class PostgresRows extends SqlRows {
   readonly #queryRunner: QueryRunner
+  readonly #send: Send
   readonly #transaction: RowsTransaction
   /** Has the triggers fire that would wait for the end of the transaction, so that their work is seen. */
   readonly #fireTriggers: string | undefined
 
-  private constructor(queryRunner: QueryRunner, layout: RowsLayout, waiting: readonly string[]) {
+  private constructor(queryRunner: QueryRunner, layout: RowsLayout, waiting: readonly string[], send: Send) {
     super(layout)
     this.#queryRunner = queryRunner
+    this.#send = send
     this.#transaction = {
       isOpen: () => Promise.resolve(queryRunner.isTransactionActive),
       run: (sql) => queryRunner.query(sql) as Promise<unknown>,
@@ -30,8 +45,12 @@ export class PostgresRows extends SqlRows {
     if (waiting.length > 0) this.#fireTriggers = `SET CONSTRAINTS ${waiting.join(', ')} IMMEDIATE`
   }
 
-  static async over(queryRunner: QueryRunner, layout: RowsLayout): Promise<PostgresRows> {
-    return new PostgresRows(queryRunner, layout, await deferrable(queryRunner, layout))
+  static async over(
+    queryRunner: QueryRunner,
+    layout: RowsLayout,
+    send: Send = sendByTypeorm,
+  ): Promise<PostgresRows> {
+    return new PostgresRows(queryRunner, layout, await deferrable(queryRunner, layout), send)
   }
 
   write(changes: readonly Change[]): Promise<ReadonlySet<string>> {
@@ -64,7 +83,7 @@ export class PostgresRows extends SqlRows {
   }
 
   protected query(sql: string, parameters: readonly unknown[] = []): Promise<RawRow[]> {
-    return this.#queryRunner.query(sql, [...parameters]) as Promise<RawRow[]>
+    return this.#send(this.#queryRunner, sql, parameters)
   }
 
   protected inShard({ index, count }: Shard): string {
@@ -124,11 +143,11 @@ export class PostgresRows extends SqlRows {
     const set = [`${name} = _b.v`, ...beside.map((column, at) => `${column} = _b.i${at}`)]
     const match = keys.map(({ sql, type }, index) => `_t.${sql} = _b.k${index}::${type}`)
     const returned = keys.map(({ sql }, index) => `_t.${sql}::text AS _k${index}`)
-    const [rows] = (await this.#queryRunner.query(
+    const rows = await this.query(
       `UPDATE ${table} AS _t SET ${set.join(', ')} FROM unnest(${lists.join(', ')}) AS _b(${[...names, 'c', 'x', 'v', ...indexes].join(', ')}) ` +
         `WHERE ${match.join(' AND ')} AND _t.ctid = _b.c AND _t.xmin::text = _b.x RETURNING ${returned.join(', ')}`,
       parameters.values,
-    )) as [RawRow[], number]
+    )
     return new Set(rows.map((row) => rowId(this.#keyOf(row))))
   }
 

@@ -6,9 +6,11 @@ async function main(): Promise<void> {
   const users = dataSource.getRepository(User)
   await users.save({ email: 'a@example.org', privateKey: 'a private key', recovery: { codes: ['1', '2'] } })
   const { privateKey, recovery } = await users.findOneByOrFail({ email: 'a@example.org' })
-  const rows: { privateKey: Buffer }[] = await dataSource.query('SELECT * FROM user')
+  const rows: { privateKey: Uint8Array }[] = await dataSource.query('SELECT * FROM user')
   await dataSource.destroy()
-  console.log(JSON.stringify({ privateKey, recovery, row: rows[0].privateKey.toString('hex', 0, 3) }))
+  console.log(
+    JSON.stringify({ privateKey, recovery, row: Buffer.from(rows[0].privateKey).toString('hex', 0, 3) }),
+  )
 }
 
 void main()

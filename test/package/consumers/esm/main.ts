@@ -30,7 +30,7 @@ await dataSource.initialize()
 const users = dataSource.getRepository(User)
 await users.save({ email: 'a@example.org', privateKey: 'a private key', recovery: { codes: ['1', '2'] } })
 const { privateKey, recovery } = await users.findOneByOrFail({ email: 'a@example.org' })
-const rows: { privateKey: Buffer }[] = await dataSource.query('SELECT * FROM user')
+const rows: { privateKey: Uint8Array }[] = await dataSource.query('SELECT * FROM user')
 const error: unknown = await users.findOneBy({ privateKey }).catch((error: unknown) => error)
 await dataSource.destroy()
 
@@ -38,7 +38,7 @@ console.log(
   JSON.stringify({
     privateKey,
     recovery,
-    row: rows[0].privateKey.toString('hex', 0, 3),
+    row: Buffer.from(rows[0].privateKey).toString('hex', 0, 3),
     sameError: error instanceof imported.SearchRefusedError && error instanceof required.KmsEncryptionError,
     onlyImported: [...differing(imported, required), ...differing(importedLocalKms, requiredLocalKms)],
     onlyRequired: [...differing(required, imported), ...differing(requiredLocalKms, importedLocalKms)],

@@ -53,8 +53,15 @@ const app = await NestFactory.createApplicationContext(AppModule, { logger: ['er
 const { repository: users } = app.get(Users)
 await users.save({ email: 'a@example.org', privateKey: 'a private key', recovery: { codes: ['1', '2'] } })
 const { privateKey, recovery } = await users.findOneByOrFail({ email: 'a@example.org' })
-const rows: { privateKey: Buffer }[] = await users.query('SELECT * FROM user')
+const rows: { privateKey: Uint8Array }[] = await users.query('SELECT * FROM user')
 const health = app.get(KmsEncryptionHealthIndicator).check()
 await app.close()
 
-console.log(JSON.stringify({ privateKey, recovery, row: rows[0].privateKey.toString('hex', 0, 3), health }))
+console.log(
+  JSON.stringify({
+    privateKey,
+    recovery,
+    row: Buffer.from(rows[0].privateKey).toString('hex', 0, 3),
+    health,
+  }),
+)

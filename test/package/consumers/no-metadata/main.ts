@@ -32,9 +32,9 @@ async function main(): Promise<void> {
   })
   await users.save(user)
   const { privateKey, recovery } = await users.findOneByOrFail({ email: 'a@example.org' })
-  const rows: { privateKey: Buffer }[] = await dataSource.query('SELECT * FROM user')
+  const rows: { privateKey: Uint8Array }[] = await dataSource.query('SELECT * FROM user')
   await dataSource.destroy()
-  const row = rows[0]?.privateKey.toString('hex', 0, 3)
+  const row = Buffer.from(rows[0]?.privateKey ?? []).toString('hex', 0, 3)
   console.log(JSON.stringify({ privateKey, recovery, row, missingType: await missingType() }))
 }
 
