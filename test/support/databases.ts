@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type { DataSourceOptions } from 'typeorm'
 import { createMysqlDatabase } from './databases/mysql'
+import type * as Pglite from './databases/pglite'
 import { createPostgresDatabase } from './databases/postgres'
 import { createSqliteDatabase } from './databases/sqlite'
-import { createSqljsDatabase } from './databases/sqljs'
+import type * as Sqljs from './databases/sqljs'
 import { databaseNames, selectedDatabases, standInFor, type DatabaseName, type StandIn } from './selection'
+
+const load = createRequire(__filename)
 
 export type { DatabaseName }
 
@@ -67,10 +71,14 @@ export function itWithInstalledTypeorm(what: string): typeof it {
 }
 
 export function createDatabase(name: DatabaseName, choice: DatabaseChoice = {}): Promise<TestDatabase> {
+  // They take time to load, and are seldom asked for.
+  const standIn = standInFor(name)
+  if (standIn === 'sqljs') return (load('./databases/sqljs') as typeof Sqljs).createSqljsDatabase()
+  if (standIn === 'pglite') return (load('./databases/pglite') as typeof Pglite).createPgliteDatabase()
   const database = `test_${process.pid}_${randomBytes(6).toString('hex')}`
   if (name === 'mariadb') return createMysqlDatabase(database, choice.mariadbType ?? 'mysql')
   if (name === 'postgres') return createPostgresDatabase(database)
-  return standInFor('sqlite') ? createSqljsDatabase() : createSqliteDatabase()
+  return createSqliteDatabase()
 }
 
 /** Runs the tests of `body` on every database; `db()` gives the database, from `beforeAll` on. */

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { selectedDatabases } from '../selection'
+import { selectedDatabases, standInFor } from '../selection'
 import { composeAvailable, startMariadbWithCompose } from './compose'
 import { mariadbInstalled, startMariadb } from './mariadb'
 import { startPostgres } from './postgres'
@@ -11,7 +11,7 @@ export async function provideServers(folder: string, started: TestServer[]): Pro
   const selected = selectedDatabases()
   const starting: Promise<TestServer>[] = []
   if (selected.includes('mariadb') && !process.env['TEST_MYSQL_URL']) starting.push(provideMariadb(folder))
-  if (selected.includes('postgres') && !process.env['TEST_POSTGRES_URL'])
+  if (selected.includes('postgres') && !standInFor('postgres') && !process.env['TEST_POSTGRES_URL'])
     starting.push(startPostgres(subfolder(folder, 'postgres')))
   const results = await Promise.allSettled(
     starting.map(async (server) => {
