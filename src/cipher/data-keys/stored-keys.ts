@@ -167,7 +167,10 @@ export class StoredKeys {
     return this.#refusals.ask([scope.contextKey, row.id, row.encrypted ?? ''], async () => {
       try {
         const { plaintext, keyReference } = await unwrap(this.#kms, row, scope.context, 'value', { caller })
-        return new StoredKey(plaintext, { ...row, keyReference }, scope, seenAt)
+        const key = new StoredKey(plaintext, { ...row, keyReference }, scope, seenAt)
+        // KMS itself has said which key opened it: who names that by its ARN need not ask again with it.
+        key.sealsWith.add(keyReference)
+        return key
       } catch (cause) {
         if (!(cause instanceof TamperedCiphertextError)) throw cause
         throw new TamperedCiphertextError(

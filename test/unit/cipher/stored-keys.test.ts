@@ -5,7 +5,7 @@ import { Scope } from '../../../src/cipher/scope'
 import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
 import { AccessDeniedError, KmsEncryptionError } from '../../../src/errors'
 import { asEncryptedDataKey } from '../../../src/kms/bytes'
-import { MemoryKms } from './memory-kms'
+import { arnOf, MemoryKms } from './memory-kms'
 import { MemoryStore } from './memory-store'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
@@ -75,6 +75,31 @@ describe('Stored data keys', () => {
     const cipher = start(kms, store)
     for (let n = 0; n < 10; n++) await cipher.encrypt('x', recipe)
     expect(store.searches).toBe(1)
+  })
+
+  test.each([
+    ['by the ARN of the KMS key that opened it: no other call', 'arn', 1],
+    ['by an alias, which may be moved: KMS is asked with it', 'alias', 2],
+    ['by the ARN of another KMS key: KMS is asked with it, and then for a new one', 'other', 2],
+  ])('that were read seal for who names the KMS key %s', async (_, named, decrypts) => {
+    kms.aliases.set('alias/test', kms.keyArn)
+    const sealed = await start(kms, store).encrypt('x', { ...recipe, keyId: kms.keyArn })
+    const keyId = { arn: kms.keyArn, alias: 'alias/test', other: arnOf('other') }[named] ?? ''
+    const cipher = start(kms, store)
+    await cipher.decrypt(sealed, scope)
+    const second = await cipher.encrypt('y', { ...recipe, keyId })
+    expect(kms.count('decrypt')).toBe(decrypts)
+    expect(second.subarray(0, 19).equals(sealed.subarray(0, 19))).toBe(named !== 'other')
+  })
+
+  test('do not seal because the table says that they are under the KMS key', async () => {
+    const other = arnOf('other')
+    const sealed = await start(kms, store).encrypt('x', { ...recipe, keyId: other })
+    store.rows.splice(0, 1, { ...store.rows[0]!, keyReference: kms.keyArn })
+    const cipher = start(kms, store)
+    await cipher.decrypt(sealed, scope)
+    const second = await cipher.encrypt('y', { ...recipe, keyId: kms.keyArn })
+    expect(second.subarray(0, 19).equals(sealed.subarray(0, 19))).toBe(false)
   })
 
   test('are left alone where they are not used', async () => {
