@@ -12,7 +12,19 @@ import { type ColumnMetadata } from './typeorm-types'
 export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void {
   const getEntityValue = metadata.getEntityValue.bind(metadata)
   const isBound = bound.recipes.constant === undefined
+  /** The entity that was asked last, until the current step ends: in it TypeORM compares it with its row. */
   let last: ObjectLiteral | undefined
+  let isKept = false
+  const keep = (entity: ObjectLiteral): void => {
+    last = entity
+    if (isKept) return
+    // One for all entities of a step: for each it would cost more than all else that is done here.
+    isKept = true
+    queueMicrotask(() => {
+      isKept = false
+      last = undefined
+    })
+  }
   metadata.getEntityValue = (entity, transform) => {
     if (transform) {
       const isMoved = last !== undefined && moves(bound, last, entity)
@@ -22,12 +34,7 @@ export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void 
     const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)
     else bound.compareNext(value)
-    if (isBound) {
-      last = entity
-      queueMicrotask(() => {
-        if (last === entity) last = undefined
-      })
-    }
+    if (isBound) keep(entity)
     return value
   }
   const createValueMap = metadata.createValueMap.bind(metadata)
