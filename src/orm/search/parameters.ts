@@ -12,6 +12,8 @@ export interface Inserted {
 export class ParameterPlan<Added> {
   readonly #added: { readonly behind: number; readonly what: Added }[] = []
   readonly #areNumbered: boolean
+  /** The numbers of the added ones in the order in which they stand. */
+  #order: readonly number[] | undefined
 
   constructor(
     private readonly count: number,
@@ -26,8 +28,9 @@ export class ParameterPlan<Added> {
     return this.placeholder(this.count + this.#added.length)
   }
 
-  get added(): readonly Added[] {
-    return this.#added.map(({ what }) => what)
+  /** What is made of each added one, in the order of `add`. */
+  made<Made>(make: (what: Added) => Made): Made[] {
+    return this.#added.map(({ what }) => make(what))
   }
 
   /** The placeholder of the parameter with this number among those of all `Inserted`. */
@@ -44,12 +47,21 @@ export class ParameterPlan<Added> {
     if (this.#areNumbered)
       return [...parameters.slice(0, this.count), ...added, ...inserted.flatMap(({ values }) => values)]
     if (added.length + inserted.length === 0) return [...parameters]
-    const behind = new Map<number, unknown[]>()
-    const put = (at: number, values: readonly unknown[]): void => {
-      behind.set(at, [...(behind.get(at) ?? []), ...values])
+    const order = (this.#order ??= [...this.#added.keys()].sort((a, b) => this.#behind(a) - this.#behind(b)))
+    const others = inserted.toSorted((a, b) => a.behind - b.behind)
+    const placed: unknown[] = []
+    let [next, other] = [0, 0]
+    for (let at = 0; at < parameters.length; at++) {
+      placed.push(parameters[at])
+      for (let each = order[next]; each !== undefined && this.#behind(each) <= at; each = order[++next])
+        placed.push(added[each])
+      for (let each = others[other]; each !== undefined && each.behind <= at; each = others[++other])
+        placed.push(...each.values)
     }
-    for (const [at, each] of this.#added.entries()) put(each.behind, [added[at]])
-    for (const each of inserted) put(each.behind, each.values)
-    return parameters.flatMap((value, at): unknown[] => [value, ...(behind.get(at) ?? [])])
+    return placed
+  }
+
+  #behind(at: number): number {
+    return this.#added[at]?.behind ?? 0
   }
 }

@@ -116,13 +116,10 @@ export function answer(
   const replaced = [...parameters]
   for (const [{ parameter, index, isAdded }, hashes] of searched)
     if (!isAdded) replaced[parameter] = storedHashes(index, hashes)
-  const added = plan.parameters.added.map((each) =>
+  const added = plan.parameters.made((each) =>
     each.kind === 'searched'
       ? storedHashes(each.searched.index, searched.get(each.searched))
-      : writtenIndex(
-          each.parameters.map((parameter) => parameters[parameter]),
-          each.index,
-        ),
+      : writtenIndex(parameters, each.parameters, each.index),
   )
   const insertions = new Insertions(plan)
   for (const each of merged) each.assign(insertions)
@@ -189,9 +186,14 @@ function storedHashes(index: BlindIndex, hashes: Hashes): unknown {
   return Array.isArray(hashes) ? hashes.map((each: Hashes) => storedHashes(index, each)) : hashes
 }
 
-function writtenIndex(values: readonly unknown[], index: BlindIndex): unknown {
-  if (values.some((value) => value === null || value === undefined)) return null
-  const plaintexts = values.map((value, at): Plaintext => writtenPlaintext(value, index, at))
+/** This runs for each row. */
+function writtenIndex(
+  parameters: readonly unknown[],
+  numbers: readonly number[],
+  index: BlindIndex,
+): unknown {
+  for (const each of numbers) if (parameters[each] === null || parameters[each] === undefined) return null
+  const plaintexts = numbers.map((each, member) => writtenPlaintext(parameters[each], index, member))
   const joined = index.joined(plaintexts)
   return index.constant ? index.constant.valueOf(joined) : new PendingIndex(index, joined)
 }
