@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { transformFile } from '@swc/core'
 import { installConsumer } from './consumer'
+import { blocksOf, Newcomer, onSqlite } from './newcomer'
 import { node, root, run, tool } from './run'
 import { packDependencies, packProject, type Tarball } from './tarball'
 
@@ -301,6 +302,131 @@ describe('an application compiled without decorator metadata', () => {
         /^Forgetful\.privateKey: .*@KmsEncrypted\({ type: 'string' }\).*emitDecoratorMetadata/,
       ) as string,
     })
+  })
+})
+
+/** From an empty folder to a row that holds ciphertext and a doctor that has nothing to say, by the documents alone. */
+describe('a newcomer', () => {
+  const SQLITE = ['better-sqlite3']
+  const COMPILER = ['typescript', '@swc-node/register', '@swc/core']
+  const [, tsconfig = ''] = ['', ...blocksOf('docs/start/node.md', 'json')]
+  const [keysCreate = ''] = blocksOf('README.md', 'sh', '## Install').slice(1)
+  const [entity = '', dataSource = ''] = blocksOf('README.md', 'ts', '## Use')
+  /** What the application of the README does in its third step. */
+  const SAVED =
+    "{ email: 'ada@example.org', publicKey: 'public', privateKey: 'a private key', recovery: null }"
+  const ROW = 'SELECT hex(privateKey) AS row FROM user'
+  let newcomer: Newcomer
+
+  const begin = async (name: string, packages: readonly string[]): Promise<void> => {
+    newcomer = await Newcomer.in(await install('newcomer', name), [...SQLITE, ...COMPILER, ...packages])
+    newcomer.write('tsconfig.json', tsconfig)
+  }
+  const isWell = async (file: string): Promise<void> => {
+    expect(await newcomer.type(`npx typeorm-kms doctor -d ${file}`)).toContain('All is well')
+  }
+
+  afterEach(() => newcomer.kms.close())
+
+  it('with plain Node.js: docs/start/node.md as it stands', async () => {
+    await begin('newcomer-node', [])
+    const page = readFileSync(join(root, 'docs/start/node.md'), 'utf8')
+    for (const [, name = '', code = ''] of page.matchAll(/^`([\w-]+\.ts)`[^\n]*\n+```ts\n([\s\S]*?)^```$/gm))
+      newcomer.write(name, code)
+    const [, commands = ''] = blocksOf('docs/start/node.md', 'sh')
+    const printed = await newcomer.type(commands)
+    expect(printed).toMatch(/^a private key\n\[[^\]]*'C10101/)
+    expect(printed).toContain('All is well')
+    expect(printed).toMatch(/User\.privateKey +1 +0 +0 +1/)
+  })
+
+  it('with ES modules: the README', async () => {
+    await begin('newcomer-esm', [])
+    newcomer.write('package.json', '{ "type": "module" }')
+    newcomer.write('user.ts', entity)
+    newcomer.write(
+      'data-source.ts',
+      `import 'reflect-metadata'\nimport { User } from './user.js'\n${onSqlite(dataSource)}`,
+    )
+    newcomer.write(
+      'main.ts',
+      `import dataSource from './data-source.js'
+import { User } from './user.js'
+await dataSource.initialize()
+const users = dataSource.getRepository(User)
+await users.save(${SAVED})
+const { privateKey } = await users.findOneByOrFail({ email: 'ada@example.org' })
+console.log(JSON.stringify([privateKey, ...(await dataSource.query('${ROW}'))]))
+await dataSource.destroy()
+`,
+    )
+    await newcomer.type(keysCreate)
+    const printed = await newcomer.type('npx tsc && node main.js')
+    expect(JSON.parse(printed)).toEqual(['a private key', { row: expect.stringMatching(/^C10101/) }])
+    await isWell('data-source.js')
+  })
+
+  it('with NestJS: docs/nestjs.md', async () => {
+    const nest = ['common', 'core', 'config', 'typeorm', 'platform-express'].map((name) => `@nestjs/${name}`)
+    await begin('newcomer-nestjs', [...nest, 'rxjs'])
+    const [module = ''] = blocksOf('docs/nestjs.md', 'ts')
+    newcomer.write('.env', 'KMS_KEY_ID=alias/my-app\nDATABASE_URL=app.sqlite\n')
+    newcomer.write('user.ts', entity)
+    newcomer.write('app.module.ts', onSqlite(module))
+    newcomer.write('data-source.ts', `import { User } from './user'\n${onSqlite(dataSource)}`)
+    newcomer.write(
+      'main.ts',
+      `import 'reflect-metadata'
+import { Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { getRepositoryToken, TypeOrmModule } from '@nestjs/typeorm'
+import { type Repository } from 'typeorm'
+import { AppModule } from './app.module'
+import { User } from './user'
+
+@Module({ imports: [AppModule, TypeOrmModule.forFeature([User])] })
+class Main {}
+
+async function main(): Promise<void> {
+  const app = await NestFactory.createApplicationContext(Main, { logger: ['error'] })
+  const users = app.get<Repository<User>>(getRepositoryToken(User))
+  await users.save(${SAVED})
+  const { privateKey } = await users.findOneByOrFail({ email: 'ada@example.org' })
+  console.log(JSON.stringify([privateKey, ...(await users.query('${ROW}'))]))
+  await app.close()
+}
+void main()
+`,
+    )
+    await newcomer.type(keysCreate)
+    const printed = await newcomer.type('node -r @swc-node/register main.ts')
+    expect(JSON.parse(printed)).toEqual(['a private key', { row: expect.stringMatching(/^C10101/) }])
+    await isWell('data-source.ts')
+  })
+
+  it('with a bundle for Lambda: docs/start/lambda.md', async () => {
+    await begin('newcomer-lambda', [])
+    const [customer = '', handler = ''] = blocksOf('docs/start/lambda.md', 'ts')
+    const [bundle = ''] = blocksOf('docs/start/lambda.md', 'sh')
+    newcomer.write('handler.ts', `${customer}\n${onSqlite(handler)}\nexport { started }\n`)
+    newcomer.write(
+      'main.js',
+      `const { Customer, handler, started } = require('./out/handler.js')
+void (async () => {
+  const dataSource = await started
+  await dataSource.getRepository(Customer).save({ id: '1', email: 'ada@example.org', iban: 'DE02', notes: null })
+  console.log(JSON.stringify([await handler({ id: '1' }), ...(await dataSource.query('SELECT hex(iban) AS row FROM customer'))]))
+  await dataSource.destroy()
+})()
+`,
+    )
+    await newcomer.type(keysCreate)
+    await newcomer.type(bundle)
+    expect(JSON.parse(await newcomer.type('node main.js'))).toEqual([
+      { email: 'ada@example.org' },
+      { row: expect.stringMatching(/^C10104/) },
+    ])
+    await isWell('handler.ts')
   })
 })
 

@@ -5,14 +5,24 @@ import { resolve } from 'node:path'
 export const root = resolve(__dirname, '../..')
 
 /** Runs a program and gives what it printed. A failure tells all that it printed: compilers report on stdout. */
-export function run(program: string, args: readonly string[], cwd = root): Promise<string> {
+export function run(
+  program: string,
+  args: readonly string[],
+  cwd = root,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> {
   // `npm test` tells its children where its own project is; the npm that runs in here is about another.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)))
   return new Promise((done, fail) => {
-    execFile(program, args, { cwd, env, maxBuffer: 2 ** 24 }, (error, stdout, stderr) => {
-      if (error) fail(new Error(`${program} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error }))
-      else done(stdout)
-    })
+    execFile(
+      program,
+      args,
+      { cwd, env: { ...env, ...environment }, maxBuffer: 2 ** 24 },
+      (error, stdout, stderr) => {
+        if (error) fail(new Error(`${program} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error }))
+        else done(stdout)
+      },
+    )
   })
 }
 

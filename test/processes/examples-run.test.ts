@@ -19,7 +19,7 @@ import { examples } from '../support/examples'
 
 /** What stands in the way of running an example: another program, or files that stand in other examples. */
 const NOT_RUN: readonly [sign: RegExp, why: string][] = [
-  [/from '\.{1,2}\//, 'a file of an application; docs/start/node.md is run whole by start.test.ts'],
+  [/from '\.{1,2}\//, 'a file of an application; docs/start/node.md is run whole by package.test.ts'],
   [/@opentelemetry/, 'OpenTelemetry is not installed here; opentelemetry-example.test.ts runs it'],
   [/aws-cdk-lib/, 'the AWS CDK is not installed here'],
   [/export async function handler/, 'begins with a connection to a server'],
