@@ -199,6 +199,129 @@ describeDatabases('An attacker who may write everything in the database', (db) =
   })
 })
 
+/** A table of the same columns, in a schema or database of its own where there are any. */
+function twinOf(db: TestDatabase): new () => Account {
+  class Twin {}
+  const columns = {
+    own: { boundTo: { row: ['id'] } },
+    keyed: { keyPer: ['tenantId'], boundTo: { row: ['id'] } },
+  }
+  PrimaryColumn({ type: 'int' })(Twin.prototype, 'id')
+  Column({ type: 'int' })(Twin.prototype, 'tenantId')
+  for (const [name, options] of Object.entries(columns))
+    KmsEncrypted({ type: 'string', ...options })(Twin.prototype, name)
+  const direct = { type: 'string', mode: 'direct', boundTo: { row: ['id', 'tenantId'] } } as const
+  KmsEncrypted(direct)(Twin.prototype, 'direct')
+  const { database } = db.options
+  const places = {
+    postgres: { name: 'account', schema: 'elsewhere' },
+    mariadb: { name: 'account', database: `${String(database)}_elsewhere` },
+    sqlite: { name: 'account_elsewhere' },
+  }
+  Entity(places[db.name])(Twin)
+  return Twin as new () => Account
+}
+
+describeDatabases('An attacker who may write two tables of the same columns', (db) => {
+  it.each(['inline', 'stored'] as const)(
+    'moves values and data keys between them, under %s ones: nothing opens, each is named',
+    async (dataKeys) => {
+      const { name, options, quote } = db()
+      const elsewhere = name === 'mariadb' ? `${String(options.database)}_elsewhere` : 'elsewhere'
+      if (name !== 'sqlite')
+        await db().rawQuery(`CREATE ${name === 'mariadb' ? 'DATABASE' : 'SCHEMA'} ${quote(elsewhere)}`)
+      const Twin = twinOf(db())
+      const app = await startApplication(db(), [Account, Twin], { dataKeys, onUndecryptable: 'marker' })
+      for (const Class of [Account, Twin]) {
+        await app.dataSource.getRepository(Class).clear()
+        await app.dataSource.getRepository(Class).insert(ROWS)
+      }
+      const tables = [Account, Twin].map((Class) => {
+        const { tablePath } = app.dataSource.getMetadata(Class)
+        return tablePath.split('.').map(quote).join('.')
+      })
+      const move = async (): Promise<void> => {
+        const [own = [], others = []] = await Promise.all(
+          tables.map((table) => db().rawQuery(`SELECT * FROM ${table} ORDER BY id`)),
+        )
+        for (const [table, rows] of [
+          [tables[0]!, others],
+          [tables[1]!, own],
+        ] as const)
+          for (const { id, own, keyed, direct } of rows)
+            await db().rawQuery(`UPDATE ${table} SET own = ?, keyed = ?, direct = ? WHERE id = ?`, [
+              own,
+              keyed,
+              direct,
+              id,
+            ])
+      }
+      const codes = async (): Promise<string[]> => {
+        const { dataSource } = await app.restart()
+        const found: string[] = []
+        for (const Class of [Account, Twin])
+          for (const row of await dataSource.getRepository(Class).find({ order: { id: 'ASC' } }))
+            for (const column of SECRETS) found.push(undecryptable(row[column])?.failure.code ?? row[column])
+        await dataSource.destroy()
+        return found
+      }
+      await move()
+      expect(await codes()).toHaveLength(18)
+      for (const code of await codes()) expect(code).toMatch(/^CIPHERTEXT_WRONG_(CONTEXT|ROW)$/)
+
+      if (dataKeys === 'stored') {
+        // Each context takes the data keys of the other table for its own: ids, hashes and texts are exchanged.
+        const keys = await db().rawQuery(`SELECT * FROM kms_data_key WHERE purpose = 'value'`)
+        const other = (context: unknown): string => {
+          const pairs = JSON.parse(String(context)) as Record<string, string>
+          const table = keys
+            .map((row) => JSON.parse(String(row['context'])) as Record<string, string>)
+            .find((each) => each['table'] !== pairs['table'])?.['table']
+          return JSON.stringify(Object.fromEntries(Object.entries({ ...pairs, table }).sort()))
+        }
+        for (const { id, context } of keys) {
+          const twin = keys.find((row) => row['context'] === other(context))
+          if (!twin) throw new Error(`no data key of ${other(context)}`)
+          await db().rawQuery('UPDATE kms_data_key SET context_hash = ?, context = ? WHERE id = ?', [
+            twin['context_hash'],
+            twin['context'],
+            id,
+          ])
+        }
+        for (const code of await codes()) expect(code).toMatch(/^(CIPHERTEXT_WRONG_|DATA_KEY_FORGED)/)
+        const { dataSource } = await app.restart()
+        for (const Class of [Account, Twin])
+          await dataSource
+            .getRepository(Class)
+            .update({ id: 1, tenantId: 1 }, { own: 'a secret of now' })
+            .catch(() => undefined)
+        const sealed = await Promise.all(
+          tables.map((table) => db().rawQuery(`SELECT own AS v FROM ${table} WHERE id = 1`)),
+        )
+        await dataSource.destroy()
+        // Whatever was stored is under no data key of the other table.
+        const [a, b] = sealed.map(([row]) => (row!['v'] as Buffer).subarray(3, 19))
+        expect(a).not.toEqual(b)
+        for (const { id, context, context_hash: hash } of keys)
+          await db().rawQuery('UPDATE kms_data_key SET context_hash = ?, context = ? WHERE id = ?', [
+            hash,
+            context,
+            id,
+          ])
+      } else {
+        // Back again, they open.
+        await move()
+        expect(await codes()).toEqual([ROWS, ROWS].flat().flatMap((row) => SECRETS.map((each) => row[each])))
+      }
+      await app.stop()
+      if (name !== 'sqlite')
+        await db().rawQuery(
+          `DROP ${name === 'mariadb' ? 'DATABASE' : 'SCHEMA'} ${quote(elsewhere)}${name === 'postgres' ? ' CASCADE' : ''}`,
+        )
+    },
+  )
+})
+
 const TEXTS: readonly [stored: string, others: readonly string[]][] = [
   ['abc', ['ABC', 'Abc', 'abc ', ' abc', 'abc\t', 'ab', '', 'abcabc']],
   ['é', ['e\u0301', 'É', 'e', 'è']],
