@@ -46,8 +46,11 @@ export const rotate: Command = {
         done: boundAs ? 'bound anew' : 'rotated',
         ...(boundAs && args.text('columns') === undefined && { narrow: (all) => boundTo(all, boundAs) }),
         async finish(columns) {
-          const place = await indexKeyPlace(columns, args.text('dataSource') ?? '', { to })
+          const file = args.text('dataSource') ?? ''
+          const place = await indexKeyPlace(columns, file, { to })
           if (place?.remark !== undefined) terminal.noteRemark('! ', place.remark)
+          const left = columns.filter((column) => hasIndexesOfOtherKeys(column, boundAs !== undefined))
+          if (left.length > 0) terminal.noteRemark('! ', rebuildRemark(left, file))
         },
       },
     )
@@ -58,6 +61,18 @@ export const rotate: Command = {
     refuseSkipped(results, terminal)
     adviseNext(args, terminal, 'verify', 'proves that every value opens')
   },
+}
+
+/** A blind index has the key of the tenant that its row had when it was written. */
+function hasIndexesOfOtherKeys({ indexes, scheme }: BoundColumn, isMended: boolean): boolean {
+  const { keyPer, previous = [] } = scheme.options
+  const wasChanged = previous.some((settings) => settings.keyPer !== undefined)
+  return indexes.length > 0 && (wasChanged || (isMended && keyPer !== undefined))
+}
+
+function rebuildRemark(columns: readonly BoundColumn[], file: string): string {
+  const names = columns.map(({ name }) => name).join(',')
+  return `Blind indexes have a key for each value of keyPer, and are left as they were. To have them follow: typeorm-kms encrypt -d ${file} --columns ${names} --rebuild-indexes`
 }
 
 function timeOf(text: string): Date {

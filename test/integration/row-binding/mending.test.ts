@@ -4,7 +4,7 @@ import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { tool } from '../../unit/cli/support'
 import { describeDatabases } from '../../support/databases'
-import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { failure, startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
 
 /** What the tool gets for the file with the DataSource. */
 let loaded: DataSource
@@ -210,5 +210,45 @@ describeDatabases('Values that stand in a wrong row', (db) => {
     expect(
       (await failure(rotateColumns(dataSource, Account, ['free'], { boundAs: { id: 1 } }))).message,
     ).toMatch(/nothing of their row/)
+  })
+})
+
+@Entity()
+class Member {
+  @PrimaryColumn({ type: 'int' }) id!: number
+  @Column({ type: 'int' }) tenantId!: number
+  @KmsEncrypted({ keyPer: ['tenantId'], previous: [{ keyPer: [] }], search: true }) email!: string
+}
+
+@Entity('member')
+class MemberBefore {
+  @PrimaryColumn({ type: 'int' }) id!: number
+  @Column({ type: 'int' }) tenantId!: number
+  @KmsEncrypted({ search: true }) email!: string
+}
+
+describeDatabases('Blind indexes of values that get keys per tenant', (db) => {
+  it('follow when they are rebuilt, as rotate says', async () => {
+    const app = await startApplication(db(), [MemberBefore], withIndexKey)
+    const before = app.dataSource.getRepository(MemberBefore)
+    await before.insert([1, 2].map((id) => ({ id, tenantId: id, email: 'a@example.org' })))
+    const { dataSource } = await app.restart({}, { entities: [Member] })
+    loaded = dataSource
+    const { stderr, stdout } = await tool(['rotate', '-d', __filename])
+    expect((stderr + stdout).replaceAll(/\s+/g, ' ')).toMatch(
+      /typeorm-kms encrypt -d \S+ --columns Member.email --rebuild-indexes/,
+    )
+    const fresh = await app.restart({}, { entities: [Member] })
+    loaded = fresh.dataSource
+    expect(
+      await tool(['encrypt', '-d', __filename, '--columns', 'Member.email', '--rebuild-indexes']),
+    ).toMatchObject({
+      status: 0,
+    })
+    const after = await app.restart({}, { entities: [Member] })
+    const members = after.dataSource.getRepository(Member)
+    for (const tenantId of [1, 2])
+      expect(await members.findBy({ tenantId, email: 'a@example.org' })).toMatchObject([{ id: tenantId }])
+    await app.stop()
   })
 })
