@@ -87,8 +87,18 @@ export class StoredKeyCiphertext {
     return this.bytes.subarray(PREFIX_LENGTH, StoredKey.SALT)
   }
 
+  /** The data key id as a key of maps. */
+  get dataKeyName(): string {
+    return this.bytes.toString('latin1', PREFIX_LENGTH, StoredKey.SALT)
+  }
+
   get salt(): Buffer {
     return this.bytes.subarray(StoredKey.SALT, StoredKey.IV)
+  }
+
+  /** The salt as a key of maps: no Buffer is made for it. */
+  get saltName(): string {
+    return this.bytes.toString('latin1', StoredKey.SALT, StoredKey.IV)
   }
 
   /** True if it begins with the same header, data key id and salt. */

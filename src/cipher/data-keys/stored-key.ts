@@ -150,7 +150,8 @@ export class StoredKey {
 
   /** Throws `TamperedCiphertextError`. */
   open(ciphertext: StoredKeyCiphertext, scope: Scope): PlaintextBytes {
-    if (this.#last?.isOf(ciphertext) !== true) this.#last = this.#sealOf(ciphertext.salt)
+    if (this.#last?.isOf(ciphertext) !== true)
+      this.#last = this.#seals.get(ciphertext.saltName) ?? this.#sealOf(ciphertext.salt)
     return this.#last.open(ciphertext, scope)
   }
 
@@ -194,11 +195,8 @@ export class StoredKey {
   }
 
   #sealOf(salt: Buffer): StoredKeySeal {
-    const name = salt.toString('latin1')
-    let seal = this.#seals.get(name)
-    if (seal) return seal
-    seal = new StoredKeySeal(this.#material, salt, this.row.id)
-    this.#seals.set(name, seal)
+    const seal = new StoredKeySeal(this.#material, salt, this.row.id)
+    this.#seals.set(salt.toString('latin1'), seal)
     return seal
   }
 }

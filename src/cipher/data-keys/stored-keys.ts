@@ -88,7 +88,7 @@ export class StoredKeys {
     const key =
       last?.contextKey === contextKey && last.isNamedAgain(ciphertext)
         ? last
-        : this.#keys.get(contextKey + ciphertext.dataKeyId.toString('latin1'))
+        : this.#keys.get(contextKey + ciphertext.dataKeyName)
     if (!key?.opensStill(this.#limits.maxAge)) return undefined
     this.#usedAt = key.openedAt
     return (this.#last = key)

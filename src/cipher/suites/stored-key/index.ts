@@ -42,7 +42,7 @@ export class StoredKeySuite implements Suite<StoredKeyCiphertext> {
   }
 
   callOf(ciphertext: StoredKeyCiphertext, scope: Scope): string {
-    return scope.contextKey + ciphertext.dataKeyId.toString('latin1')
+    return scope.contextKey + ciphertext.dataKeyName
   }
 
   announce(ciphertexts: Iterable<StoredKeyCiphertext>): void {
