@@ -50,10 +50,28 @@ export class Passage {
     this.#workings = door.workings
   }
 
-  /** Throws for a statement that must not be sent. */
-  async pass(): Promise<unknown> {
+  /** Rejects for a statement that must not be sent. */
+  pass(): Promise<unknown> {
+    try {
+      const use = this.#examine()
+      return this.#isPlain ? this.#door.query(this.#sql, this.#parameters, this.#structured) : this.#pass(use)
+    } catch (error) {
+      const failure = error as Error
+      return Promise.reject(failure)
+    }
+  }
+
+  /** True where no step has anything to do: the tables have no encrypted column, and nothing else is on its way. */
+  get #isPlain(): boolean {
+    const { order, ahead, watch, queryRunner } = this.#door
+    if (this.#isPending || watch || order.isWaiting || !ahead.isEmpty) return false
+    if (!this.#workings) return true
+    const { statements, completeness } = this.#workings
+    return statements.readings(this.#sql) === undefined && !completeness.waitsFor(queryRunner)
+  }
+
+  async #pass(use: QueryUse): Promise<unknown> {
     const { order, ahead, sealing, watch } = this.#door
-    const use = this.#examine()
     // What was announced may be sealed while the database answers any statement, not only the one that stores it.
     const seals = this.#isPending || !ahead.isEmpty
     const mark: Mark | undefined = seals ? sealing?.keys.mark() : undefined

@@ -42,8 +42,10 @@ export class Statements {
   /** The statement in each way in which it may be read, the likeliest first. */
   readings(text: string): Readings | undefined {
     if (!this.#names) return undefined
+    // Those are found by their text alone.
+    if (this.#others.get(text)) return undefined
     const known = this.#known.get(text)
-    if (known !== undefined || this.#others.get(text)) return known
+    if (known !== undefined) return known
     if (!this.#names.test(text)) {
       this.#others.set(text, true)
       return undefined
