@@ -25,8 +25,12 @@ export class Failures {
   readonly listed: Unreadable[] = []
   count = 0
 
-  add(row: ColumnRow, { code, reason }: KmsEncryptionError): void {
+  add(row: ColumnRow, error: KmsEncryptionError): void {
+    this.addAt(row.primaryKey(), error)
+  }
+
+  addAt(primaryKey: Readonly<Record<string, unknown>>, { code, reason }: KmsEncryptionError): void {
     this.count++
-    if (this.listed.length < MAX_LISTED) this.listed.push({ primaryKey: row.primaryKey(), code, reason })
+    if (this.listed.length < MAX_LISTED) this.listed.push({ primaryKey, code, reason })
   }
 }

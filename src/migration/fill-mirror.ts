@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type EntityMetadata, IsNull, Not, type ObjectLiteral } from 'typeorm'
 import { dialectOf } from '../dialects'
-import { InterruptedError, RowsLeftOutError } from '../errors'
+import { InterruptedError, InvalidOptionError, KmsEncryptionError, RowsLeftOutError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Mirror } from '../orm/mirror'
 import { type ColumnMetadata } from '../orm/typeorm-types'
+import { Failures } from './failures'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 
@@ -21,7 +23,21 @@ export async function fillMirror(
   options: MigrationOptions,
 ): Promise<MigrationResult> {
   const start = performance.now()
-  const { batchSize, dryRun = false, signal, onProgress } = checkedOptions(options)
+  const {
+    batchSize,
+    maxRate,
+    shard,
+    skipFailed = false,
+    dryRun = false,
+    signal,
+    onProgress,
+  } = checkedOptions(options)
+  if (shard)
+    throw column.error(
+      InvalidOptionError,
+      'a mirror is filled by one process: leave shard out for this column.',
+    )
+  const failures = new Failures()
   const dataSource = dataSourceOf(executor)
   const { driver } = dataSource
   const runner = isQueryRunner(executor) ? executor : dataSource.createQueryRunner('master')
@@ -54,50 +70,74 @@ export async function fillMirror(
   try {
     for (let idle = 0; idle < MAX_IDLE;) {
       if (signal?.aborted === true) throw interrupted(column, result)
+      // Rows that were not written are still among those that are asked for.
+      const skip = dryRun ? result.rows : failures.count
       const page = await rows.find({
         where,
         select,
-        take: batchSize,
+        take: Math.min(batchSize, maxRate ?? batchSize),
         withDeleted: true,
         loadEagerRelations: false,
-        // Nothing is written, so that the next rows stand behind these.
-        ...(dryRun && { skip: result.rows, order: byKey }),
+        ...((dryRun || skipFailed) && { skip, order: byKey }),
       })
       if (page.length === 0) break
       let changed = 0
+      const failed = failures.count
       for (const row of page) {
-        const stored = await valueOf(column, leader, row)
-        if (dryRun) continue
+        const stored = await valueOf(column, leader, row, skipFailed ? failures : undefined)
+        if (dryRun || stored === undefined) continue
         const keys = entityMetadata.primaryColumns.map(
           (key): unknown => driver.preparePersistentValue(key.getEntityValue(row), key) as unknown,
         )
         const { affected } = await runner.query(statement, [stored, ...keys], true)
         changed += affected ?? 0
       }
-      idle = changed > 0 || dryRun ? 0 : idle + 1
+      idle = changed > 0 || failures.count > failed || dryRun ? 0 : idle + 1
       result.rows += page.length
-      result.changed += dryRun ? page.length : changed
+      result.changed += dryRun ? page.length - (failures.count - failed) : changed
+      result.skipped = failures.count
       result.elapsed = performance.now() - start
       onProgress?.(result)
+      await keepRate(result, maxRate, signal)
     }
-    if (!dryRun && (await rows.count({ where, withDeleted: true })) > 0) {
+    if (!dryRun && (await rows.count({ where, withDeleted: true })) > failures.count) {
       throw column.error(
         RowsLeftOutError,
         `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing. Look for triggers and policies of the table, then run the same again.`,
       )
     }
-    return { ...result, elapsed: performance.now() - start }
+    return { ...result, failures: failures.listed, elapsed: performance.now() - start }
   } finally {
     if (runner !== executor) await runner.release()
   }
 }
 
-async function valueOf(column: BoundColumn, leader: ColumnMetadata, row: ObjectLiteral): Promise<unknown> {
+/** The value for the follower; `undefined` for one that cannot be stored, if such rows are to be skipped. */
+async function valueOf(
+  column: BoundColumn,
+  leader: ColumnMetadata,
+  row: ObjectLiteral,
+  failures: Failures | undefined,
+): Promise<unknown> {
   try {
     return await column.encrypt(column.serialise(leader.getEntityValue(row)), column.recipe)
   } catch (error) {
-    throw column.placed(error, row)
+    const placed = column.placed(error, row)
+    if (!failures || !(placed instanceof KmsEncryptionError) || placed.kind !== 'value') throw placed
+    failures.addAt(placed.primaryKey ?? {}, placed)
+    return undefined
   }
+}
+
+/** Waits until no more than `maxRate` rows a second were done. */
+async function keepRate(
+  { rows, elapsed }: MigrationResult,
+  maxRate: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (maxRate === undefined) return
+  const ahead = (rows / maxRate) * 1_000 - elapsed
+  if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
 }
 
 /** Columns that the database sets to the time of an UPDATE are assigned to themselves. */

@@ -269,6 +269,35 @@ describeDatabases('Columns that are replaced by encrypted ones, without downtime
     expect(rows.map(({ salary }) => salary)).toEqual([null, 22, 3])
   })
 
+  test('the fill keeps to its rate, leaves out what it is told to, and is for one process', async () => {
+    const expanded = await deploy('Expanded', { synchronize: true, dropSchema: true })
+    await expanded.insert([1, 2, 3, 4].map((id) => ({ ...next(id), salary: id })) as never)
+    await db().rawQuery('UPDATE person SET salary_new = NULL')
+    const dataSource = sourceOf(expanded)
+    const refused = await failure(
+      encryptColumns(dataSource, versions.Expanded, ['salaryNew'], { shard: { index: 1, count: 2 } }),
+    )
+    expect(refused).toMatchObject({ code: 'INVALID_OPTION', property: 'salaryNew' })
+    const [filled] = await encryptColumns(dataSource, versions.Expanded, ['salaryNew'], { maxRate: 8 })
+    expect(filled).toMatchObject({ changed: 4, skipped: 0 })
+    expect(filled!.elapsed).toBeGreaterThan(400)
+    // Only SQLite stores a date that is none.
+    if (db().name !== 'sqlite') return
+    await db().rawQuery("UPDATE person SET seen = 'never', seen_new = NULL WHERE id = 2")
+    await db().rawQuery("UPDATE person SET seen = '2026-01-01 00:00:00', seen_new = NULL WHERE id <> 2")
+    expect(await failure(encryptColumns(dataSource, versions.Expanded, ['seenNew']))).toMatchObject({
+      kind: 'value',
+      primaryKey: { id: 2 },
+    })
+    for (const dryRun of [true, false]) {
+      const options = { skipFailed: true, batchSize: 1, dryRun }
+      const [left] = await encryptColumns(dataSource, versions.Expanded, ['seenNew'], options)
+      expect(left).toMatchObject({ skipped: 1, failures: [{ primaryKey: { id: 2 } }] })
+    }
+    const rows = await db().rawQuery('SELECT id FROM person WHERE seen_new IS NULL')
+    expect(rows).toEqual([{ id: 2 }])
+  })
+
   test('a statement that would write one of them only is refused', async () => {
     const expanded = await deploy('Expanded', { synchronize: true, dropSchema: true })
     await expanded.insert(next(1) as never)
