@@ -22,6 +22,7 @@ import { ResultOpener } from './read/result-opener'
 import { redactColumns } from './redacted-columns'
 import { openReturnedRow } from './read/returned-row'
 import { ReplacedMethods } from './replaced-methods'
+import { withReturnedKeys } from './row/returned-keys'
 import { RowColumns } from './row/row-columns'
 import { RowRecipes } from './row/row-recipes'
 import { bindIndexColumn, bindIndexes } from './search/bind-indexes'
@@ -189,8 +190,14 @@ export class DataSourceBinding {
       driver,
       'createGeneratedMap',
       (createGeneratedMap) =>
-        (metadata, row: unknown, ...place) =>
-          openReturnedRow(metadata, row, (others) => createGeneratedMap(metadata, others, ...place)),
+        (metadata, row: unknown, ...place) => {
+          const map = openReturnedRow(metadata, row, (others) =>
+            createGeneratedMap(metadata, others, ...place),
+          )
+          return dialectOf(this.#dataSource.options).mustReturnKeys
+            ? withReturnedKeys(metadata, row, map)
+            : map
+        },
     )
     methods.replace(
       driver,
