@@ -20,8 +20,8 @@ export function openReturnedRow(
   const returned = row as Record<string, unknown>
   const encrypted = boundColumns(metadata).filter((column) => column.metadata.databaseName in returned)
   if (encrypted.length === 0) return make(row)
-  const others = { ...returned }
-  for (const column of encrypted) delete others[column.metadata.databaseName]
+  const names = new Set(encrypted.map((column) => column.metadata.databaseName))
+  const others = Object.fromEntries(Object.entries(returned).filter(([name]) => !names.has(name)))
   const map = make(others) ?? {}
   for (const column of encrypted)
     column.metadata.setEntityValue(map, opened(column, returned[column.metadata.databaseName]))

@@ -226,7 +226,9 @@ describeDatabases('An attacker who may write two tables of the same columns', (d
   it.each(['inline', 'stored'] as const)(
     'moves values and data keys between them, under %s ones: nothing opens, each is named',
     async (dataKeys) => {
-      const { name, options, quote } = db()
+      const database = db()
+      const { name, options } = database
+      const quote = (text: string): string => database.quote(text)
       const elsewhere = name === 'mariadb' ? `${String(options.database)}_elsewhere` : 'elsewhere'
       if (name !== 'sqlite')
         await db().rawQuery(`CREATE ${name === 'mariadb' ? 'DATABASE' : 'SCHEMA'} ${quote(elsewhere)}`)
