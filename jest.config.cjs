@@ -28,15 +28,16 @@ const servers = {
 
 /**
  * What does not depend on TypeORM's major: how KMS is waited for, and passes over tables, which send statements of their
- * own. One major is enough, unless `TEST_BOTH_MAJORS` is set. That they work on the other at all is what
+ * own; and what takes long. One major is enough, unless `TEST_BOTH_MAJORS` is set. That they work on the other at all is what
  * migration/round-trip and maintenance, kms-calls, concurrency and failures/marker test on both.
  */
 const onOneMajor = [
   'cli/',
+  'blind-index/(compound|known-answers|migrations|twin)',
   'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
   'migration/(bad-input|counted-together|data-key-proof|foreign-formats|keys|newer-release|no-downtime|previous-settings|race|volume)',
   'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|restore|rotation|tenants|trouble)',
-  '(servers|steady-state|upgrades|blind-index/known-answers|row-binding/(mending|tenants))',
+  '(model|servers|steady-state|upgrades|row-binding/(mending|migration|tenants))',
 ].map((path) => `/test/integration/${path}`)
 
 const integration = (typeormMajor, moduleNameMapper = {}) =>

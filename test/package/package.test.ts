@@ -305,6 +305,14 @@ describe('an application compiled without decorator metadata', () => {
   })
 })
 
+/** `npm run newcomer`: all of them. */
+const ALL_NEWCOMERS = process.env['NEWCOMERS'] === 'all'
+if (!ALL_NEWCOMERS)
+  process.stdout.write(
+    'Newcomers with ES modules and a bundle are left out, since they take half a minute: npm run newcomer.\n',
+  )
+const more = ALL_NEWCOMERS ? it : it.skip
+
 /** From an empty folder to a row that holds ciphertext and a doctor that has nothing to say, by the documents alone. */
 describe('a newcomer', () => {
   const SQLITE = ['better-sqlite3']
@@ -340,7 +348,7 @@ describe('a newcomer', () => {
     expect(printed).toMatch(/User\.privateKey +1 +0 +0 +1/)
   })
 
-  it('with ES modules: the README', async () => {
+  more('with ES modules: the README', async () => {
     await begin('newcomer-esm', [])
     newcomer.write('package.json', '{ "type": "module" }')
     newcomer.write('user.ts', entity)
@@ -404,7 +412,7 @@ void main()
     await isWell('data-source.ts')
   })
 
-  it('with a bundle for Lambda: docs/start/lambda.md', async () => {
+  more('with a bundle for Lambda: docs/start/lambda.md', async () => {
     await begin('newcomer-lambda', [])
     const [customer = '', handler = ''] = blocksOf('docs/start/lambda.md', 'ts')
     const [bundle = ''] = blocksOf('docs/start/lambda.md', 'sh')

@@ -19,6 +19,7 @@ declare global {
   }
   const dataSource: AnyDataSource
   const options: DataSourceOptions
+  class Customer { id: string; email: string; iban: string; notes: string[] | null }
   const users: Repository<User>
   const cards: Repository<{ card: string }>
   const people: Repository<{ last: string; first: string; born: Date }>
