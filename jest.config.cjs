@@ -37,7 +37,7 @@ const onOneMajor = [
   'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
   'migration/(bad-input|counted-together|data-key-proof|foreign-formats|keys|newer-release|no-downtime|previous-settings|race|volume)',
   'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|restore|rotation|tenants|trouble)',
-  '(model|servers|steady-state|upgrades|row-binding/(mending|migration|tenants))',
+  '(faults|model|servers|steady-state|upgrades|row-binding/(mending|migration|tenants))',
 ].map((path) => `/test/integration/${path}`)
 
 const integration = (typeormMajor, moduleNameMapper = {}) =>
