@@ -1,4 +1,5 @@
 import { type RowValueForm } from '../column/row-value'
+import { escapeRegExp } from './escape-regexp'
 
 /** A column that values are to be bound to or keyed by, as the catalogue of the database has it. */
 export interface RowColumn {
@@ -38,7 +39,7 @@ export function assigningTrigger(
   triggers: readonly { name: string; text: string }[],
   column: string,
 ): string | undefined {
-  const name = column.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+  const name = escapeRegExp(column)
   const assigns = new RegExp(`\\bNEW\\s*\\.\\s*["\`]?${name}["\`]?\\s*:?=(?!=)`, 'i')
   return triggers.find(({ text }) => assigns.test(withoutConditions(text)))?.name
 }

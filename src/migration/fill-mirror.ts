@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type EntityMetadata, IsNull, Not, type ObjectLiteral } from 'typeorm'
 import { dialectOf } from '../dialects'
 import { InterruptedError, InvalidOptionError, KmsEncryptionError, RowsLeftOutError } from '../errors'
@@ -6,6 +5,7 @@ import { type BoundColumn } from '../orm/bound-column'
 import { type Mirror } from '../orm/mirror'
 import { type ColumnMetadata } from '../orm/typeorm-types'
 import { Failures } from './failures'
+import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 
@@ -127,17 +127,6 @@ async function valueOf(
     failures.addAt(placed.primaryKey ?? {}, placed)
     return undefined
   }
-}
-
-/** Waits until no more than `maxRate` rows a second were done. */
-async function keepRate(
-  { rows, elapsed }: MigrationResult,
-  maxRate: number | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (maxRate === undefined) return
-  const ahead = (rows / maxRate) * 1_000 - elapsed
-  if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
 }
 
 /** Columns that the database sets to the time of an UPDATE are assigned to themselves. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type QueryRunner } from 'typeorm'
 import { type Dialect, dialectOf } from '../dialects'
 import { type HiddenBy } from '../dialects/dialect'
@@ -11,6 +10,7 @@ import { rowsHidden } from './column-contents'
 import { type Conversion } from './conversion'
 import { Failures } from './failures'
 import { requireIndexColumns } from './indexes/index-columns'
+import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { checkCounts, pagesOf } from './pages'
 import { explained } from './refusals'
@@ -189,11 +189,10 @@ export class Pass {
     }
   }
 
-  async #keepRate(): Promise<void> {
+  #keepRate(): Promise<void> {
     const { maxRate, signal } = this.#options
-    if (maxRate === undefined) return
-    const ahead = (this.#result.rows / maxRate) * 1_000 - (performance.now() - this.#start)
-    if (ahead > 0) await sleep(ahead, undefined, { signal }).catch(() => undefined)
+    const elapsed = performance.now() - this.#start
+    return keepRate({ rows: this.#result.rows, elapsed }, maxRate, signal)
   }
 
   #checkSignal(): void {

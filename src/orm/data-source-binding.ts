@@ -70,6 +70,8 @@ export class DataSourceBinding {
   /** Columns that are declared as uuid: their metadata says what the database has instead. */
   readonly #uuids = new WeakSet<ColumnMetadata>()
   #workings: Workings | undefined
+  /** Of its database. */
+  #mustReturnKeys = false
   /** The query result cache that was changed; it stays when the DataSource is initialised again. */
   #cache: DataSource['queryResultCache']
 
@@ -194,9 +196,7 @@ export class DataSourceBinding {
           const map = openReturnedRow(metadata, row, (others) =>
             createGeneratedMap(metadata, others, ...place),
           )
-          return dialectOf(this.#dataSource.options).mustReturnKeys
-            ? withReturnedKeys(metadata, row, map)
-            : map
+          return this.#mustReturnKeys ? withReturnedKeys(metadata, row, map) : map
         },
     )
     methods.replace(
@@ -273,14 +273,16 @@ export class DataSourceBinding {
     const statements = new Statements(this.#dataSource)
     refuseUndeclaredResults(this.#dataSource, statements)
     const escape = (name: string): string => driver.escape(name)
+    const dialect = dialectOf(options)
+    this.#mustReturnKeys = dialect.mustReturnKeys
     return {
       statements,
       rows,
       results: new ResultOpener(statements, this.#opened, this.#raw),
       guard: new StatementGuard(statements, {
-        placeholder: (position) => dialectOf(options).placeholder(position),
-        anyValue: (column) => dialectOf(options).anyValue(column),
-        givenValue: (type, parameter) => dialectOf(options).givenValue?.(type, parameter) ?? parameter,
+        placeholder: (position) => dialect.placeholder(position),
+        anyValue: (column) => dialect.anyValue(column),
+        givenValue: (type, parameter) => dialect.givenValue?.(type, parameter) ?? parameter,
         escape,
       }),
       completeness: new Completeness(escape),

@@ -1,8 +1,7 @@
-import { createHash, createHmac, hkdfSync, type KeyObject } from 'node:crypto'
+import { createHash, createHmac, type KeyObject } from 'node:crypto'
 import { takeKey } from '../aes-gcm'
 import { type EncryptionContext, serialiseContext } from '../context'
-import { ROOT_LENGTH } from '../suites/stored-key/seal'
-import { tampered } from '../tampered'
+import { derive, NO_SALT, ROOT_LENGTH } from '../suites/stored-key/seal'
 
 /** Bytes of an index value. */
 export const INDEX_LENGTH = 16
@@ -26,13 +25,11 @@ export interface IndexPlace {
  * beyond 1,024 bytes.
  */
 export function blindIndexKey(root: Uint8Array | KeyObject, place: IndexPlace): KeyObject {
-  if ((root instanceof Uint8Array ? root.length : root.symmetricKeySize) !== ROOT_LENGTH) throw tampered()
   const { table, column, index, keyPer = {} } = place
   const pairs = createHash('sha256')
     .update(serialiseContext({ ...keyPer, table, column, index }))
     .digest()
-  const info = Buffer.concat([INFO, pairs])
-  return takeKey(Buffer.from(hkdfSync('sha256', root, Buffer.alloc(0), info, ROOT_LENGTH)))
+  return takeKey(derive(root, NO_SALT, Buffer.concat([INFO, pairs]), ROOT_LENGTH))
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Queries, type TableName } from '../dialect'
 import { type RowValueForm } from '../../column/row-value'
 import { assigningTrigger, inexact, type RowColumn } from '../row-column'
+import { escapeRegExp } from '../escape-regexp'
 
 /** The driver delivers numbers, which lose digits of larger ones. */
 const SAFE_INTEGER: RowValueForm = {
@@ -73,7 +74,7 @@ function assignmentsOf(
   triggers: readonly { name: string; text: string }[],
   table: string,
 ): { name: string; text: string }[] {
-  const quoted = table.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')
+  const quoted = escapeRegExp(table)
   const updates = new RegExp(
     `\\bUPDATE\\s+(?:OR\\s+\\w+\\s+)?["\`[]?${quoted}["\`\\]]?\\s+SET\\b([\\s\\S]*?)(?:\\bWHERE\\b|;|$)`,
     'gi',

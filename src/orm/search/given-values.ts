@@ -1,5 +1,6 @@
 import { type DataSource } from 'typeorm'
 import { dialectOf } from '../../dialects'
+import { escapeRegExp } from '../../dialects/escape-regexp'
 import { boundColumn } from '../bound-columns'
 import { type ReplacedMethods } from '../replaced-methods'
 
@@ -23,7 +24,7 @@ export function keepGivenValues(
   const searched = columns.filter(isSearched).map(({ databaseName }) => databaseName)
   const names = [...new Set(searched)].filter((name) => !others.includes(name))
   if (names.length === 0) return
-  const anyName = names.map((name) => name.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|')
+  const anyName = names.map(escapeRegExp).join('|')
   const compared = new RegExp(`(?<![\\w$])((?:${anyName})["\`\\]]?\\s*(?:==?|<>|!=)\\s*):([a-z0-9_.]+)`, 'gi')
   const isChanged = (value: unknown): boolean =>
     typeof value === 'number' || typeof value === 'boolean' || value instanceof Date

@@ -1,5 +1,6 @@
 import { type DataSource } from 'typeorm'
 import { dialectOf } from '../../dialects'
+import { escapeRegExp } from '../../dialects/escape-regexp'
 import { entityCatalogue } from './entity-catalogue'
 import { Reader } from './read'
 import { Remembered } from './remembered'
@@ -68,6 +69,6 @@ export class Statements {
 /** Finds one of the names, as SQL can spell it: with its quotes doubled, or in PostgreSQL by code points. */
 function anyOf(names: readonly string[]): RegExp {
   const spellings = names.flatMap((name) => [name, name.replaceAll('"', '""').replaceAll('`', '``')])
-  const escaped = [...new Set(spellings)].map((name) => name.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+  const escaped = [...new Set(spellings)].map(escapeRegExp)
   return new RegExp([...escaped, 'U&"'].join('|'), 'i')
 }

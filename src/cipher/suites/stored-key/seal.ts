@@ -14,7 +14,7 @@ export const ID_LENGTH = 16
 export const SALT_LENGTH = 8
 
 const PREFIX = Uint8Array.of(MAGIC, VERSION, Suite.StoredKey)
-const NO_SALT = Buffer.alloc(0)
+export const NO_SALT = Buffer.alloc(0)
 
 /**
  * The id of a stored data key, derived from its root: a ciphertext that names it commits to that root.
@@ -70,7 +70,17 @@ export class StoredKeySeal {
   }
 }
 
-function derive(root: Uint8Array | KeyObject, salt: Uint8Array, info: string, length: number): Buffer {
+/**
+ * Bytes derived from a root of 32 bytes. Throws `TamperedCiphertextError` for a root of another length.
+ *
+ * Source: RFC 5869 (HKDF-SHA-256).
+ */
+export function derive(
+  root: Uint8Array | KeyObject,
+  salt: Uint8Array,
+  info: string | Uint8Array,
+  length: number,
+): Buffer {
   if ((root instanceof Uint8Array ? root.length : root.symmetricKeySize) !== ROOT_LENGTH) throw tampered()
   return Buffer.from(hkdfSync('sha256', root, salt, info, length))
 }
