@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { boundRows } from './measures/bound-rows'
 import { coldRead } from './measures/cold-read'
 import { directMode } from './measures/direct-mode'
 import { findRows } from './measures/find'
@@ -32,6 +33,7 @@ const ALL = {
   storedDataKeys,
   fullScan,
   searchRows,
+  boundRows,
   memoryHeld,
   migrateRows,
   footprint,

@@ -1,18 +1,19 @@
 import { Column, DataSource, type DataSourceOptions, Entity, In, Index, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
-import { createDatabase } from '../../test/support/databases'
 import { withIndexKey } from '../../test/support/encryption'
 import { type Bench } from '../support/bench'
-import { type Place } from '../support/databases'
+import { compare } from '../support/comparison'
+import { type Place, withPostgres } from '../support/databases'
 import { type BenchKms, KEY } from '../support/kms'
-import { timeInTurns } from '../support/rounds'
-import { median, ratios } from '../support/statistics'
+import { type Run } from '../support/rounds'
 
 /** Rows of the table that is searched; the aims are for 10,000 and 1,000,000. */
 const ROWS = Number(process.env['BENCH_SEARCH_ROWS'] ?? 10_000)
 const NEW_ROWS = 2_000
 const SEARCHES = 100
 const MANY = 1_000
+
+type Side = Omit<Run, 'name'>
 
 @Entity()
 class SearchedUser {
@@ -58,46 +59,29 @@ export async function searchRows({ kms, places, report, quick }: Bench): Promise
       run: () => ours.getRepository(entity).save(rows(ROWS, NEW_ROWS), { chunk: 500 }),
     })
     await plain.getRepository(Untouched).insert(rows(0, SEARCHES).map(({ id, name }) => ({ id, name })))
-    const compare = async (
-      measure: string,
-      aim: number,
-      ...[base, own]: readonly { prepare?: () => unknown; run: () => unknown }[]
-    ) => {
-      const samples = await timeInTurns(
-        [
-          { name: 'base', ...base! },
-          { name: 'own', ...own! },
-        ],
-        { rounds },
-      )
-      const ratio = median(ratios(samples.own, samples.base))
-      report.find({
-        measure: `${measure}, ${ROWS.toLocaleString('en')} rows`,
-        on: place.name,
-        measured: `${ratio.toFixed(2)} × (${median(samples.own).toFixed(1)} against ${median(samples.base).toFixed(1)} ms)`,
-        target: `≤ ${aim} ×`,
-        met: ratio <= aim,
-      })
-    }
-    await compare(
+    const on = place.name
+    const size = `${ROWS.toLocaleString('en')} rows`
+    const against = (measure: string, aim: number, base: Side, own: Side) =>
+      compare(report, { measure: `${measure}, ${size}`, on, aim }, { base, own, rounds })
+    await against(
       `${SEARCHES} findOneBy, by value against by plain column`,
       1.2,
       { run: find('name') },
       { run: find('email') },
     )
-    await compare(
+    await against(
       `In of ${MANY}, by value against by plain column`,
       1.5,
       { run: many('name') },
       { run: many('email') },
     )
-    await compare(
+    await against(
       `save of ${NEW_ROWS} new rows, with an index against without`,
       1.15,
       save(UnsearchedUser),
       save(SearchedUser),
     )
-    await compare(
+    await against(
       `${SEARCHES} statements that touch no encrypted column, against plain TypeORM`,
       1.02,
       { run: untouched(plain) },
@@ -140,14 +124,4 @@ async function open(place: Place, kms: BenchKms) {
       encryption.close()
     },
   }
-}
-
-/** PostgreSQL as well, where the environment names a server. */
-async function withPostgres(places: readonly Place[]): Promise<readonly Place[]> {
-  if (process.env['TEST_POSTGRES_URL'] === undefined || places.length < 2) return places
-  const database = await createDatabase('postgres')
-  return [
-    ...places,
-    { name: 'PostgreSQL over loopback', options: database.options, close: () => database.drop() },
-  ]
 }

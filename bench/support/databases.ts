@@ -42,3 +42,13 @@ export async function mariadb(): Promise<Place | string> {
     return error instanceof Error ? error.message : String(error)
   }
 }
+
+/** PostgreSQL as well, where the environment names a server. */
+export async function withPostgres(places: readonly Place[]): Promise<readonly Place[]> {
+  if (process.env['TEST_POSTGRES_URL'] === undefined || places.length < 2) return places
+  const database = await createDatabase('postgres')
+  return [
+    ...places,
+    { name: 'PostgreSQL over loopback', options: database.options, close: () => database.drop() },
+  ]
+}

@@ -3,6 +3,7 @@ import { type QueryUse } from '../read/raw-queries'
 import { type GeneratedKeys, generatedKeys } from '../row/generated-keys'
 import { LocatedUpdate } from '../row/located-update'
 import { FoundRows, refuseUncompared, refuseUnopened } from '../search/found-rows'
+import { withoutGiven } from '../search/given-value'
 import { type Answered } from '../search/hashes'
 import { answer, prepareSearch, withoutSearched } from '../search/sending'
 import { type Completeness } from '../search/completeness'
@@ -27,7 +28,7 @@ const MAX_ATTEMPTS = 8
 export class Passage {
   readonly #door: Door
   readonly #sql: string
-  readonly #parameters: unknown
+  #parameters: unknown
   /** True for TypeORM's own builders, which ask for a `QueryResult`. What the application sends itself is not read. */
   readonly #structured: boolean
   readonly #workings: Workings | undefined
@@ -110,6 +111,7 @@ export class Passage {
     const workings = this.#structured ? this.#workings : undefined
     const use = workings?.results.takeUse() ?? 'raw'
     this.#search = workings?.guard.check(this.#sql, this.#parameters)
+    this.#parameters = withoutGiven(this.#search, this.#parameters)
     if (this.#search && use !== 'raw') refuseUncompared(this.#search)
     if (this.#search) refuseUnopened(this.#search)
     this.#isPending = hasPending(

@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { refuseUnopened } from '../search/found-rows'
+import { withoutGiven } from '../search/given-value'
 import { answer, prepareSearch } from '../search/sending'
 import { hasPending } from '../write/parameters'
 import { Door, type StoredSealing, type Workings } from './door'
@@ -37,9 +38,10 @@ export function guardQueryRunner(
 function guardedStream(door: Door): QueryRunner['stream'] {
   const { queryRunner } = door
   const stream = queryRunner.stream.bind(queryRunner)
-  return async (sql, parameters, ...rest) => {
+  return async (sql, given, ...rest) => {
     const { workings } = door
-    const plan = workings?.guard.check(sql, parameters)
+    const plan = workings?.guard.check(sql, given)
+    const parameters = withoutGiven(plan, given) as typeof given
     if (!plan || !workings) {
       hasPending(parameters)
       return stream(sql, parameters, ...rest)

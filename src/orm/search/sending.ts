@@ -5,6 +5,7 @@ import { type Condition } from '../statement/statement'
 import { ComparisonToken } from '../write/tokens'
 import { type BlindIndex } from './blind-index'
 import { type Completeness, type Looker } from './completeness'
+import { GivenValue } from './given-value'
 import { type Answered, type Hashes } from './hashes'
 import { IndexedValue } from './indexed'
 import { type KeyedIndex } from './keyed-index'
@@ -140,7 +141,10 @@ function hashesOf(plan: SearchPlan, sql: string, parameters: readonly unknown[])
     const keyed = keyedFor(each, sql, parameters)
     const given = (member: number): unknown => {
       const { scheme } = index.members[member] ?? index.column
-      return plan.language.givenValue(scheme.type.name, parameters[each.parameters[member] ?? -1])
+      const parameter = parameters[each.parameters[member] ?? -1]
+      return parameter instanceof GivenValue
+        ? parameter.value
+        : plan.language.givenValue(scheme.type.name, parameter)
     }
     const hash =
       each.parameters.length > 1

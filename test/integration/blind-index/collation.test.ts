@@ -14,6 +14,71 @@ class Reader {
   login!: string
 }
 
+/** As a plain column, MariaDB would take what differs in case, accents or spaces behind for the same. */
+@Entity()
+class Member {
+  @PrimaryColumn('integer') id!: number
+  @KmsEncrypted({ type: 'string', search: true, unique: true, nullable: true }) email!: string | null
+  @KmsEncrypted({
+    type: 'string',
+    search: { normalize: (v: string) => v.normalize('NFKC').trimEnd().toLowerCase() },
+    unique: true,
+    nullable: true,
+  })
+  login!: string | null
+}
+
+@Entity()
+class PlainMember {
+  @PrimaryColumn('integer') id!: number
+  @Column('varchar', { length: 40, nullable: true, unique: true }) email!: string | null
+}
+
+describeDatabases('A unique value', (db) => {
+  let app: TestApplication
+  const collides = async (target: typeof Member | typeof PlainMember, property: string, texts: string[]) => {
+    const repository = app.dataSource.getRepository<Member | PlainMember>(target)
+    await repository.clear()
+    await repository.insert({ id: 1, [property]: texts[0] })
+    const second = await repository.insert({ id: 2, [property]: texts[1] }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(await repository.count()).toBe(second ? 1 : 2)
+    return second !== undefined
+  }
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Member, PlainMember], withIndexKey)
+  })
+  afterAll(() => app.stop())
+
+  test.each<[string, [string, string], onMariadb: boolean, normalized: boolean]>([
+    ['the same text', ['ada', 'ada'], true, true],
+    ['case', ['ada', 'Ada'], true, true],
+    ['a space behind', ['ada', 'ada '], true, true],
+    ['an accent', ['ada', 'ad\u00e1'], true, false],
+    ['one code point and two', ['\u00e9', 'e\u0301'], false, true],
+  ])(
+    'is told apart by bytes, whatever a plain column would have compared: %s',
+    async (_, texts, onMariadb, normalized) => {
+      const isSame = texts[0] === texts[1]
+      expect(await collides(PlainMember, 'email', texts)).toBe(
+        isSame || (onMariadb && db().name === 'mariadb'),
+      )
+      expect(await collides(Member, 'email', texts)).toBe(isSame)
+      expect(await collides(Member, 'login', texts)).toBe(normalized)
+    },
+  )
+
+  test('is NULL in as many rows as there are', async () => {
+    const members = app.dataSource.getRepository(Member)
+    await members.clear()
+    await members.insert([{ id: 1 }, { id: 2 }])
+    expect(await members.count()).toBe(2)
+  })
+})
+
 describeDatabases('Plaintext that the database compared otherwise than by bytes', (db) => {
   let app: TestApplication
   const insert = (id: number, text: string, city = `city ${id}`) =>

@@ -83,6 +83,7 @@ class Shared {
   @KmsEncrypted({ type: 'boolean', search: true }) active!: boolean
   @KmsEncrypted({ type: 'date', search: true }) since!: Date
   @KmsEncrypted({ type: 'number', search: true }) weight!: number
+  @KmsEncrypted({ type: 'json', search: true }) state!: unknown
 }
 
 /** Columns of the same names, and one of text that is compared with a number. */
@@ -91,6 +92,7 @@ class Plain {
   @PrimaryColumn('integer') id!: number
   @Column({ type: 'varchar', length: 10 }) size!: string
   @Column({ type: 'boolean' }) active!: boolean
+  @Column({ type: 'boolean', default: true }) state!: boolean
 }
 
 describeDatabases('Values of conditions that are written as text', (db) => {
@@ -100,7 +102,9 @@ describeDatabases('Values of conditions that are written as text', (db) => {
 
   beforeAll(async () => {
     app = await startApplication(db(), [Shared, Plain], withIndexKey, { logger: log, logging: ['query'] })
-    await app.dataSource.getRepository(Shared).insert({ id: 1, size: 42, active: true, since, weight: -1.5 })
+    await app.dataSource
+      .getRepository(Shared)
+      .insert({ id: 1, size: 42, active: true, since, weight: -1.5, state: true })
     await app.dataSource.getRepository(Plain).insert({ id: 1, size: '42', active: true })
   })
   afterAll(() => app.stop())
@@ -115,6 +119,10 @@ describeDatabases('Values of conditions that are written as text', (db) => {
     ['s.weight = :v AND s.id = :id', { v: -1.5, id: 1 }, 1],
     ['s.weight IN (:...v)', { v: [1, -1.5] }, 1],
     ['NOT (s.weight = :v)', { v: 2 }, 1],
+    ['s.state = :v', { v: true }, 1],
+    ['s.state = :v', { v: false }, 0],
+    ['s.state <> :v', { v: false }, 1],
+    ['s.state = :v AND s.active = :v', { v: true }, 1],
   ])('%s with %j finds %i rows', async (where, parameters, found) => {
     const rows = app.dataSource.getRepository(Shared).createQueryBuilder('s').where(where, parameters)
     expect(await rows.getCount()).toBe(found)
@@ -146,5 +154,43 @@ describeDatabases('Values of conditions that are written as text', (db) => {
     if (isInText) await expect(counted).rejects.toMatchObject({ code: 'SEARCH_REFUSED' })
     else expect(await counted).toBe(1)
     expect(await app.dataSource.getRepository(Shared).countBy({ size: 42 })).toBe(1)
+  })
+
+  it('tells a boolean of JSON from a number where a column without index has the name', async () => {
+    const { manager } = app.dataSource
+    const states = [true, 1, since.toISOString()]
+    await manager.insert(
+      Shared,
+      states.map((state, at) => ({ id: at + 10, size: 0, active: false, since, weight: 0, state })),
+    )
+    await manager.insert(Plain, { id: 10, size: '', active: false, state: false })
+    const found = async (target: typeof Shared | typeof Plain, where: string, parameters: object) => {
+      const rows = await manager
+        .createQueryBuilder(target, 'x')
+        .where(where, parameters)
+        .andWhere('x.id >= 10')
+        .getMany()
+      return rows.map(({ id }) => id)
+    }
+    const v = db().name === 'mariadb' ? 1 : true
+    expect(await found(Shared, 'x.state = :v', { v: true })).toEqual([10])
+    expect(await found(Shared, 'x.state IN (:...v)', { v: [1] })).toEqual([11])
+    // As everywhere: JSON holds no date.
+    await expect(found(Shared, 'x.state = :v', { v: since })).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    expect(await found(Plain, 'x.state = :v', { v })).toEqual([])
+    expect(await found(Plain, 'x.state <> :v', { v })).toEqual([10])
+    const joined = manager
+      .createQueryBuilder(Shared, 's')
+      .innerJoin(Plain, 'p', 'p.state = :no')
+      .where('s.state = :yes AND s.id >= 10', { no: false, yes: true })
+    expect((await joined.getMany()).map(({ id }) => id)).toEqual([10])
+    // What the application sends itself, it gets as the driver would have sent it.
+    const [sql, parameters] = manager
+      .createQueryBuilder(Plain, 'p')
+      .where('p.state = :v', { v: false })
+      .getQueryAndParameters()
+    expect(await app.dataSource.query(sql, parameters)).toHaveLength(1)
+    await manager.delete(Shared, [10, 11, 12])
+    await manager.delete(Plain, [10])
   })
 })
