@@ -2,10 +2,9 @@ import { type Pieces } from './numbers'
 
 /** What is kept of a text, and where numbers stand in it that may be others. */
 interface Kept<Value> {
+  readonly text: string
   readonly value: Value
   readonly numbers: Pieces
-  /** The text without those numbers. */
-  readonly rest: string
 }
 
 /**
@@ -17,8 +16,7 @@ export class Remembered<Value> {
   readonly #maxTexts: number
   readonly #maxCharacters: number
   readonly #byText = new Map<string, Value>()
-  /** By the text with a zero for each digit. */
-  readonly #byShape = new Map<string, Kept<Value>[]>()
+  readonly #byShape = new Map<number, Kept<Value>[]>()
   #texts = 0
   #characters = 0
   /** What was asked for last: the same is asked several times for one statement. */
@@ -52,7 +50,7 @@ export class Remembered<Value> {
       return
     }
     const shape = shapeOf(text)
-    const kept = { value, numbers, rest: without(text, numbers) }
+    const kept = { text, value, numbers }
     const others = this.#byShape.get(shape)
     if (others) others.push(kept)
     else this.#byShape.set(shape, [kept])
@@ -60,21 +58,37 @@ export class Remembered<Value> {
 
   #alike(text: string): Value | undefined {
     if (this.#byShape.size === 0 || text.length > this.#maxCharacters / 10) return undefined
-    const kept = this.#byShape.get(shapeOf(text))
-    return kept?.find(({ numbers, rest }) => without(text, numbers) === rest)?.value
+    return this.#byShape.get(shapeOf(text))?.find((kept) => differsInNumbers(text, kept))?.value
   }
 }
 
-function shapeOf(text: string): string {
-  return text.replace(/\d/g, '0')
+/**
+ * A hash of the text to which all digits are one. Texts have a number for each of a thousand rows, so that making
+ * another text of one would cost more than all else that is done for the statement.
+ */
+function shapeOf(text: string): number {
+  let hash = text.length
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    hash = (Math.imul(hash, 31) + (isDigit(code) ? 0 : code)) | 0
+  }
+  return hash
 }
 
-function without(text: string, pieces: Pieces): string {
-  let rest = ''
-  let at = 0
-  for (const [start, end] of pieces) {
-    rest += text.slice(at, start)
-    at = end
+/** True if the text is that which is kept but for the digits of its numbers. */
+function differsInNumbers(text: string, kept: Kept<unknown>): boolean {
+  if (text.length !== kept.text.length) return false
+  let next = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === kept.text.charCodeAt(at)) continue
+    while ((kept.numbers[next]?.[1] ?? Infinity) <= at) next++
+    const start = kept.numbers[next]?.[0] ?? Infinity
+    if (at < start || !isDigit(code)) return false
   }
-  return rest + text.slice(at)
+  return true
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
 }
