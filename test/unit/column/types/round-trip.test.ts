@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { asPlaintext } from '../../../../src/cipher/bytes'
 import { type ValueTypeName, valueTypes } from '../../../../src/column/types'
 import { InvalidValueError } from '../../../../src/errors'
+import { runs } from '../../../support/thorough'
 
 function roundTrip(type: ValueTypeName, value: unknown): unknown {
   const serialised = valueTypes[type].serialise(value)
@@ -39,7 +40,7 @@ describe('A value comes back as it was', () => {
       fc.property(values, (value) => {
         expect(roundTrip(type, value)).toStrictEqual(value)
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(300, 20_000) },
     )
   })
 
