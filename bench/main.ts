@@ -11,6 +11,7 @@ import { countKmsCalls } from './measures/kms-calls'
 import { memoryHeld } from './measures/memory'
 import { fullScan } from './measures/full-scan'
 import { migrateRows } from './measures/migrate'
+import { applicationRequests } from './measures/requests'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
@@ -34,6 +35,7 @@ const ALL = {
   fullScan,
   searchRows,
   boundRows,
+  requests: applicationRequests,
   memoryHeld,
   migrateRows,
   footprint,

@@ -27,6 +27,7 @@ import { dialectOf } from './dialects'
 import { cancelForgetting, forget, forgetDue, type ForgetOptions } from './migration/data-keys/forget'
 import { type ForgetReport } from './migration/data-keys/forget-report'
 import { DataSourceBinding } from './orm/data-source-binding'
+import { openUnread } from './orm/read/open-unread'
 import { withBinding } from './orm/with-binding'
 import {
   type DataKeysOption,
@@ -355,6 +356,24 @@ export class KmsEncryption {
     const column = this.#column(entity, property, dataSource)
     if (!row) return column.decrypt(stored, column.recipe)
     return column.decrypt(stored, column.recipeOfStored(givenRow(row, column)), givenName(row, column))
+  }
+
+  /**
+   * Opens the values of columns with `open: 'on-read'` that were not read yet: those of the entities, of what is embedded
+   * in them, and of their relations as far as they are loaded. From then on their properties are plain ones. Needed
+   * where an entity was kept until its data key had left the memory (`cache.maxAge`, `cache.maxKeys`): then a read
+   * throws `NOT_DECRYPTED`. Asks KMS where it must. Returns the entities.
+   *
+   * Throws what the first value throws that does not open, as `find()` does for other columns.
+   *
+   * @example
+   * ```ts
+   * const { privateKey } = await encryption.open(session.user)
+   * ```
+   */
+  async open<Entities extends object>(entities: Entities): Promise<Entities> {
+    await openUnread(entities)
+    return entities
   }
 
   /**

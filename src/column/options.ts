@@ -41,6 +41,9 @@ export type WritesOption = Writes | ((column: { entity: string; property: string
 /** What becomes of a value that cannot be decrypted when its entity is loaded. */
 export type OnUndecryptable = 'throw' | 'marker'
 
+/** When a loaded value is opened: with its entity, or when the property is read for the first time. */
+export type Open = 'on-load' | 'on-read'
+
 /** Options of `@KmsEncrypted()` and `kmsEncryptedColumn()`. */
 export interface KmsEncryptedOptions<
   Type extends ValueTypeName = ValueTypeName,
@@ -129,6 +132,12 @@ export interface KmsEncryptedOptions<
    * `kmsEncryption()`.
    */
   onUndecryptable?: OnUndecryptable
+  /**
+   * When a loaded value is opened: `'on-load'` (default), or with `'on-read'` when the property is read for the first
+   * time, for lists that do not show it. Until then the property is an accessor, and who reads it meets what fails.
+   * Not with mode `'direct'`, `boundTo.row` or `keyPer`. See docs/on-read.md.
+   */
+  open?: Open
   /**
    * Rows are found by the value: a blind index (a keyed hash of the value) stands in a column beside, and conditions of
    * equality are answered by it. Says which rows have equal values to whoever reads the database.

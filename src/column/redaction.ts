@@ -165,6 +165,8 @@ function withoutValues(made: unknown, entity: object): unknown {
   if (made === entity) return viewOf(entity, 'json')
   const all = redactionsOf(entity)
   const hidden = [...all].filter(([property, { json }]) => {
+    // What was not read yet (`open: 'on-read'`) was not taken over.
+    if (Object.getOwnPropertyDescriptor(entity, property)?.get) return false
     const value: unknown = Reflect.get(entity, property)
     return json && value !== null && value !== undefined && Reflect.get(made, property) === value
   })

@@ -54,6 +54,7 @@ const OTHERS = [
   'storage',
   'maxLength',
   'onUndecryptable',
+  'open',
   'writes',
   'acceptFormats',
   'redact',
@@ -134,6 +135,8 @@ function checkOptions(options: KmsEncryptedOptions, place: Place): void {
     refuse("storage must be 'binary' or 'text'")
   if (options.onUndecryptable !== undefined && !['throw', 'marker'].includes(options.onUndecryptable))
     refuse("onUndecryptable must be 'throw' or 'marker'")
+  if (options.open !== undefined && !['on-load', 'on-read'].includes(options.open))
+    refuse("open must be 'on-load' or 'on-read'")
   checkWrites(options, refuse)
   if (options.mirrorOf !== undefined && options.mirrorTo !== undefined)
     refuse('a column has mirrorOf or mirrorTo, not both')

@@ -75,6 +75,10 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     return this.indexes.find(({ isOfValue }) => isOfValue)
   }
 
+  get opensOnRead(): boolean {
+    return this.scheme.options.open === 'on-read'
+  }
+
   get isIndexedTogether(): boolean {
     return this.sharedIndexes.length > 0 || this.indexes.some(({ isCompound }) => isCompound)
   }
@@ -239,8 +243,12 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   /** The same error with entity, property and, where a row is given, its primary key. */
   placed(error: unknown, row?: ObjectLiteral): KmsEncryptionError {
     if (!(error instanceof KmsEncryptionError)) throw error
-    const primaryKey = row && this.metadata.entityMetadata.getEntityIdMap(row)
+    const primaryKey = row && this.keyOf(row)
     return this.#ofRow(error).at({ ...this.#place, ...(primaryKey ? { primaryKey } : {}) })
+  }
+
+  keyOf(entity: ObjectLiteral): ObjectLiteral | undefined {
+    return this.metadata.entityMetadata.getEntityIdMap(entity)
   }
 
   [inspect.custom](): string {

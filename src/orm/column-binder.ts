@@ -16,6 +16,7 @@ import { deliveryOf, storedType } from './column-type'
 import { refuseBorrowed } from './declarations'
 import { type KeyTableSettings } from './key-table/key-table-options'
 import { type OpenedResults } from './read/opened-results'
+import { openOnRead } from './read/on-read'
 import { constantRecipes, type Recipes } from './recipe'
 import { keyIdFor } from './row/key-id'
 import { RowRecipes, type RowSetting } from './row/row-recipes'
@@ -76,6 +77,7 @@ export class ColumnBinder {
     )
     metadata.transformer = bound
     watchValues(metadata, bound)
+    if (bound.opensOnRead) openOnRead(bound)
   }
 
   #recipes(metadata: ColumnMetadata, { options }: Scheme): Recipes {

@@ -16,6 +16,7 @@ import { type StoredSealing, type Workings } from './query/door'
 import { guardQueryRunner } from './query/query-guard'
 import { bindMirrors, followUpdates } from './mirror'
 import { watchIds } from './read/compared-rows'
+import { openBeforeSaving } from './read/open-unread'
 import { OpenedResults } from './read/opened-results'
 import { RawQueries } from './read/raw-queries'
 import { ResultOpener } from './read/result-opener'
@@ -264,6 +265,10 @@ export class DataSourceBinding {
         }
       }
     }
+    if (
+      this.#dataSource.entityMetadatas.some((each) => boundColumns(each).some((column) => column.opensOnRead))
+    )
+      openBeforeSaving(this.#dataSource, this.#methods)
     if (areMirrored) followUpdates(this.#dataSource, this.#methods)
     return rows
   }

@@ -1,4 +1,5 @@
-import { type ValueTransformer } from 'typeorm'
+import { type ObjectLiteral, type ValueTransformer } from 'typeorm'
+import { type OnUndecryptable } from '../column/options'
 import { type Plaintext } from '../column/types'
 import { type ErrorDetails, type KmsEncryptionError } from '../errors'
 import { type Scheme } from '../column/scheme'
@@ -25,6 +26,9 @@ export interface EncryptedColumn extends ValueTransformer {
   /** Names the stored values: two entities over one table share them. */
   readonly cell: string
   readonly scheme: Scheme
+  readonly onUndecryptable: OnUndecryptable
+  /** True if its values are opened when their properties are read. */
+  readonly opensOnRead: boolean
   /** Opens stored values. */
   readonly opener: ValueOpener
   /** How the values of each row are encrypted. */
@@ -50,6 +54,8 @@ export interface EncryptedColumn extends ValueTransformer {
     reason: string,
     cause?: unknown,
   ): KmsEncryptionError
-  /** The same error with entity and property. */
-  placed(error: unknown): KmsEncryptionError
+  /** The same error with entity and property and, where a row is given, its primary key. */
+  placed(error: unknown, row?: ObjectLiteral): KmsEncryptionError
+  /** The primary key of an entity of its class. */
+  keyOf(entity: ObjectLiteral): ObjectLiteral | undefined
 }

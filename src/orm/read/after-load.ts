@@ -7,6 +7,7 @@ import { SealedValue } from '../sealed-value'
 import { valuesOf } from '../entity-row'
 import { valueFrom } from './hydration'
 import { isMarked } from './marked'
+import { isUnread } from './on-read'
 import { type Opened } from './opened-results'
 import { type Opening, openTogether } from './opening'
 
@@ -17,6 +18,7 @@ export function openSealed(
 ): Promise<unknown> | undefined {
   if (!event) return undefined
   const sealed = boundColumns(event.metadata.findInheritanceMetadata(entity)).flatMap((column) => {
+    if (isUnread(column, entity)) return []
     const value = SealedValue.of(column.metadata.getEntityValue(entity))
     return value && !value.isCompared ? [open(entity, column, value, Page.of(event.queryRunner))] : []
   })

@@ -5,6 +5,7 @@ import { KmsEncryptionError } from '../../errors'
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { keyOf, type Opened, type OpenedResults, UNOPENED } from './opened-results'
+import { UnreadValue } from './unread-value'
 import { type Stored } from './value-opener'
 
 /**
@@ -43,11 +44,14 @@ export class Hydration {
   }
 
   #openNow(stored: Stored): unknown {
-    const { opener, recipes, scheme } = this.#column
+    const { opener, recipes, scheme, opensOnRead } = this.#column
     // TypeORM does not say in which row the value stands: where that matters, the entity tells after load.
     if (!recipes.constant) return new SealedValue(this.#column, stored, undefined).placeholder
+    const { scopes } = recipes.constant
     try {
-      const plaintext = opener.openNow(stored, recipes.constant.scopes)
+      if (opensOnRead && opener.isAtHand(stored, scopes))
+        return new UnreadValue(this.#column, stored, recipes.constant)
+      const plaintext = opener.openNow(stored, scopes)
       return plaintext
         ? scheme.type.deserialise(plaintext)
         : new SealedValue(this.#column, stored, undefined).placeholder

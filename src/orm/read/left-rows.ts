@@ -1,11 +1,10 @@
-import { type DataKey } from '../../cipher/data-keys/data-key'
 import { type Scheme } from '../../column/scheme'
 import { type BoundColumn } from '../bound-column'
 import { valueOf } from './carried'
 import { type OpenedValue, type ValueKey, type WaitingResult } from './opened-results'
 import { failureOf } from './opening'
 import { type EncryptedResult, type Row } from './result-columns'
-import { type Stored } from './value-opener'
+import { seemsToOpen, type Stored } from './value-opener'
 
 /**
  * Values that hydration opens when it asks for them, because their data keys are at hand, and that are bound to their
@@ -109,8 +108,4 @@ export function canBeLeft({ column, name }: EncryptedResult, rows: readonly Row[
     dataKey = opener.dataKeyAtHand(scopes)
   }
   return true
-}
-
-function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
-  return typeof stored === 'string' ? dataKey.seemsToOpenText(stored) : dataKey.seemsToOpen(stored)
 }

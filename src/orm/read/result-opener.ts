@@ -6,6 +6,7 @@ import { type Statements } from '../statement/statements'
 import { type Carried, carry, carryUnopened, isToOpen } from './carried'
 import { ComparedRows } from './compared-rows'
 import { canBeLeft, LeftRows } from './left-rows'
+import { leaveUnread, unreadColumns } from './left-unread'
 import { isAlike, OpenedResult, type OpenedResults, UNOPENED } from './opened-results'
 import { openTogether } from './opening'
 import { fetchPageKeys } from './page-keys'
@@ -52,7 +53,24 @@ export class ResultOpener {
     const compared = use instanceof ComparedRows ? use : undefined
     const all = this.#columns(sql, rows)
     if (!all) return undefined
-    const columns = compared ? this.#compared(all, rows, compared, inspector) : all
+    if (compared)
+      return this.#openColumns(this.#compared(all, rows, compared, inspector), rows, connection, {
+        compared,
+        inspector,
+      })
+    const open = (columns: readonly EncryptedResult[]) =>
+      this.#openColumns(columns, rows, connection, { inspector })
+    return leaveUnread(all, rows, inspector, open)
+  }
+
+  /** Opens these columns of a result. */
+  #openColumns(
+    columns: readonly EncryptedResult[],
+    rows: readonly Row[],
+    connection: () => Connection | undefined,
+    { compared, inspector }: Circumstances,
+  ): Promise<unknown> | undefined {
+    if (columns.length === 0) return undefined
     const asks = columns.some((column) => missingColumns(column).length > 0) ? connection() : undefined
     if (asks)
       return fetchMissing(columns, rows, asks).then((fetched) =>
@@ -107,8 +125,10 @@ export class ResultOpener {
     const all = this.#columns(sql, rows)
     if (!all) return true
     // Of the copy it is not known in which row a value stands.
-    const isLeft = all.every(({ column }) => column.recipes.constant) && areLeft(all, rows)
-    const columns = isLeft ? all.filter(({ name }) => inspector?.concerns(name) === true) : all
+    const unread = unreadColumns(all, inspector).filter((column) => canBeLeft(column, rows))
+    const others = all.filter((column) => !unread.includes(column))
+    const isLeft = others.every(({ column }) => column.recipes.constant) && areLeft(others, rows)
+    const columns = isLeft ? others.filter(({ name }) => inspector?.concerns(name) === true) : others
     if (columns.length === 0) return true
     const carried = columns.flatMap((column) => carry(column, rows))
     await openTogether(carried.filter(isToOpen))

@@ -3,6 +3,7 @@ import { boundColumns } from '../bound-columns'
 import { type BoundColumn } from '../bound-column'
 import { SealedValue } from '../sealed-value'
 import { isMarked } from './marked'
+import { UnreadValue } from './unread-value'
 
 /**
  * What TypeORM merges into the application's entity of a row that a statement returned (RETURNING). TypeORM asks no
@@ -24,12 +25,13 @@ export function openReturnedRow(
   const others = Object.fromEntries(Object.entries(returned).filter(([name]) => !names.has(name)))
   const map = make(others) ?? {}
   for (const column of encrypted)
-    column.metadata.setEntityValue(map, opened(column, returned[column.metadata.databaseName]))
+    column.metadata.setEntityValue(map, opened(column, returned[column.metadata.databaseName], map))
   return map
 }
 
-function opened(column: BoundColumn, stored: unknown): unknown {
+function opened(column: BoundColumn, stored: unknown, map: ObjectLiteral): unknown {
   const value = column.from(stored)
+  if (value instanceof UnreadValue) return value.open(map)
   const sealed = SealedValue.of(value)
   if (!sealed) return value
   const { failure } = sealed

@@ -52,6 +52,12 @@ export class ValueOpener {
     return scopes.some((scope) => this.#cipher.needsKms(bytes, scope))
   }
 
+  /** True if a value opens, or fails, without a call to KMS. Of most that is seen from a few bytes. */
+  isAtHand(stored: Stored, scopes: Scopes): boolean {
+    const dataKey = this.dataKeyAtHand(scopes)
+    return (dataKey && seemsToOpen(dataKey, stored)) === true || !this.needsKms(this.bytesOf(stored), scopes)
+  }
+
   /** The plaintext, if no call to KMS is needed for it. */
   openNow(
     stored: Stored,
@@ -151,6 +157,11 @@ export class ValueOpener {
       kind === 'plaintext' || (kind === 'malformed' && canLookLikeCiphertext(this.#scheme, stored, bytes))
     )
   }
+}
+
+/** True for every value that carries this data key, and for hardly any other. */
+export function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
+  return typeof stored === 'string' ? dataKey.seemsToOpenText(stored) : dataKey.seemsToOpen(stored)
 }
 
 /** 0xC1 occurs in no UTF-8; only bytes, and texts that are base64, can look like a ciphertext and be none. */
