@@ -33,11 +33,11 @@ const servers = {
  */
 const onOneMajor = [
   'cli/',
-  'blind-index/(compound|known-answers|migrations|twin)',
+  'blind-index/(collation|compound|fill|keyed|known-answers|migrations|plans|twin|values)',
   'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
-  'migration/(bad-input|counted-together|data-key-proof|foreign-formats|keys|newer-release|no-downtime|previous-settings|race|volume)',
-  'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|restore|rotation|tenants|trouble)',
-  '(faults|model|servers|steady-state|upgrades|row-binding/(mending|migration|tenants))',
+  'migration/(bad-input|counted-together|data-key-proof|expand-and-contract|foreign-formats|generate-cases|keys|newer-release|no-downtime|previous-settings|race|volume)',
+  'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|random-transactions|restore|rotation|tenants|trouble)',
+  '(faults|model|performance-counts|servers|steady-state|upgrades|row-binding/(attacker|mending|migration|refusals|tenants))',
 ].map((path) => `/test/integration/${path}`)
 
 const integration = (typeormMajor, moduleNameMapper = {}) =>

@@ -37,6 +37,7 @@ export class Remembered<Value> {
   /** `numbersIn`: where others of as many digits may stand. */
   set(text: string, value: Value, numbersIn: () => Pieces = () => []): void {
     if (text.length > this.#maxCharacters / 10) return
+    this.#last = { text, value }
     if (this.#texts >= this.#maxTexts || this.#characters > this.#maxCharacters) {
       this.#byText.clear()
       this.#byShape.clear()
@@ -75,8 +76,8 @@ function shapeOf(text: string): number {
   return hash
 }
 
-/** True if the text is that which is kept but for the digits of its numbers. */
-function differsInNumbers(text: string, kept: Kept<unknown>): boolean {
+/** True if the text is that which is kept but for the digits of its numbers. A hash that is equal does not tell. */
+export function differsInNumbers(text: string, kept: Pick<Kept<unknown>, 'text' | 'numbers'>): boolean {
   if (text.length !== kept.text.length) return false
   let next = 0
   for (let at = 0; at < text.length; at++) {

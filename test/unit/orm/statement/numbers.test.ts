@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { Remembered } from '../../../../src/orm/statement/remembered'
+import { differsInNumbers, Remembered } from '../../../../src/orm/statement/remembered'
 import { runs } from '../../../support/thorough'
 import { databases, readerOf } from './support'
 
@@ -76,6 +76,27 @@ describe('Free numbers', () => {
       }),
       { numRuns: runs(600, 20_000), examples: [['SELECT secret FROM usr WHERE id = 0x1', []]] },
     )
+  })
+})
+
+describe('A text', () => {
+  const text = 'a1 = 12 AND b = 3'
+  const numbers = [
+    [5, 7],
+    [16, 17],
+  ] as const
+
+  test.each([
+    [text, true],
+    ['a1 = 99 AND b = 0', true],
+    ['a1 = 1x AND b = 3', false],
+    ['a1 = 12 AND b = ?', false],
+    ['a2 = 12 AND b = 3', false],
+    ['a1 = 12 AND c = 3', false],
+    ['a1 = 12 AND b = 33', false],
+    ['a1 = 12 AND b = ', false],
+  ])('%s differs from another in nothing but numbers: %s', (other, expected) => {
+    expect(differsInNumbers(other, { text, numbers })).toBe(expected)
   })
 })
 
