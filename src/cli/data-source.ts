@@ -14,10 +14,14 @@ export const DATA_SOURCE_OPTIONS = {
   },
 } as const satisfies CommandOptions
 
-/** The initialised DataSource that the file named by `--dataSource` exports; destroyed after `use`. */
+/**
+ * The initialised DataSource that the file named by `--dataSource` exports; destroyed after `use`. `prepare` is called
+ * before it is initialised.
+ */
 export async function withDataSource<T>(
   args: Arguments,
   use: (dataSource: DataSource) => Promise<T>,
+  prepare?: (dataSource: DataSource) => void,
 ): Promise<T> {
   const file = args.text('dataSource')
   if (file === undefined) throw new UsageError('name the file that exports the DataSource: -d ormconfig.ts')
@@ -25,6 +29,7 @@ export async function withDataSource<T>(
   const dataSource = await loadDataSource(resolve(file))
   // A tool changes no schema and runs no migration by itself.
   dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false })
+  prepare?.(dataSource)
   if (!dataSource.isInitialized) await dataSource.initialize()
   try {
     return await use(dataSource)

@@ -91,6 +91,9 @@ export interface Dialect extends BytesSql {
   /** Schemas and databases that the bare name of a table stands for. The driver asks for them when it connects. */
   defaultSchemas(driver: Connected): readonly string[]
 
+  /** Statements around reads, between which the session writes nothing. */
+  readonly readOnly: { readonly begin: string; readonly end: string }
+
   // --- Types ---
 
   /** The type of a column that holds ciphertexts of at most `length` bytes, or of any length. */
@@ -109,6 +112,8 @@ export interface Dialect extends BytesSql {
   capacityOf(queryRunner: QueryRunner, table: string, column: DatabaseColumn): Promise<number | undefined>
   /** What stands behind the type of a text column so that it keeps its character set and collation, as SQL. */
   textOptions(queryRunner: QueryRunner, table: string, name: string): Promise<string>
+  /** An expression as text, whatever its type. */
+  readonly textSql: (expression: string) => string
   /** False for a text with a character that no text column takes. */
   isStorableText(text: Buffer): boolean
 

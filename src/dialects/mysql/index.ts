@@ -31,6 +31,8 @@ export const mysql: Dialect = {
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql,
+  readOnly: { begin: 'START TRANSACTION READ ONLY', end: 'ROLLBACK' },
+  textSql: (expression) => `CAST(${expression} AS CHAR)`,
   bytesLiteral: (hex) => `x'${hex}'`,
   comparedAs,
   anyValue: (column) => `MIN(${column})`,

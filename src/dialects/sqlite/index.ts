@@ -45,6 +45,8 @@ const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | '
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql: ({ name }) => `CAST(${name} AS BLOB)`,
+  readOnly: { begin: 'PRAGMA query_only = ON', end: 'PRAGMA query_only = OFF' },
+  textSql: (expression) => `CAST(${expression} AS TEXT)`,
   bytesLiteral: (hex) => `x'${hex}'`,
   comparedAs: () => Promise.resolve(undefined),
   anyValue: (column) => `MIN(${column})`,

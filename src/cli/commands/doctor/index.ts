@@ -96,7 +96,7 @@ function askedAlone(client: KMSClient): () => AwsKms {
 
 const AREAS = { application: 'Application', KMS: 'KMS', database: 'Database' } as const
 
-function printFindings(findings: readonly Finding[], terminal: Terminal): void {
+export function printFindings(findings: readonly Finding[], terminal: Terminal): void {
   const signs: Readonly<Record<Level, string>> = {
     ok: terminal.style('green', '✓'),
     note: terminal.style('cyan', 'i'),

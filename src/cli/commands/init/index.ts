@@ -1,15 +1,26 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Command, CommandFailed } from '../../command'
-import { columnsIn, type ProposedColumn } from './columns'
+import { DATA_SOURCE_OPTIONS } from '../../data-source'
+import { KMS_OPTIONS } from '../../kms-client'
+import { type Terminal } from '../../terminal'
+import { printFindings } from '../doctor'
+import { count } from '../doctor/finding'
+import { formats } from '../keys/policy/formats'
+import { columnsIn, otherColumns, type ProposedColumn } from './columns'
+import { look, type Looked } from './look'
+import { policyOf, type ProposedPolicy } from './policy'
 import { type Project, readProject } from './project'
-import { configuration, encryptionFile } from './texts'
+import { commandsFor, configuration, encryptionFile } from './texts'
 
 export const init: Command = {
   name: 'init',
   positionals: '[FOLDER]',
   summary: 'Looks at a project, and says what to paste where. Changes nothing unless told to.',
   options: {
+    ...DATA_SOURCE_OPTIONS,
+    ...KMS_OPTIONS,
+    offline: { type: 'boolean', help: 'run nothing of the project and ask no database: go by names' },
     alias: { type: 'string', value: 'NAME', help: 'alias of the KMS key, alias/my-app by default' },
     write: { type: 'boolean', help: 'write the file with kmsEncryption(); it must not be there yet' },
   },
@@ -17,31 +28,41 @@ export const init: Command = {
     const folder = args.positionals[0] ?? '.'
     const alias = args.text('alias') ?? 'alias/my-app'
     const project = await readProject(folder)
-    const columns = project.sources.flatMap(columnsIn)
+    const looked = await look(folder, project, args)
+    const { samples, findings } = looked
+    const columns = [
+      ...project.sources.flatMap((source) => columnsIn(source, samples)),
+      ...otherColumns(project.sources, samples),
+    ]
     const file = encryptionFile(project, alias)
     const steps = configuration(project)
-    const dataSource = project.dataSource ?? 'ormconfig.ts'
-    const commands = [
-      ...(project.isInstalled ? [] : ['npm install typeorm-kms-encrypted @aws-sdk/client-kms']),
-      `npx typeorm-kms keys create --alias ${alias} --rotation --description 'Columns of this application'`,
-      `npx typeorm-kms migration:generate -d ${dataSource} ${project.migrations}/EncryptColumns`,
-      `npx typeorm migration:run -d ${dataSource}`,
-      `npx typeorm-kms keys policy -d ${dataSource} --for application`,
-      `npx typeorm-kms doctor -d ${dataSource}`,
-    ]
+    const commands = commandsFor(project, alias)
+    const policy = policyOf(project, columns, looked, alias)
+    const found = described(project, looked)
     terminal.print(terminal.style('bold', 'Found'))
-    for (const [what, found] of Object.entries(described(project)))
-      terminal.print(`  ${what.padEnd(12)} ${found}`)
+    for (const [what, text] of Object.entries(found)) terminal.remark(`  ${what.padEnd(12)} `, text)
+    for (const failed of looked.failed) terminal.remark('  ! ', failed)
     terminal.print(`\n${terminal.style('bold', file.path)}\n\n${indented(file.text)}`)
-    terminal.print(`${terminal.style('bold', steps.where)}\n\n${indented(steps.text)}`)
-    printColumns(columns, terminal)
+    for (const { where, text } of steps)
+      terminal.print(`${terminal.style('bold', where)}\n\n${indented(text)}`)
+    printColumns(columns, looked, terminal)
+    printPolicy(policy, terminal)
     terminal.print(`${terminal.style('bold', 'Then')}\n\n${indented(commands.join('\n'))}`)
-    terminal.printJson({ project: described(project), file, configuration: steps, columns, commands })
     if (args.flag('write')) await write(join(folder, file.path), file.text)
+    terminal.printJson({ project: found, file, configuration: steps, columns, policy, commands, findings })
+    if (findings) {
+      terminal.print(terminal.style('bold', 'Check (typeorm-kms doctor)\n'))
+      printFindings(findings, terminal)
+      const problems = findings.filter(({ level }) => level === 'problem').length
+      if (problems > 0)
+        throw new CommandFailed(`${count(problems, 'problem')} found: see what is marked with ✗.`)
+    }
   },
 }
 
-function described({ modules, framework, typeorm, database, dataSource, sources }: Project) {
+function described(project: Project, { why, samples }: Looked): Record<string, string> {
+  const { modules, framework, typeorm, database, dataSource, sources } = project
+  const values = samples.reduce((sum, { looked }) => sum + looked, 0)
   return {
     modules: modules === 'module' ? 'ES modules' : 'CommonJS',
     framework: framework === 'nestjs' ? 'NestJS' : 'none that is known',
@@ -49,23 +70,46 @@ function described({ modules, framework, typeorm, database, dataSource, sources 
     database: database ?? 'no driver in package.json',
     dataSource: dataSource ?? 'not found',
     sources: `${sources.length} files of TypeScript`,
+    values:
+      why === undefined
+        ? `looked at ${count(values, 'value')} of ${count(samples.length, 'text column')}, and kept none`
+        : `none; columns go by their names (${why})`,
   }
 }
 
-type Printer = Pick<Parameters<Command['run']>[1], 'print' | 'style'>
-
-function printColumns(columns: readonly ProposedColumn[], terminal: Printer): void {
-  terminal.print(terminal.style('bold', 'Columns whose names sound like secrets or personal data'))
+function printColumns(columns: readonly ProposedColumn[], { why }: Looked, terminal: Terminal): void {
+  const what = why === undefined ? 'names or values look' : 'names sound'
+  terminal.print(terminal.style('bold', `Columns whose ${what} like secrets or personal data`))
   if (columns.length === 0) {
     terminal.print('\n  None was found. Declare yours with @KmsEncrypted() instead of @Column().\n')
     return
   }
-  for (const { file, line, entity, property, before, after, remark } of columns) {
-    terminal.print(`\n  ${file}:${line}  ${entity}.${property}${remark === undefined ? '' : `: ${remark}`}`)
-    terminal.print(terminal.style('red', `  - ${before}`))
+  for (const { file, line, entity, property, before, after, reasons, remark } of columns) {
+    terminal.print()
+    const place = file === undefined ? '' : `${file}:${line ?? 1}  `
+    terminal.remark('  ', `${place}${entity}.${property}: ${reasons.join('; ')}`)
+    if (remark !== undefined) terminal.remark('  ! ', remark)
+    if (before !== undefined) terminal.print(terminal.style('red', `  - ${before}`))
     terminal.print(terminal.style('green', `  + ${after}`))
   }
   terminal.print(`\n  import { KmsEncrypted } from 'typeorm-kms-encrypted'\n`)
+}
+
+function printPolicy({ statements, unknown, isGuess }: ProposedPolicy, terminal: Terminal): void {
+  if (statements.length === 0) return
+  terminal.print(`${terminal.style('bold', 'Key policy of the application, with these columns')}\n`)
+  terminal.print(indented(formats.json(statements, 'application')))
+  if (isGuess)
+    terminal.remark(
+      '  ! ',
+      'Tables are called as TypeORM calls them by default; keys policy asks the entities.',
+    )
+  for (const entity of unknown)
+    terminal.remark(
+      '  ! ',
+      `The table of ${entity} is not among these: its class is no entity. keys policy has it.`,
+    )
+  terminal.print()
 }
 
 function indented(text: string): string {

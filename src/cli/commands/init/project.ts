@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { createRequire } from 'node:module'
+import { join, relative, resolve, sep } from 'node:path'
 import { CommandFailed } from '../../command'
 
 /** A file of the project, with its path in it. */
@@ -12,11 +13,14 @@ export interface Source {
 export interface Project {
   readonly modules: 'module' | 'commonjs'
   readonly framework: 'nestjs' | undefined
-  /** The version in package.json. */
+  /** The version that is installed, else that of package.json. */
   readonly typeorm: string | undefined
-  /** TypeORM's name of the database whose driver is installed. */
+  /** TypeORM's name of the database, as the DataSource has it, or by the driver that is installed. */
   readonly database: string | undefined
-  readonly isInstalled: boolean
+  /** Packages in package.json. */
+  readonly packages: ReadonlySet<string>
+  /** True if a file of it uses this library. */
+  readonly usesLibrary: boolean
   /** The file with the DataSource, for `-d`. */
   readonly dataSource: string | undefined
   /** The NestJS module that sets TypeORM up. */
@@ -25,7 +29,18 @@ export interface Project {
   readonly sources: readonly Source[]
 }
 
-const DRIVERS = { mysql2: 'mysql', pg: 'postgres', 'better-sqlite3': 'better-sqlite3' } as const
+/** TypeORM's names by drivers; those that come last are often there beside another. */
+const DRIVERS: readonly (readonly [driver: string, database: string])[] = [
+  ['mysql2', 'mysql'],
+  ['typeorm-pglite', 'postgres'],
+  ['pg', 'postgres'],
+  ['better-sqlite3', 'better-sqlite3'],
+  ['mssql', 'mssql'],
+  ['oracledb', 'oracle'],
+  ['mongodb', 'mongodb'],
+  ['sqlite3', 'sqlite'],
+  ['sql.js', 'sqljs'],
+]
 const LEFT_OUT = new Set(['node_modules', 'dist', 'build', 'coverage'])
 /** A project has fewer; a folder that is none may have any number. */
 const MAX_FILES = 5_000
@@ -33,20 +48,42 @@ const MAX_FILES = 5_000
 /** @throws CommandFailed for a folder without package.json. */
 export async function readProject(folder: string): Promise<Project> {
   const { type, dependencies = {}, devDependencies = {} } = await readPackage(folder)
-  const installed: Record<string, string> = { ...devDependencies, ...dependencies }
+  const packages = new Set(Object.keys({ ...devDependencies, ...dependencies }))
   const sources = await readSources(folder)
-  const having = (text: RegExp): string | undefined => sources.find((source) => text.test(source.text))?.path
-  const driver = Object.keys(DRIVERS).find((name) => name in installed) as keyof typeof DRIVERS | undefined
+  const having = (text: RegExp): Source | undefined => sources.find((source) => text.test(source.text))
+  const dataSource = having(/new DataSource\s*\(/)
+  const nestModule = having(/TypeOrmModule\s*\.\s*forRoot/)
   return {
     modules: type === 'module' ? 'module' : 'commonjs',
-    framework: '@nestjs/core' in installed ? 'nestjs' : undefined,
-    typeorm: installed['typeorm'],
-    database: driver && DRIVERS[driver],
-    isInstalled: 'typeorm-kms-encrypted' in installed,
-    dataSource: having(/new DataSource\s*\(/),
-    nestModule: having(/TypeOrmModule\s*\.\s*forRoot/),
+    framework: packages.has('@nestjs/core') ? 'nestjs' : undefined,
+    typeorm: installedTypeorm(folder) ?? dependencies['typeorm'] ?? devDependencies['typeorm'],
+    database:
+      databaseIn(dataSource) ??
+      databaseIn(nestModule) ??
+      DRIVERS.find(([driver]) => packages.has(driver))?.[1],
+    packages,
+    usesLibrary: having(/['"]typeorm-kms-encrypted(?:\/nestjs)?['"]/) !== undefined,
+    dataSource: dataSource?.path,
+    nestModule: nestModule?.path,
     migrations: sources.some(({ path }) => path.startsWith('src/')) ? 'src/migrations' : 'migrations',
     sources,
+  }
+}
+
+function databaseIn(source: Source | undefined): string | undefined {
+  const names = 'mysql|mariadb|postgres|better-sqlite3|sqljs|sqlite|mssql|oracle|mongodb|cockroachdb'
+  return source && new RegExp(`\\btype:\\s*['"](${names})['"]`).exec(source.text)?.[1]
+}
+
+function installedTypeorm(folder: string): string | undefined {
+  try {
+    const { version } = createRequire(resolve(folder, 'package.json'))('typeorm/package.json') as {
+      version?: string
+    }
+    return version
+  } catch {
+    // Nothing is installed yet.
+    return undefined
   }
 }
 
