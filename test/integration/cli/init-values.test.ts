@@ -1,6 +1,7 @@
 import { Column, DataSource, Entity, EntitySchema, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { sampleOf } from '../../../src/cli/commands/init/sample'
+import { dialectOf } from '../../../src/dialects'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 
@@ -93,7 +94,7 @@ describeDatabases('Values that init looks at', (db) => {
 
   it('are read in a session that writes nothing', async () => {
     app = await startApplication(db(), [Customer])
-    const { readOnly } = (await import('../../../src/dialects')).dialectOf(db().options)
+    const { readOnly } = dialectOf(db().options)
     const queryRunner = app.dataSource.createQueryRunner()
     await queryRunner.query(readOnly.begin)
     await expect(queryRunner.query(`DELETE FROM ${db().quote('customer')}`)).rejects.toThrow()
