@@ -52,7 +52,7 @@ describeDatabases('Values that init looks at', (db) => {
       logger: { logQuery: (sql: string) => statements.push(sql), logQueryError: () => undefined } as never,
       synchronize: false,
       dropSchema: false,
-    } as never).initialize()
+    }).initialize()
     statements.length = 0
     const { samples, failed } = await sampleOf(dataSource)
     await dataSource.destroy()

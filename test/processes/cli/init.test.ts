@@ -33,7 +33,7 @@ export default new DataSource({ type: 'better-sqlite3', database: 'app.sqlite', 
 describe('init, in a project', () => {
   let folder: string
 
-  beforeAll(async () => {
+  beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'init-'))
     symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
     const put = (name: string, text: string) => {

@@ -139,7 +139,7 @@ test.each([
   [PEM, 'private keys'],
   ['-----BEGIN PUBLIC KEY-----', undefined],
   ['otpauth://totp/x?secret=JBSWY3DPEHPK3PXP', 'secrets of one-time passwords'],
-  [`AKIA${'IOSFODNN7EXAMPLE'}`, 'access tokens'],
+  [`AKIAIOSFODNN7EXAMPLE`, 'access tokens'],
   ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl', 'access tokens'],
   ['legal winner thank year wave sausage worth useful legal winner thank yellow', 'recovery phrases'],
   ['this is a sentence of words', undefined],
