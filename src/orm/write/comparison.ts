@@ -30,6 +30,8 @@ export class Comparison {
   readonly #rows = new WeakMap<object, Plaintext>()
   /** The value that is asked for is that of a row. */
   #isOfRow = false
+  /** What belongs to this step will be forgotten. */
+  #isEnding = false
 
   constructor(column: EncryptedColumn) {
     this.#column = column
@@ -45,13 +47,20 @@ export class Comparison {
     this.#row = undefined
     const value = this.#read(read)
     // TypeORM 0.3 asks no transformer where the row has NULL: there the marker stands for it.
-    const row = { value: value === null && this.#marker !== undefined ? this.#marker : value }
-    this.#row = row
+    this.#row = { value: value === null && this.#marker !== undefined ? this.#marker : value }
     this.#marker = undefined
+    this.#forgetWithStep()
+    return this.#row.value
+  }
+
+  /** One for all rows of a step: for each it would cost as much as comparing it. */
+  #forgetWithStep(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
     queueMicrotask(() => {
-      if (this.#row === row) this.#row = undefined
+      this.#isEnding = false
+      this.#row = this.#marker = undefined
     })
-    return row.value
   }
 
   #read(read: () => unknown): unknown {
@@ -67,10 +76,7 @@ export class Comparison {
   beginWithEntity(value: unknown): void {
     const marker = SealedValue.of(value) ? value : undefined
     this.#marker = marker
-    if (marker === undefined) return
-    queueMicrotask(() => {
-      if (this.#marker === marker) this.#marker = undefined
-    })
+    if (marker !== undefined) this.#forgetWithStep()
   }
 
   /** Keeps what an announced value was serialised to for its statement, if no listener can change it any more. */
