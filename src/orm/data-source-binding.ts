@@ -33,7 +33,7 @@ import { StatementGuard } from './statement-guard'
 import { Statements } from './statement/statements'
 import { KmsEncryptionSubscriber } from './subscriber'
 import { type ColumnMetadata } from './typeorm-types'
-import { builderWithoutSearched, hideSearched } from './search/not-found'
+import { oneWithoutSearched, hideSearched } from './search/not-found'
 import { refuseUndeclaredResults } from './undeclared-results'
 import { refuseConflictPaths, refuseIndexes } from './unique-refusals'
 
@@ -113,7 +113,7 @@ export class DataSourceBinding {
       this.#dataSource,
       this.#methods,
       (subscriber) => subscriber instanceof KmsEncryptionSubscriber,
-      builderWithoutSearched(() => this.#workings?.guard),
+      oneWithoutSearched(() => this.#workings?.guard),
     )
     hideSearched(this.#dataSource, this.#methods)
     for (const migrate of ['runMigrations', 'undoLastMigration'] as const) {

@@ -1,5 +1,5 @@
 import { type Mark, type StoredKeys } from '../../cipher/data-keys/stored-keys'
-import { beginsTransaction, type EndOfTransaction } from '../query/end-of-transaction'
+import { beginsTransaction, type EndOfTransaction, endOfTransaction } from '../query/end-of-transaction'
 
 /** A statement that is to be sent. */
 interface Watched {
@@ -20,6 +20,11 @@ export class KeyWatch {
 
   constructor(keys: StoredKeys) {
     this.#keys = keys
+  }
+
+  /** False for a statement that stores no value and ends nothing, while no key depends on an open transaction. */
+  concerns(sql: string): boolean {
+    return this.#keys.store.isTentative || beginsTransaction(sql) || endOfTransaction(sql) !== undefined
   }
 
   async send<T>({ sql, end, mark }: Watched, send: () => Promise<T>): Promise<T> {

@@ -33,7 +33,6 @@ export class Door {
   /** Sends a statement as it is. */
   readonly query: Query
   readonly order = new Order()
-  readonly ahead: SealedAhead
   readonly sealing: StoredSealing | undefined
   readonly watch: KeyWatch | undefined
   /** True while TypeORM empties the whole database. */
@@ -48,10 +47,18 @@ export class Door {
   ) {
     this.queryRunner = queryRunner
     this.query = query
-    this.ahead = SealedAhead.of(queryRunner)
     this.sealing = sealing
     this.watch = sealing && new KeyWatch(sealing.keys)
     this.#workings = workings
+  }
+
+  /** What was announced for its next statements; for most runners, which send one statement, there never is anything. */
+  get announced(): SealedAhead | undefined {
+    return SealedAhead.announcedFor(this.queryRunner)
+  }
+
+  get ahead(): SealedAhead {
+    return SealedAhead.of(this.queryRunner)
   }
 
   get workings(): Workings | undefined {

@@ -64,22 +64,23 @@ export class Passage {
 
   /** True where no step has anything to do: the tables have no encrypted column, and nothing else is on its way. */
   get #isPlain(): boolean {
-    const { order, ahead, watch, queryRunner } = this.#door
-    if (this.#isPending || watch || order.isWaiting || !ahead.isEmpty) return false
+    const { order, announced, watch, queryRunner } = this.#door
+    if (this.#isPending || order.isWaiting || announced?.isEmpty === false) return false
+    if (watch?.concerns(this.#sql) === true || this.#mayEmpty()) return false
     if (!this.#workings) return true
     const { statements, completeness } = this.#workings
     return statements.readings(this.#sql) === undefined && !completeness.waitsFor(queryRunner)
   }
 
   async #pass(use: QueryUse): Promise<unknown> {
-    const { order, ahead, sealing, watch } = this.#door
+    const { order, announced, sealing, watch } = this.#door
     // What was announced may be sealed while the database answers any statement, not only the one that stores it.
-    const seals = this.#isPending || !ahead.isEmpty
+    const seals = this.#isPending || announced?.isEmpty === false
     const mark: Mark | undefined = seals ? sealing?.keys.mark() : undefined
     const completeness = this.#workings?.completeness
     const seen = completeness?.waitsFor(this.#door.queryRunner) === true ? completeness : undefined
-    const end = watch || !ahead.isEmpty || seen ? endOfTransaction(this.#sql) : undefined
-    if (end) ahead.clear()
+    const end = watch || announced?.isEmpty === false || seen ? endOfTransaction(this.#sql) : undefined
+    if (end) announced?.clear()
     const prepared = this.#prepare()
     let values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
     if (values instanceof Promise || order.isWaiting) values = await order.next(values)
@@ -88,12 +89,12 @@ export class Passage {
       const text = this.#update?.sql ?? this.#made?.sql ?? this.#answered?.sql ?? this.#sql
       const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
       const query = (): Promise<unknown> =>
-        this.#made ? this.#made.send(this.#door.queryRunner, plainly, ahead) : plainly()
+        this.#made ? this.#made.send(this.#door.queryRunner, plainly, this.#door.ahead) : plainly()
       const sent = watch ? watch.send({ sql: this.#sql, end, mark }, query) : query()
       return this.#search ? nameViolations(this.#search, sent) : sent
     }
     const answering = send()
-    ahead.workLater()
+    this.#door.announced?.workLater()
     let result = await answering
     if (end) seen?.settle(this.#door.queryRunner, end)
     for (let attempt = 1; this.#hasMissed(result); attempt++) {
@@ -174,7 +175,6 @@ export class Passage {
 
   /** The parameters as they are sent: ciphertexts and indexes for what is to be stored, indexes for what is searched. */
   #seal(): unknown {
-    const { ahead } = this.#door
     const bound = this.#structured && this.#workings?.rows.areUsed ? this.#workings.rows : undefined
     if (bound) this.#workings?.guard.checkRows(this.#sql, (table) => bound.uniqueKeys(table))
     this.#answered =
@@ -182,6 +182,7 @@ export class Passage {
       answer(this.#search, this.#sql, this.#parameters, { matches: this.#matches, merged: this.#merged })
     const parameters = this.#answered?.parameters ?? this.#parameters
     if (!this.#isPending) return parameters
+    const { ahead } = this.#door
     const sql = this.#answered?.sql ?? this.#sql
     const sent = (): SentStatement => ({
       statement: this.#workings?.statements.read(sql),

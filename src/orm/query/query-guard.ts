@@ -5,7 +5,7 @@ import { answer, prepareSearch } from '../search/sending'
 import { hasPending } from '../write/parameters'
 import { Door, type StoredSealing, type Workings } from './door'
 import { Passage } from './passage'
-import { guarded, type Query } from './unguarded-query'
+import { isGuarded, keepUnguarded, type Query } from './unguarded-query'
 
 /**
  * Makes a query runner encrypt the values of its statements and decrypt the rows of its results. Every statement
@@ -19,19 +19,19 @@ export function guardQueryRunner(
   workings: () => Workings | undefined,
   sealing: StoredSealing | undefined,
 ): QueryRunner {
-  if (guarded.has(queryRunner)) return queryRunner
+  if (isGuarded(queryRunner)) return queryRunner
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
   // which is how its own query builders call.
   const query = queryRunner.query.bind(queryRunner) as Query
-  guarded.set(queryRunner, query)
+  keepUnguarded(queryRunner, query)
   const door = new Door(queryRunner, query, workings, sealing)
-  return Object.assign(queryRunner, {
-    query: (sql: string, parameters?: unknown, structured = false) =>
-      new Passage(door, sql, parameters, structured).pass(),
-    stream: guardedStream(door),
-    clearDatabase: guardedClear(door),
-    release: guardedRelease(door),
-  })
+  // One by one: Object.assign takes ten times as long, and TypeORM makes a runner for each statement.
+  queryRunner.stream = guardedStream(door)
+  queryRunner.clearDatabase = guardedClear(door)
+  queryRunner.release = guardedRelease(door)
+  queryRunner.query = (sql: string, parameters?: unknown, structured: unknown = false) =>
+    new Passage(door, sql, parameters, structured === true).pass() as Promise<never>
+  return queryRunner
 }
 
 /** A stream's rows are raw. */
@@ -68,10 +68,10 @@ function guardedClear(door: Door): QueryRunner['clearDatabase'] {
   }
 }
 
-function guardedRelease({ queryRunner, ahead }: Door): QueryRunner['release'] {
-  const release = queryRunner.release.bind(queryRunner)
+function guardedRelease(door: Door): QueryRunner['release'] {
+  const release = door.queryRunner.release.bind(door.queryRunner)
   return () => {
-    ahead.clear()
+    door.announced?.clear()
     return release()
   }
 }

@@ -27,11 +27,12 @@ export function hideSearched(dataSource: DataSource, methods: ReplacedMethods): 
   const { manager } = dataSource
   methods.replace(manager, 'findOneOrFail', () => ofManager.findOneOrFail)
   methods.replace(manager, 'findOneByOrFail', () => ofManager.findOneByOrFail)
-  methods.replace(
-    dataSource,
-    'createEntityManager',
-    (create) => (queryRunner) => Object.assign(create(queryRunner), ofManager),
-  )
+  methods.replace(dataSource, 'createEntityManager', (create) => (queryRunner) => {
+    const created = create(queryRunner)
+    created.findOneOrFail = ofManager.findOneOrFail
+    created.findOneByOrFail = ofManager.findOneByOrFail
+    return created
+  })
 }
 
 /** What managers do instead of the methods of their class. */
@@ -64,16 +65,14 @@ function managerWithoutSearched(
   }
 }
 
-/** What builders do instead of the method of their class. */
-export function builderWithoutSearched(statements: () => StatementGuard | undefined): object {
-  return {
-    getOneOrFail(this: Builder) {
-      return classOf(this)
-        .getOneOrFail.call(this)
-        .catch((error: unknown) => {
-          throw withCriteria(error, () => withoutParameters(this, statements()))
-        })
-    },
+/** What builders do instead of `getOneOrFail` of their class. */
+export function oneWithoutSearched(statements: () => StatementGuard | undefined): Builder['getOneOrFail'] {
+  return function (this: Builder) {
+    return classOf(this)
+      .getOneOrFail.call(this)
+      .catch((error: unknown) => {
+        throw withCriteria(error, () => withoutParameters(this, statements()))
+      })
   }
 }
 

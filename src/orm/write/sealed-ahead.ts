@@ -60,6 +60,11 @@ export class SealedAhead {
     return ahead
   }
 
+  /** Of a query runner for which anything was ever announced. */
+  static announcedFor(queryRunner: QueryRunner): SealedAhead | undefined {
+    return all.get(queryRunner)
+  }
+
   /** True if nothing is announced. */
   get isEmpty(): boolean {
     return this.#queues.size === 0 && this.moved.isEmpty
