@@ -27,7 +27,10 @@ async function coldReadOn(place: Place, { kms, report }: Bench): Promise<void> {
     options: { cache: { maxValues: rowsPerKey } },
   })
   await writer.repository.clear()
+  kms.kms.calls.reset()
   await writer.repository.save(newUsers(privateKeys(ROWS)), { chunk: rowsPerKey })
+  // The next data key is made ahead, and used as soon as it is there: so there may be a few more.
+  const dataKeys = kms.kms.calls.count()
   const stored = await writer.stored()
   await writer.close()
 
@@ -52,7 +55,7 @@ async function coldReadOn(place: Place, { kms, report }: Bench): Promise<void> {
   const cleaner = await Table.open(place, EncryptedUser, { kms })
   await cleaner.repository.clear()
   await cleaner.close()
-  reportColdRead(report, place, { cold, warm, calls })
+  reportColdRead(report, place, { cold, warm, calls, dataKeys })
 }
 
 async function timeFind(table: Table<EncryptedUser>): Promise<number> {
@@ -65,9 +68,9 @@ async function timeFind(table: Table<EncryptedUser>): Promise<number> {
 function reportColdRead(
   report: Bench['report'],
   { name: on }: Place,
-  { cold, warm, calls }: { cold: Samples; warm: Samples; calls: number },
+  { cold, warm, calls, dataKeys }: { cold: Samples; warm: Samples; calls: number; dataKeys: number },
 ): void {
-  const waiting = (DATA_KEYS / PARALLEL) * LATENCY
+  const waiting = Math.ceil(dataKeys / PARALLEL) * LATENCY
   const ratio = median(cold.map((time, round) => time / (waiting + warm[round]!)))
   report.time({
     measure: MEASURE,
@@ -80,14 +83,14 @@ function reportColdRead(
     measure: `${MEASURE}: calls`,
     on,
     measured: String(calls),
-    target: '≤ 100',
-    met: calls <= 100,
+    target: `≤ ${dataKeys}, the data keys that were made`,
+    met: calls <= dataKeys,
   })
   report.find({
     measure: `${MEASURE}: time`,
     on,
     measured: `${median(cold).toFixed(0)} ms, ${median(differences(cold, warm)).toFixed(0)} more than warm = ${ratio.toFixed(2)} × (${waiting} ms + warm read)`,
-    target: '≤ 1.2 × (100 / 20 × 10 ms + warm read)',
+    target: `≤ 1.2 × (${waiting} ms + warm read)`,
     met: ratio <= 1.2,
   })
 }
