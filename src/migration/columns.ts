@@ -2,6 +2,7 @@ import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm
 import { type BoundColumn } from '../orm/bound-column'
 import { InvalidOptionError } from '../errors'
 import { mirrorOf } from '../orm/mirror'
+import { compareMirror, type MirrorComparison } from './compare-mirror'
 import { type Conversion } from './conversion'
 import { endDataKeys } from './data-keys/end-data-keys'
 import { Decrypt } from './decrypt'
@@ -56,6 +57,8 @@ export interface VerifyResult extends MigrationResult {
   unreadable: readonly Unreadable[]
   /** Rows that the database counts at the end as not beginning like a ciphertext. */
   notCiphertext: number
+  /** With `mirrorOf` or `mirrorTo`: how the column agrees with the other. */
+  mirror?: MirrorComparison
 }
 
 /**
@@ -174,7 +177,7 @@ export async function rotateColumns(
 
 /**
  * Opens every value of the columns and reports the rows that do not open, or are plaintext where that is not
- * accepted. Writes nothing. Trouble with KMS itself (unreachable, throttled, no credentials) is thrown.
+ * accepted. A column with `mirrorOf` or `mirrorTo` is compared with the other column as well. Writes nothing. Trouble with KMS itself (unreachable, throttled, no credentials) is thrown.
  *
  * @throws RowsHiddenError where row level security hides rows from the role: nothing could be certified.
  *
@@ -199,6 +202,7 @@ export async function verifyColumns(
     if (finder) await withRunner(executor, (queryRunner) => finder.search(queryRunner))
     if (finder?.note !== undefined) options.onNote?.(`${column.name}: ${finder.note}`)
     const { notCiphertext } = verify
+    const mirror = mirrorOf(column)
     results.push({
       ...result,
       skipped: 0,
@@ -206,6 +210,7 @@ export async function verifyColumns(
       failed: skipped,
       unreadable: finder?.explained(failures) ?? failures,
       notCiphertext,
+      ...(mirror && { mirror: await compareMirror(executor, column, mirror, options) }),
       notes: finder?.note === undefined ? notes : [...notes, finder.note],
     })
   }

@@ -12,6 +12,7 @@ export {
   type VerifyOptions,
   type VerifyResult,
 } from './columns'
+export { type MirrorComparison } from './compare-mirror'
 export { type MigrationOptions, type MigrationProgress, type MigrationResult } from './options'
 export { type Shard } from '../dialects/rows/key-order'
 export { cancelForgetting, forget, forgetDue, type ForgetOptions } from './data-keys/forget'

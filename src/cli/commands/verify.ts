@@ -1,7 +1,7 @@
 import { verifyColumns, type VerifyResult } from '../../migration'
 import { type Arguments, type Command, CommandFailed, wholeNumber } from '../command'
 import { ROW_OPTIONS } from '../migration-options'
-import { printRows, runMigration } from '../migration-run'
+import { primaryKeyText, printRows, runMigration } from '../migration-run'
 import { amount } from '../progress'
 import { type Terminal } from '../terminal'
 
@@ -27,11 +27,20 @@ export const verify: Command = {
         verifyColumns(dataSource, entity, properties, { ...options, findRow: args.flag('find-row') }),
       { done: 'verified' },
     )
-    for (const result of results) printUnreadable(result, listed(args), terminal)
+    for (const result of results) {
+      printUnreadable(result, listed(args), terminal)
+      printMirror(result, listed(args), terminal)
+    }
     terminal.printJson(results)
     const failed = results.reduce((sum, result) => sum + result.failed, 0)
     if (failed > 0)
       throw new CommandFailed(`${amount(failed)} ${failed === 1 ? 'value' : 'values'} cannot be read`)
+    const differing = results.reduce((sum, { mirror }) => sum + (mirror?.differing ?? 0), 0)
+    if (differing > 0) {
+      throw new CommandFailed(
+        `${amount(differing)} ${differing === 1 ? 'row has' : 'rows have'} another value in the column that mirrors it`,
+      )
+    }
     terminal.print(conclusion(results))
   },
 }
@@ -52,6 +61,20 @@ export function conclusion(
       ? ''
       : ` ${amount(plaintext)} ${plaintext === 1 ? 'is' : 'are'} not encrypted yet: typeorm-kms encrypt.`
   return `Every value opens${except}.${unencrypted}`
+}
+
+function printMirror({ entity, property, mirror }: VerifyResult, most: number, terminal: Terminal): void {
+  if (!mirror) return
+  const { compared, differing, rows, notFilled } = mirror
+  terminal.print(
+    `${entity}.${property}: ${amount(differing)} of ${amount(compared)} rows differ from ${mirror.property}, which is to hold the same`,
+  )
+  for (const row of rows.slice(0, most)) terminal.print(`  ${entity}.${property} (${primaryKeyText(row)})`)
+  if (differing > most) terminal.print(`  and ${amount(differing - Math.min(most, rows.length))} more`)
+  if (notFilled > 0)
+    terminal.print(
+      `  ${amount(notFilled)} ${notFilled === 1 ? 'row has' : 'rows have'} a value in only one of the two`,
+    )
 }
 
 function listed(args: Arguments): number {

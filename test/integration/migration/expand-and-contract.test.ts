@@ -1,7 +1,7 @@
 import { Column, DataSource, type DataSourceOptions, Entity, PrimaryColumn, type Repository } from 'typeorm'
 import { type KMSClient } from '@aws-sdk/client-kms'
 import { KmsEncrypted, kmsEncryption, type KmsEncryption } from 'typeorm-kms-encrypted'
-import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { encryptColumns, verifyColumns, type VerifyResult } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases, type TestDatabase } from '../../support/databases'
 import { failure, KEY, testKms } from '../../support/encryption'
 
@@ -219,12 +219,17 @@ describeDatabases('Columns that are replaced by encrypted ones, without downtime
     expect(filled!.changed).toBeGreaterThan(0)
     for (const { changed } of await encryptColumns(dataSource, versions.Expanded, NEW))
       expect(changed).toBe(0)
-    for (const { failed } of await verifyColumns(dataSource, versions.Expanded, NEW)) expect(failed).toBe(0)
+    for (const { failed, rows, mirror } of await verifyColumns(dataSource, versions.Expanded, NEW)) {
+      expect(failed).toBe(0)
+      expect(mirror).toMatchObject({ compared: rows, differing: 0, notFilled: 0 })
+    }
     // 4. Deploy what writes both and reads the new ones.
     const switched = await deploy('Switched')
     await work(expanded, switched)
     await end(expanded)
     await work(switched)
+    for (const { mirror } of await verifyColumns(sourceOf(switched), versions.Switched, PROPERTIES))
+      expect(mirror).toMatchObject({ differing: 0, notFilled: 0 })
     // 5. Deploy what knows the new ones only.
     const contracted = await deploy('Contracted')
     await work(switched, contracted)
@@ -296,6 +301,83 @@ describeDatabases('Columns that are replaced by encrypted ones, without downtime
     }
     const rows = await db().rawQuery('SELECT id FROM person WHERE seen_new IS NULL')
     expect(rows).toEqual([{ id: 2 }])
+  })
+
+  test('rows in which the two differ are found, and those that are not filled yet are no fault', async () => {
+    const expanded = await deploy('Expanded', { synchronize: true, dropSchema: true })
+    await expanded.insert(
+      [1, 2, 3, 4, 6, 7].map((id) => ({ ...next(id), salary: id, data: { id } })) as never,
+    )
+    // What instances do that do not know the new column, and what an attacker does.
+    await db().rawQuery('UPDATE person SET salary = 20 WHERE id = 2')
+    await db().rawQuery('UPDATE person SET salary = NULL WHERE id = 3')
+    await db().rawQuery('UPDATE person SET salary_new = NULL WHERE id = 4')
+    await db().rawQuery('UPDATE person SET salary_new = data_new WHERE id = 6')
+    const [found, other] = await verifyColumns(sourceOf(expanded), versions.Expanded, [
+      'salaryNew',
+      'dataNew',
+    ])
+    expect(found).toMatchObject({
+      failed: 1,
+      unreadable: [{ primaryKey: { id: '6' } }],
+      mirror: { property: 'salary', compared: 4, differing: 2, rows: [{ id: 2 }, { id: 3 }], notFilled: 1 },
+    })
+    expect(other).toMatchObject({ failed: 0, mirror: { compared: 6, differing: 0, notFilled: 0 } })
+
+    const switched = await deploy('Switched')
+    const [back] = await verifyColumns(sourceOf(switched), versions.Switched, ['salary'])
+    expect(back!.mirror).toEqual({
+      property: 'salaryOld',
+      compared: 4,
+      // Nothing stands in the column that is read, and something in that of before.
+      differing: 2,
+      rows: [{ id: 4 }, { id: 2 }],
+      notFilled: 1,
+    })
+    const marking = kmsEncryption({ keyId: KEY, client, onUndecryptable: 'marker' })
+    const options = { ...db().options, entities: [versions.Expanded] } as DataSourceOptions
+    const dataSource = await new DataSource(marking.configure(options)).initialize()
+    running.push({ dataSource, encryption: marking })
+    const [marked] = await verifyColumns(dataSource, versions.Expanded, ['salaryNew'], { batchSize: 2 })
+    expect(marked!.mirror).toEqual(found!.mirror)
+  })
+
+  test('a column that still stores plaintext agrees with the one that it mirrors', async () => {
+    @Entity('note')
+    class Note {
+      @PrimaryColumn('varchar', { length: 20 }) id!: string
+      @PrimaryColumn('int') part!: number
+      @Column('int', { nullable: true }) count!: number | null
+      @KmsEncrypted({
+        type: 'number',
+        storage: 'text',
+        nullable: true,
+        acceptPlaintext: true,
+        writes: 'plaintext',
+        mirrorOf: 'count',
+      })
+      countNew?: number | null
+    }
+    const encryption = kmsEncryption({ keyId: KEY, client })
+    const options = {
+      ...db().options,
+      entities: [Note],
+      synchronize: true,
+      dropSchema: true,
+    } as DataSourceOptions
+    const dataSource = await new DataSource(encryption.configure(options)).initialize()
+    running.push({ dataSource, encryption })
+    await dataSource.getRepository(Note).insert([
+      { id: 'a', part: 1, count: 1 },
+      { id: 'a', part: 2, count: 2 },
+      { id: 'b', part: 1, count: null },
+    ])
+    await db().rawQuery("UPDATE note SET count = 3 WHERE id = 'a' AND part = 2")
+    const [{ mirror, failed }] = (await verifyColumns(dataSource, Note, ['countNew'])) as [VerifyResult]
+    expect({ mirror, failed }).toEqual({
+      failed: 0,
+      mirror: { property: 'count', compared: 2, differing: 1, rows: [{ id: 'a', part: 2 }], notFilled: 0 },
+    })
   })
 
   test('a statement that would write one of them only is refused', async () => {
