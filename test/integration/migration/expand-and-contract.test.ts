@@ -305,9 +305,7 @@ describeDatabases('Columns that are replaced by encrypted ones, without downtime
 
   test('rows in which the two differ are found, and those that are not filled yet are no fault', async () => {
     const expanded = await deploy('Expanded', { synchronize: true, dropSchema: true })
-    await expanded.insert(
-      [1, 2, 3, 4, 6, 7].map((id) => ({ ...next(id), salary: id, data: { id } })),
-    )
+    await expanded.insert([1, 2, 3, 4, 6, 7].map((id) => ({ ...next(id), salary: id, data: { id } })))
     // What instances do that do not know the new column, and what an attacker does.
     await db().rawQuery('UPDATE person SET salary = 20 WHERE id = 2')
     await db().rawQuery('UPDATE person SET salary = NULL WHERE id = 3')
