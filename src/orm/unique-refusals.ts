@@ -29,7 +29,7 @@ export function refuseIndexes({ name: entity, indices, uniques }: EntityMetadata
     const encrypted = columns.find((column) => boundColumn(column))
     if (!encrypted) continue
     throw new InvalidOptionError(
-      'an index or unique constraint over an encrypted column enforces nothing: equal values have different ciphertexts. Keep a keyed hash (HMAC) of the value in a column of its own and index that.',
+      'an index or unique constraint over an encrypted column enforces nothing: equal values have different ciphertexts. Take it away and declare search: true or unique: true for the column: that makes a blind index of the values, and the index of the database over it (docs/search.md).',
       { entity, property: encrypted.propertyPath },
     )
   }
