@@ -39,3 +39,24 @@ describe.each(databases)('The time that a statement takes, on %s', (database) =>
     expect(statement.uses.length).toBeGreaterThan(0)
   })
 })
+
+/** V8 has no regular expression, and no recursion, that takes so long a match of many pieces. */
+describe.each(databases)('A statement with one long piece, on %s', (database) => {
+  const reader = readerOf(database)
+  const MANY = 1_000_000
+
+  test.each([
+    ['a text', () => `'${'x'.repeat(20 * MANY)}'`],
+    ['a text of quotes', () => `'${"''".repeat(MANY)}'`],
+    ['a text of backslashes', () => `'${'\\\\'.repeat(MANY)}'`],
+    ['bytes', () => `x'${'00'.repeat(MANY)}'`],
+    ['a comment', () => `/* ${'* '.repeat(MANY)} */ 1`],
+    ['a line comment', () => `-- ${'/* '.repeat(MANY)}\n 1`],
+    ['white space', () => `${' '.repeat(MANY)}1`],
+    ['a number', () => '1'.repeat(MANY)],
+  ])('is read: %s', (_, piece) => {
+    const [statement] = reader.read(`UPDATE usr SET city = ${piece()} WHERE secret IS NOT NULL AND id = 1`)
+    expect(statement.unreadable).toBeUndefined()
+    expect(statement.tables.length).toBeGreaterThan(0)
+  })
+})
