@@ -46,9 +46,19 @@ export async function inTime<T>(promise: Promise<T>, step = 1): Promise<T> {
   return promise
 }
 
-/** Waits until something is so, while time stands still. */
+/** Real nanoseconds. */
+const PATIENCE = 20_000_000_000n
+
+/**
+ * Waits until something is so, while time stands still; but not for ever, where the machine was so slow that something
+ * waits for time to pass.
+ */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await sleep(1)
+  const began = process.hrtime.bigint()
+  while (!condition()) {
+    await sleep(1)
+    if (isStopped && process.hrtime.bigint() - began > PATIENCE) await pass(1)
+  }
 }
 
 /** A moment in which no time passes: callbacks that are due are called. */

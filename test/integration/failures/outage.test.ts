@@ -120,7 +120,7 @@ describeDatabases(
       const began = performance.now()
       await inTime(load.turn())
       // Data keys are as old as the outage now, or older.
-      await pass(SHORT_AGE + 1, 10)
+      await pass(SHORT_AGE + 1, 100)
       const expired = await inTime(load.turn())
       await inTime(load.until('KMS_UNAVAILABLE', expired))
       await pass(Math.max(0, began + OUTAGE - performance.now()), 100)
@@ -138,8 +138,8 @@ describeDatabases(
         expect(Object.keys(load.outcomes(kind, expired, healing))).toEqual(['KMS_UNAVAILABLE'])
         expect(Object.keys(load.outcomes(kind, healed))).toEqual(['ok'])
       }
-      // Nobody waits for the time-out.
-      expect(load.longest).toBeLessThan(5_000)
+      // Nobody waits for the time-out, which is twice as long. A database that is slow takes time on this clock, too.
+      expect(load.longest).toBeLessThan(60_000)
       const [keys, decrypts] = ['GenerateDataKey', 'Decrypt'].map((name) => app.kms.calls.count(name))
       // One data key to write with, and another when that is nearly too old; those to read with are of different ages.
       expect(keys).toBeGreaterThan(0)

@@ -62,7 +62,7 @@ describeDatabases(
       const [began, ends] = [load.attempts.length, performance.now() + OUTAGE]
       while (performance.now() < ends) {
         // One call per value, none of them from memory.
-        expect(await inTime(dataSource.getRepository(DirectAccount).find(), 10)).toHaveLength(20)
+        expect(await inTime(dataSource.getRepository(DirectAccount).find(), 50)).toHaveLength(20)
         await pass(OUTAGE / 20, OUTAGE / 400)
       }
       kms.misbehave({})

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Column, type DataSource, Entity, ManyToOne, OneToMany, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted, type KmsEncryptionError } from 'typeorm-kms-encrypted'
+import { until } from '../../support/clock'
 
 @Entity()
 export class Account {
@@ -63,19 +64,23 @@ export class Load {
   /** Ends the load and fails if anybody was given a wrong value. */
   async stop(): Promise<void> {
     this.#stopped = true
-    await Promise.all(this.#workers)
+    let isOver = false
+    const over = Promise.all(this.#workers).finally(() => (isOver = true))
+    await until(() => isOver)
+    await over
   }
 
   /** Waits until all attempts that began before now have ended. From this number of attempts on they began later. */
   async turn(): Promise<number> {
     const before = [...this.#ended]
-    while (!this.#ended.every((ended, worker) => ended >= (before[worker] ?? 0) + 2)) await delay(1)
+    await until(() => this.#ended.every((ended, worker) => ended >= (before[worker] ?? 0) + 2))
     return this.attempts.length
   }
 
   /** Waits until reads and writes had this outcome, among the attempts from this number on. */
   async until(outcome: string, from = 0): Promise<void> {
-    while (!this.outcomes('read', from)[outcome] || !this.outcomes('write', from)[outcome]) await delay(1)
+    const kinds = ['read', 'write'] as const
+    await until(() => kinds.every((kind) => this.outcomes(kind, from)[outcome] !== undefined))
   }
 
   /** How often each outcome was seen, among the attempts from one number to another. */
