@@ -19,14 +19,13 @@ export function leaveUnread(
 ): Promise<unknown> | undefined {
   const unread = unreadColumns(columns, inspector)
   if (unread.length === 0) return open(columns)
-  const openOthers = (): Promise<unknown> | undefined => {
-    const left = unread.filter((column) => canBeLeft(column, rows))
-    return open(columns.filter((column) => !left.includes(column)))
-  }
-  if (unread.every((column) => canBeLeft(column, rows))) return openOthers()
+  const leave = (): readonly EncryptedResult[] => unread.filter((column) => canBeLeft(column, rows))
+  const openOthers = (left: readonly EncryptedResult[]): Promise<unknown> | undefined =>
+    open(columns.filter((column) => !left.includes(column)))
+  const left = leave()
   // Trouble with KMS shows where the others are opened.
-  const fetching = fetchPageKeys(unread, rows)
-  return fetching ? fetching.then(openOthers) : openOthers()
+  const fetching = left.length < unread.length ? fetchPageKeys(unread, rows) : undefined
+  return fetching ? fetching.then(() => openOthers(leave())) : openOthers(left)
 }
 
 /** Those of a result whose values may stay unread: nobody looks at them before. */

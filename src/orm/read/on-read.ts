@@ -14,6 +14,7 @@ export function openOnRead(column: BoundColumn): void {
   if (refusal !== undefined) throw column.error(InvalidOptionError, `open: 'on-read' ${refusal}`)
   const { metadata } = column
   const { embeddedMetadata, propertyName } = metadata
+  const property = new UnreadProperty(propertyName, column)
   const setEntityValue = metadata.setEntityValue.bind(metadata)
   metadata.setEntityValue = (entity: ObjectLiteral, value: unknown) => {
     if (!(value instanceof UnreadValue)) {
@@ -22,8 +23,9 @@ export function openOnRead(column: BoundColumn): void {
     }
     // So TypeORM makes what it is embedded in.
     if (embeddedMetadata) setEntityValue(entity, undefined)
-    const owner = ownerIn(metadata, entity)
-    if (owner) UnreadProperty.define(value, owner, propertyName, entity)
+    value.entity = entity
+    const owner = embeddedMetadata ? ownerIn(metadata, entity) : entity
+    if (owner) property.define(owner, value)
   }
 }
 

@@ -13,31 +13,36 @@ export async function openUnread(entities: unknown): Promise<void> {
   await openAll(unreadOf(entities))
 }
 
-async function openAll(properties: readonly UnreadProperty[]): Promise<void> {
-  const all = properties.flatMap((property) => {
-    const { value, entity } = property
+/** An unread property of an object. */
+interface Unread {
+  readonly object: object
+  readonly property: UnreadProperty
+  readonly value: UnreadValue
+}
+
+async function openAll(properties: readonly Unread[]): Promise<void> {
+  const all = properties.flatMap((unread) => {
+    const { value } = unread
     const { column, stored, recipe } = value
     if (!(column instanceof BoundColumn)) return []
-    const row = (): ReturnType<BoundColumn['keyOf']> => column.keyOf(entity)
     const bytes = column.opener.bytesOf(stored)
-    const opening: Opening = { column, recipe, stored, bytes, row, opened: undefined }
-    return [{ property, opening }]
+    const opening: Opening = { column, recipe, stored, bytes, row: () => value.row(), opened: undefined }
+    return [{ unread, opening }]
   })
   await openTogether(all.map(({ opening }) => opening))
-  for (const { property, opening } of all) {
+  for (const { unread, opening } of all) {
     const { opened } = opening
-    if (opened === undefined) continue
-    property.settle(
-      opened instanceof KmsEncryptionError
-        ? property.value.failed(opened, property.entity)
-        : valueFrom(opened, opening.column.scheme),
-    )
+    const { object, property, value } = unread
+    if (opened === undefined || value.kept) continue
+    const plain =
+      opened instanceof KmsEncryptionError ? value.failed(opened) : valueFrom(opened, opening.column.scheme)
+    if (!property.settle(object, plain)) value.kept = { value: plain }
   }
 }
 
 /** The unread properties of objects and of all that they lead to. Reads none of them, and no other accessor. */
-function unreadOf(value: unknown): readonly UnreadProperty[] {
-  const found: UnreadProperty[] = []
+function unreadOf(value: unknown): readonly Unread[] {
+  const found: Unread[] = []
   if (!UnreadValue.exists) return found
   const seen = new Set<unknown>()
   const waiting = [value]
@@ -46,8 +51,8 @@ function unreadOf(value: unknown): readonly UnreadProperty[] {
     if (typeof object !== 'object' || object === null || seen.has(object) || isLeaf(object)) continue
     seen.add(object)
     for (const name of Object.keys(object)) {
-      const unread = UnreadProperty.of(object, name)
-      if (unread) found.push(unread)
+      const property = UnreadProperty.of(object, name)
+      if (property) found.push({ object, property, value: property.valueIn(object) })
       else waiting.push(Object.getOwnPropertyDescriptor(object, name)?.value as unknown)
     }
   }

@@ -31,7 +31,10 @@ export function openReturnedRow(
 
 function opened(column: BoundColumn, stored: unknown, map: ObjectLiteral): unknown {
   const value = column.from(stored)
-  if (value instanceof UnreadValue) return value.open(map)
+  if (value instanceof UnreadValue) {
+    value.entity = map
+    return value.open()
+  }
   const sealed = SealedValue.of(value)
   if (!sealed) return value
   const { failure } = sealed

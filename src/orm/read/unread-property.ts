@@ -1,66 +1,86 @@
-import { type ObjectLiteral } from 'typeorm'
+import { NotDecryptedError } from '../../errors'
+import { type EncryptedColumn } from '../encrypted-column'
 import { UnreadValue } from './unread-value'
 
-/** On the getter of an unread property: what it reads. */
-const READS = Symbol('reads')
+/** On the getter of an unread property: whose it is. */
+const PROPERTY = Symbol('property')
 
 interface Getter {
   (this: object): unknown
-  [READS]?: UnreadProperty
+  [PROPERTY]?: UnreadProperty
 }
 
 /**
- * A property whose value is opened when it is read: an accessor until then, own and enumerable, so that whoever copies,
- * compares or serialises its object reads it as any other; a plain one from then on. It has no need of `this`: copies of
- * the accessor, heirs of the object and proxies read the same value.
+ * The property of a column whose values are opened when they are read: an accessor until then, own and enumerable, so that
+ * whoever copies, compares or serialises its object reads it as any other; a plain one from then on. The value waits in
+ * the object, under a symbol that is not enumerable: proxies, heirs and copies of all accessors find it. All objects
+ * have the same accessor; one of its own would make a dictionary of each for V8.
  */
 export class UnreadProperty {
-  /** The value, where the property can no longer be changed. */
-  #kept: { readonly value: unknown } | undefined
+  readonly #waiting = Symbol('unread')
+  readonly #accessor: PropertyDescriptor & { readonly get: Getter }
+  /** Used again for each. */
+  readonly #hidden: PropertyDescriptor = { writable: true, enumerable: false, configurable: true }
 
-  private constructor(
-    readonly value: UnreadValue,
-    readonly owner: object,
+  constructor(
     readonly name: string,
-    /** The owner, or what it is embedded in. */
-    readonly entity: ObjectLiteral,
-  ) {}
-
-  static define(value: UnreadValue, owner: object, name: string, entity: ObjectLiteral): void {
-    const property = new UnreadProperty(value, owner, name, entity)
+    readonly column: EncryptedColumn,
+  ) {
+    const read = (object: object): unknown => this.#read(object)
     const get: Getter = function (this: object): unknown {
-      return property.#read(this)
+      return read(this)
     }
-    get[READS] = property
-    const set = function (this: object, given: unknown): void {
-      Object.defineProperty(this, name, plain(given))
+    get[PROPERTY] = this
+    const set = function (this: object, value: unknown): void {
+      Object.defineProperty(this, name, plain(value))
     }
-    Object.defineProperty(owner, name, { get, set, enumerable: true, configurable: true })
+    this.#accessor = { get, set, enumerable: true, configurable: true }
   }
 
-  /** That of an object, if it has one of this name. Reads nothing. */
+  /** That of an object, if it has one of this name that was not read. Reads nothing. */
   static of(object: object, name: string): UnreadProperty | undefined {
     if (!UnreadValue.exists) return undefined
-    return (Object.getOwnPropertyDescriptor(object, name)?.get as Getter | undefined)?.[READS]
+    return (Object.getOwnPropertyDescriptor(object, name)?.get as Getter | undefined)?.[PROPERTY]
   }
 
-  /** It was opened: from now on it is a plain property. */
-  settle(value: unknown, object: object = this.owner): void {
-    const { name, owner } = this
-    let isSettled = false
-    for (const each of object === owner ? [owner] : [object, owner]) {
-      if (UnreadProperty.of(each, name) !== this) continue
-      isSettled = Reflect.defineProperty(each, name, plain(value)) || isSettled
-    }
-    if (!isSettled) this.#kept = { value }
+  define(object: object, value: UnreadValue): void {
+    this.#hidden.value = value
+    Object.defineProperty(object, this.#waiting, this.#hidden)
+    this.#hidden.value = undefined
+    Object.defineProperty(object, this.name, this.#accessor)
   }
 
-  /** `object`: what it is read from: its owner, or a copy, a proxy or an heir of that. */
+  /** What waits in an object. Throws where somebody copied the accessor without it. */
+  valueIn(object: object): UnreadValue {
+    const value: unknown = Reflect.get(object, this.#waiting)
+    if (value instanceof UnreadValue) return value
+    throw this.column.error(
+      NotDecryptedError,
+      "the accessor of a value that was not read yet (open: 'on-read') was copied to another object without its value. Read the property, or copy the entity with { ...entity } or Object.assign().",
+    )
+  }
+
+  /** It was opened: from now on it is a plain property. Returns false where the object cannot be changed. */
+  settle(object: object, value: unknown): boolean {
+    if (!Reflect.defineProperty(object, this.name, plain(value))) return false
+    Reflect.deleteProperty(object, this.#waiting)
+    return true
+  }
+
+  /** `object`: what has the accessor, a proxy of that, or an heir. */
   #read(object: object): unknown {
-    if (this.#kept) return this.#kept.value
-    const value = this.value.open(this.entity)
-    this.settle(value, object)
+    const unread = this.valueIn(object)
+    if (unread.kept) return unread.kept.value
+    const value = unread.open()
+    const owner = this.#ownerOf(object)
+    if (!owner || !this.settle(owner, value)) unread.kept = { value }
     return value
+  }
+
+  #ownerOf(object: object): object | undefined {
+    for (let each: object | null = object; each; each = Object.getPrototypeOf(each) as object | null)
+      if (UnreadProperty.of(each, this.name) === this) return each
+    return undefined
   }
 }
 

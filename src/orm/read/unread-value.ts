@@ -10,6 +10,10 @@ import { type Stored } from './value-opener'
 export class UnreadValue {
   /** True once there was one in this process: until then nobody need look for them. */
   static exists = false
+  /** The entity that it is of; once it is a property. */
+  entity: ObjectLiteral | undefined
+  /** The value, where the property can no longer be changed. */
+  kept: { readonly value: unknown } | undefined
 
   constructor(
     readonly column: EncryptedColumn,
@@ -25,28 +29,32 @@ export class UnreadValue {
     return this.column.opener.isAtHand(this.stored, this.recipe.scopes)
   }
 
-  /** The value, or a marker where that may stand for one that does not open. `entity`: whose row it is of. */
-  open(entity: ObjectLiteral): unknown {
+  /** Names its row, for whoever watches. */
+  row(): ObjectLiteral | undefined {
+    return this.entity && this.column.keyOf(this.entity)
+  }
+
+  /** The value, or a marker where that may stand for one that does not open. Throws the failure. */
+  open(): unknown {
     const { column, stored, recipe } = this
     try {
-      const row = (): ObjectLiteral | undefined => column.keyOf(entity)
-      const plaintext = column.opener.openNow(stored, recipe.scopes, undefined, row)
+      const plaintext = column.opener.openNow(stored, recipe.scopes, undefined, () => this.row())
       if (plaintext) return column.scheme.type.deserialise(plaintext)
     } catch (error) {
-      return this.failed(error, entity)
+      return this.failed(error)
     }
     throw column.placed(
       column.error(
         NotDecryptedError,
         "the value was to be opened when it is read (open: 'on-read'), and its data key is no longer in memory. Read it sooner, or await encryption.open(entity) before.",
       ),
-      entity,
+      this.entity,
     )
   }
 
   /** What stands for a value that does not open; or throws the failure. Who may not open it now may do so later. */
-  failed(error: unknown, entity: ObjectLiteral): object {
-    const { column, stored } = this
+  failed(error: unknown): object {
+    const { column, stored, entity } = this
     const failure = column.placed(error, entity)
     if (failure instanceof DecryptionDeniedError || !isMarked(column, failure)) throw failure
     return new SealedValue(column, stored, failure).placeholder
