@@ -172,7 +172,9 @@ describeDatabases("Values that are opened when they are read (open: 'on-read')",
     copy.email = 'changed'
     expect([copy.secret, source.secret, source.email]).toEqual([SECRET, SECRET, VALUES.email])
     const alone = Object.defineProperty({}, 'secret', Object.getOwnPropertyDescriptor(await one(), 'secret')!)
-    expect(() => Reflect.get(alone, 'secret')).toThrow(expect.objectContaining({ code: 'NOT_DECRYPTED' }))
+    expect((): unknown => Reflect.get(alone, 'secret')).toThrow(
+      expect.objectContaining({ code: 'NOT_DECRYPTED' }),
+    )
     const frozen = Object.freeze(await one())
     expect(
       await opens(() => {
