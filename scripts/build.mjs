@@ -52,7 +52,7 @@ function slim(file) {
   const { code, errors } = minifySync(file, readFileSync(file, 'utf8'), {
     module: false,
     compress: false,
-    mangle: { toplevel: false, keepNames: true },
+    mangle: { toplevel: true, keepNames: true },
     codegen: { removeWhitespace: true },
   })
   if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`)

@@ -104,6 +104,34 @@ describe('the packed package', () => {
       expect(loading).toEqual(['dist/nestjs/index.js'])
     })
 
+    it('loads its core at import, and nothing of its other entries or of theirs', async () => {
+      const peers = ['reflect-metadata', 'typeorm', '@aws-sdk/client-kms']
+      writeFileSync(
+        join(installed, '..', 'loaded.js'),
+        `${peers.map((name) => `require('${name}')`).join('\n')}
+const before = new Set(Object.keys(require.cache))
+require('${project.name}')
+console.log(JSON.stringify(Object.keys(require.cache).filter((path) => !before.has(path))))`,
+      )
+      const loaded = JSON.parse(await node('loaded.js', [], join(installed, '..'))) as string[]
+      const own = join(installed, project.name, 'dist')
+      expect(loaded).toContain(join(own, 'index.js'))
+      const others = loaded.filter(
+        (path) => !/^(?:index|shared\/[\w-]+)\.js$/.test(path.slice(own.length + 1)),
+      )
+      expect(others).toEqual([])
+      const text = loaded.map((path) => readFileSync(path, 'utf8')).join('\n')
+      // Nor is any of it in a file that the core shares with others.
+      for (const of of [
+        'AutoEncryptSubscriber',
+        'typeormEncrypted',
+        'KmsEncryptionModule',
+        'no-logged-plaintext',
+        'class LocalKms',
+      ])
+        expect(text).not.toContain(of)
+    })
+
     it('takes at most 900 kB, dependencies included, peers and documents not', () => {
       // The peers are links, and links have no entries here.
       const entries = readdirSync(installed, { recursive: true, withFileTypes: true })
