@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-misused-spread -- what a copy has is what is tested */
 import 'reflect-metadata'
 import { Console } from 'node:console'
 import { Writable } from 'node:stream'
@@ -183,10 +184,18 @@ const MEANS: Record<string, (subject: Subject) => string> = {
   'reporters of errors that copy': ({ error }) => JSON.stringify(redacted({ ...error })),
   'messages of a test runner': ({ person }) => {
     const failing = [
-      () => expect(person).toEqual({ id: 2 }),
-      () => expect([person]).toEqual([{ id: 2 }]),
-      () => expect(person).toBeNull(),
-      () => expect({ person }).toMatchObject({ person: { id: 3 } }),
+      () => {
+        expect(person).toEqual({ id: 2 })
+      },
+      () => {
+        expect([person]).toEqual([{ id: 2 }])
+      },
+      () => {
+        expect(person).toBeNull()
+      },
+      () => {
+        expect({ person }).toMatchObject({ person: { id: 3 } })
+      },
     ]
     return failing
       .map((assert) => {
@@ -250,7 +259,13 @@ describeDatabases(
         expect(leaks(inspect(value, { depth: 9 }))).not.toEqual([])
       // What a copy has is what docs/redaction.md says is not hidden.
       expect(leaks(inspect({ ...person }))).not.toEqual([])
-      expect(leaks(written((stream) => void pino({}, stream).info(person)))).not.toEqual([])
+      expect(
+        leaks(
+          written((stream) => {
+            pino({}, stream).info(person)
+          }),
+        ),
+      ).not.toEqual([])
     })
 
     describe('by a NestJS application', () => {
