@@ -18,6 +18,7 @@ import { sealAndOpen } from './measures/seal-and-open'
 import { searchRows } from './measures/search'
 import { storedDataKeys } from './measures/stored-keys'
 import { storedSize } from './measures/stored-size'
+import { unreadRows } from './measures/unread'
 import { type Bench } from './support/bench'
 import { mariadb, sqliteInMemory } from './support/databases'
 import { startKms } from './support/kms'
@@ -36,6 +37,7 @@ const ALL = {
   searchRows,
   boundRows,
   requests: applicationRequests,
+  unreadRows,
   memoryHeld,
   migrateRows,
   footprint,

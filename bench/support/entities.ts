@@ -41,6 +41,13 @@ export class EncryptedUser implements UserRow {
   @KmsEncrypted() privateKey!: string
 }
 
+/** Its values are opened when they are read. */
+@Entity()
+export class UnreadUser implements UserRow {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ open: 'on-read' }) privateKey!: string
+}
+
 @Entity()
 export class DirectUser implements UserRow {
   @PrimaryGeneratedColumn() id!: number
