@@ -27,8 +27,8 @@ export async function unreadRows({ kms, places, report, quick }: Bench): Promise
         { rounds: quick ? 11 : 31, warmUp: 4 },
       )
       report.time({ measure: MEASURE, on: place.name, unit: 'ms', samples, base: 'plain TypeORM' })
-      const [ratio, ofBytes] = [samples['plain TypeORM'], samples['plain TypeORM, as many bytes']].map((base) =>
-        median(ratios(samples['this library'], base)),
+      const [ratio, ofBytes] = [samples['plain TypeORM'], samples['plain TypeORM, as many bytes']].map(
+        (base) => median(ratios(samples['this library'], base)),
       )
       report.find({
         measure: MEASURE,
