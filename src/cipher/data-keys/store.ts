@@ -44,6 +44,8 @@ export interface DataKeyStore {
    * is good for that transaction, until `settle` says that it was committed.
    */
   readonly isTentative: boolean
+  /** Values are being read: their data keys will be asked for. Opens what it needs for that meanwhile. */
+  expect?(): void
   /** Those of these ids that are there, destroyed ones too, in any order. One query, for up to some hundreds of ids. */
   find(ids: readonly Buffer[]): Promise<readonly StoredDataKey[]>
   /** Those that may seal under a context, the newest first. */

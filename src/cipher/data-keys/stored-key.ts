@@ -7,7 +7,15 @@ import { BoundedMap } from '../bounded-map'
 import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../bytes'
 import { type StoredKeyCiphertext } from '../ciphertext'
 import { type Scope } from '../scope'
-import { ROOT_LENGTH, SALT_LENGTH, storedKeyId, StoredKeySeal } from '../suites/stored-key/seal'
+import {
+  namedBy,
+  NAMED,
+  ROOT_LENGTH,
+  SALT_LENGTH,
+  SHORTEST,
+  storedKeyId,
+  StoredKeySeal,
+} from '../suites/stored-key/seal'
 import { tampered } from '../tampered'
 import { type Moment, now, since } from './moment'
 import { type StoredDataKey } from './store'
@@ -42,6 +50,10 @@ export class StoredKey {
   #last: StoredKeySeal | undefined
   #indexKeys = new WeakMap<IndexPlace, KeyObject>()
   #destroyed = false
+  /** Of what every ciphertext begins with that names it: the first bytes and the last ones, and all in base64. */
+  readonly #start: number
+  readonly #end: number
+  readonly #base64: string
   #openedByKms = now()
   #row: StoredDataKey
   #aliveAt: Moment
@@ -74,6 +86,10 @@ export class StoredKey {
       throw tampered()
     }
     this.#root = takeKey(root)
+    const named = namedBy(row.id)
+    this.#start = named.readUInt32BE(0)
+    this.#end = named.readUInt32BE(NAMED - 4)
+    this.#base64 = named.toString('base64', 0, NAMED - (NAMED % 3))
     this.name = row.id.toString('latin1')
     this.contextKey = scope.contextKey
     this.#row = row
@@ -137,6 +153,20 @@ export class StoredKey {
   /** True if a ciphertext names the data key, and it is the one that opened the last value. */
   isNamedAgain(ciphertext: StoredKeyCiphertext): boolean {
     return this.#last !== undefined && ciphertext.namesLike(this.#last.prefix)
+  }
+
+  /** True for every ciphertext that names this data key, and for hardly any other: it looks at a few bytes. */
+  seemsToOpen(ciphertext: Buffer): boolean {
+    return (
+      ciphertext.length >= SHORTEST &&
+      ciphertext.readUInt32BE(0) === this.#start &&
+      ciphertext.readUInt32BE(NAMED - 4) === this.#end
+    )
+  }
+
+  /** The same for a ciphertext in base64, which need not be decoded for it. */
+  seemsToOpenText(ciphertext: string): boolean {
+    return ciphertext.startsWith(this.#base64)
   }
 
   /** Seals a value under the salt of this process. */

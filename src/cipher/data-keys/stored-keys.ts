@@ -48,6 +48,7 @@ export class StoredKeys {
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #closed = false
+  #isExpecting = false
 
   constructor(
     kms: KeyService,
@@ -92,6 +93,19 @@ export class StoredKeys {
     if (!key?.opensStill(this.#limits.maxAge)) return undefined
     this.#usedAt = key.openedAt
     return (this.#last = key)
+  }
+
+  /** The data key that opened the last value, if it is one of this scope and may still be used. */
+  lastUsed({ contextKey }: Scope): StoredKey | undefined {
+    const last = this.#last
+    return last?.contextKey === contextKey && last.opensStill(this.#limits.maxAge) ? last : undefined
+  }
+
+  /** Values are being read. In a process without data keys, the store gets ready to be asked for them; once. */
+  expect(): void {
+    if (this.#isExpecting || this.size > 0) return
+    this.#isExpecting = true
+    this.#store.expect?.()
   }
 
   /** Looks up together what a page will be opened with. */

@@ -7,6 +7,8 @@ import { unguardedQuery } from '../query/unguarded-query'
 export interface KeyTableAccess {
   /** True while what is written is part of a transaction of the application. */
   readonly isInTransaction: boolean
+  /** Gets ready for the first statement. */
+  open(): void
   /** Rows of a SELECT. Each statement stands for itself, and is committed when it was answered. */
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]>
   /** Sends the second statement if the first one, a SELECT, finds nothing. May fail where others do the same. */
@@ -46,6 +48,11 @@ class OwnConnection implements KeyTableAccess {
   constructor(dataSource: DataSource, dialect: Dialect) {
     this.#dataSource = dataSource
     this.#dialect = dialect
+  }
+
+  open(): void {
+    // Should it fail, who needs it tries again, and is told.
+    this.#run(() => Promise.resolve()).catch(() => undefined)
   }
 
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {
@@ -151,6 +158,10 @@ class SharedConnection implements KeyTableAccess {
 
   get isInTransaction(): boolean {
     return this.#connection.hasOpenTransaction(this.#dataSource.driver)
+  }
+
+  open(): void {
+    // It is open.
   }
 
   async query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]> {

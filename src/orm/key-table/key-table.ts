@@ -63,6 +63,10 @@ export class KeyTable implements DataKeyStore {
       .join('.')
   }
 
+  expect(): void {
+    this.#access.open()
+  }
+
   get isTentative(): boolean {
     return this.#access.isInTransaction
   }

@@ -94,6 +94,8 @@ export class Passage {
       return this.#search ? nameViolations(this.#search, sent) : sent
     }
     const answering = send()
+    if (use !== 'raw' && sealing?.keys.size === 0 && this.#workings?.results.holdsValues(this.#sql) === true)
+      sealing.keys.expect()
     this.#door.announced?.workLater()
     let result = await answering
     if (end) seen?.settle(this.#door.queryRunner, end)

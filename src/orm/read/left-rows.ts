@@ -96,7 +96,7 @@ export function canBeLeft({ column, name }: EncryptedResult, rows: readonly Row[
   const recipe = recipes.constant ?? (recipes.contexts.length === 1 ? recipes.keyed : undefined)
   if (!recipe) return false
   const { scopes } = recipe
-  let dataKey = opener.dataKeyAtHand(scopes)
+  let dataKey = opener.keyAtHand(scopes)
   for (const row of rows) {
     const value = row[name]
     const stored = column.storedIfDelivered(value)
@@ -105,7 +105,7 @@ export function canBeLeft({ column, name }: EncryptedResult, rows: readonly Row[
     if (!recipes.constant && !(value instanceof Uint8Array)) return false
     if (dataKey && seemsToOpen(dataKey, stored)) continue
     if (opener.needsKms(opener.bytesOf(stored), scopes)) return false
-    dataKey = opener.dataKeyAtHand(scopes)
+    dataKey = opener.keyAtHand(scopes)
   }
   return true
 }

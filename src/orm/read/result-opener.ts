@@ -42,6 +42,12 @@ export class ResultOpener {
     return this.#raw.take()
   }
 
+  /** True if the rows of a statement have values of encrypted columns. */
+  holdsValues(sql: string): boolean {
+    const readings = this.#statements.readings(sql)
+    return readings !== undefined && encryptedResults(readings).length > 0
+  }
+
   /** Opens a result of the database. Its rows are those that TypeORM will hydrate. */
   open(
     sql: string,

@@ -14,6 +14,9 @@ import { type Scopes } from '../recipe'
 
 export { type Stored } from '../../column/driver-value'
 
+/** What is asked whether it seems to open a value. */
+export type KeyAtHand = Pick<DataKey, 'seemsToOpen' | 'seemsToOpenText'>
+
 /**
  * Opens the stored values of one column: under the current scope of their row, then under the `previous` ones; and,
  * with `acceptPlaintext`, takes what is not a ciphertext as it is.
@@ -45,6 +48,11 @@ export class ValueOpener {
   /** The data key that was used last under the current scope: most values of a page share one. */
   dataKeyAtHand([scope]: Scopes): DataKey | undefined {
     return this.#cipher.dataKeys.lastUsed(scope)
+  }
+
+  /** The same, or a stored one. */
+  keyAtHand([scope]: Scopes): KeyAtHand | undefined {
+    return this.#cipher.dataKeys.lastUsed(scope) ?? this.#cipher.storedKeys?.lastUsed(scope)
   }
 
   /** True if opening a value may need a call to KMS. */
@@ -160,7 +168,7 @@ export class ValueOpener {
 }
 
 /** True for every value that carries this data key, and for hardly any other. */
-export function seemsToOpen(dataKey: DataKey, stored: Stored): boolean {
+export function seemsToOpen(dataKey: KeyAtHand, stored: Stored): boolean {
   return typeof stored === 'string' ? dataKey.seemsToOpenText(stored) : dataKey.seemsToOpen(stored)
 }
 

@@ -49,6 +49,46 @@ describe('Stored data keys', () => {
     jest.useRealTimers()
   })
 
+  test('have the store get ready once, while values are read and no key is in memory', async () => {
+    const asked = jest.fn()
+    Object.assign(store, { expect: asked })
+    const reader = start(kms, store)
+    reader.storedKeys?.expect()
+    reader.storedKeys?.expect()
+    expect(asked).toHaveBeenCalledTimes(1)
+    const writer = start(kms, store)
+    await writer.encrypt('x', recipe)
+    writer.storedKeys?.expect()
+    expect(asked).toHaveBeenCalledTimes(1)
+  })
+
+  test('say at a glance which values they open: those that name them and are whole', async () => {
+    const cipher = start(kms, store)
+    const [sealed, shortest] = [await cipher.encrypt('x', recipe), await cipher.encrypt('', recipe)]
+    expect(cipher.storedKeys?.lastUsed(scope)).toBeUndefined()
+    await cipher.decrypt(sealed, scope)
+    const key = cipher.storedKeys?.lastUsed(scope)
+    const changed = (at: number): Buffer => {
+      const bytes = Buffer.from(sealed)
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      return bytes
+    }
+    for (const [bytes, seems] of [
+      [sealed, true],
+      [shortest, true],
+      [shortest.subarray(0, -1), false],
+      [changed(2), false],
+      [changed(3), false],
+      [changed(18), false],
+      [changed(19), true],
+    ] as const) {
+      expect(key?.seemsToOpen(bytes)).toBe(seems)
+    }
+    expect(key?.seemsToOpenText(sealed.toString('base64'))).toBe(true)
+    expect(key?.seemsToOpenText(changed(12).toString('base64'))).toBe(false)
+    expect(cipher.storedKeys?.lastUsed(new Scope({ table: 'other' }, {}))).toBeUndefined()
+  })
+
   test('are at hand at all times where they are used: nobody waits, over hours and new data keys', async () => {
     const cipher = start(kms, store, { renewAfter: 2 * HOUR })
     const sealed = await cipher.encrypt('x', recipe)

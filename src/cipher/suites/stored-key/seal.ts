@@ -2,7 +2,7 @@ import { hkdfSync, type KeyObject } from 'node:crypto'
 import { openGcm, sealGcm, takeKey } from '../../aes-gcm'
 import { type CiphertextBytes, type PlaintextBytes, type PlainBytes } from '../../bytes'
 import { type StoredKeyCiphertext } from '../../ciphertext'
-import { MAGIC, Suite, VERSION } from '../../format'
+import { IV_LENGTH, MAGIC, Suite, TAG_LENGTH, VERSION } from '../../format'
 import { type Scope } from '../../scope'
 import { tampered } from '../../tampered'
 
@@ -14,6 +14,9 @@ export const ID_LENGTH = 16
 export const SALT_LENGTH = 8
 
 const PREFIX = Uint8Array.of(MAGIC, VERSION, Suite.StoredKey)
+/** Bytes with which a ciphertext names its data key, and those of the shortest one. */
+export const NAMED = PREFIX.length + ID_LENGTH
+export const SHORTEST = NAMED + SALT_LENGTH + IV_LENGTH + TAG_LENGTH
 export const NO_SALT = Buffer.alloc(0)
 
 /**
@@ -23,6 +26,11 @@ export const NO_SALT = Buffer.alloc(0)
  */
 export function storedKeyId(root: Uint8Array | KeyObject): Buffer {
   return derive(root, NO_SALT, 'typeorm-kms-encrypted/1/id', ID_LENGTH)
+}
+
+/** What every ciphertext begins with that names this data key. */
+export function namedBy(id: Uint8Array): Buffer {
+  return Buffer.concat([PREFIX, id])
 }
 
 /**
