@@ -50,6 +50,10 @@ function unreadOf(value: unknown): readonly Unread[] {
     const object = waiting.pop()
     if (typeof object !== 'object' || object === null || seen.has(object) || isLeaf(object)) continue
     seen.add(object)
+    if (Array.isArray(object)) {
+      for (const each of object as unknown[]) if (typeof each === 'object') waiting.push(each)
+      continue
+    }
     for (const name of Object.keys(object)) {
       const property = UnreadProperty.of(object, name)
       if (property) found.push({ object, property, value: property.valueIn(object) })
