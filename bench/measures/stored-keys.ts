@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { DataSource, type DataSourceOptions } from 'typeorm'
+import { DecryptCommand } from '@aws-sdk/client-kms'
+import { Between, DataSource, type DataSourceOptions } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
 import { rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { Cipher, type Recipe } from '../../src/cipher/cipher'
+import { Scope } from '../../src/cipher/scope'
 import { parse } from '../../src/cipher/ciphertext'
 import { StoredKeySeal } from '../../src/cipher/suites/stored-key/seal'
 import { asPlaintextKey } from '../../src/kms/bytes'
@@ -33,6 +35,7 @@ const stored = { dataKeys: 'stored' } as const
 export async function storedDataKeys(bench: Bench): Promise<void> {
   await sealing(bench)
   await manySalts(bench)
+  for (const place of bench.places) await pageOfManySalts(place, bench)
   // Writers and readers are processes of their own: a database in memory is that of one of them.
   for (const place of bench.places) if (place.options.type !== 'better-sqlite3') await lifeOf(place, bench)
 }
@@ -116,19 +119,85 @@ async function manySalts({ kms: { client }, report }: Bench): Promise<void> {
     [
       { name: 'one salt', prepare: renew, run: open(one) },
       { name: '1,000 salts', prepare: renew, run: open(many) },
-      { name: '1,000 salts, again', run: open(many) },
+      {
+        name: '1,000 salts, again',
+        async prepare() {
+          await renew()
+          open(many)()
+        },
+        run: open(many),
+      },
     ] as const,
     { rounds: 15, warmUp: 5 },
   )
   cipher.close()
-  const first = median(ratios(samples['1,000 salts'], samples['one salt']))
   report.time({ measure: 'open 1,000 values', unit: 'ms', samples, base: 'one salt' })
-  report.find({
-    measure: 'a page of 1,000 values under 1,000 salts',
-    measured: `${first.toFixed(1)} × one salt`,
-    target: '≤ 5 × one salt',
-    met: first <= 5,
-  })
+  for (const [name, measure, aim] of [
+    ['1,000 salts', 'a page of 1,000 values under 1,000 salts', 5],
+    ['1,000 salts, again', 'the same page again', 1.1],
+  ] as const) {
+    const ratio = median(ratios(samples[name], samples['one salt']))
+    report.find({
+      measure,
+      measured: `${ratio.toFixed(2)} × one salt`,
+      target: `≤ ${aim} × one salt`,
+      met: ratio <= aim,
+    })
+  }
+}
+
+/** The same page as an application reads it: as rows. */
+async function pageOfManySalts(place: Place, { kms, report }: Bench): Promise<void> {
+  const table = await Table.open(place, EncryptedUser, { kms, options: stored })
+  const { repository, dataSource } = table
+  await repository.clear()
+  await repository.save(newUsers([privateKey()]))
+  const [[, sample] = []] = await table.stored()
+  const [row] = await dataSource.query<{ k: Buffer }[]>(
+    'SELECT encrypted_data_key AS k FROM kms_data_key WHERE id = ?',
+    [(sample as Buffer).subarray(3, 19)],
+  )
+  const context = { table: 'encrypted_user' }
+  const { Plaintext: root } = await kms.client.send(
+    new DecryptCommand({ CiphertextBlob: row!.k, EncryptionContext: { ...context, 'data-key': 'value' } }),
+  )
+  const ofColumn = new Scope(context, { column: 'privateKey' })
+  const write = async (first: number, salts: number): Promise<void> => {
+    const seals = Array.from({ length: salts }, () => new StoredKeySeal(root!, randomBytes(8)))
+    const values = Array.from({ length: SALTS }, (_, at) => seals[at % salts]!.seal(privateKey(), ofColumn))
+    await repository.delete({ id: Between(first, first + SALTS - 1) })
+    await table.insertRaw(values.map((value, at) => [first + at, value]))
+  }
+  const read = (first: number) => () => repository.findBy({ id: Between(first, first + SALTS - 1) })
+  await repository.clear()
+  await write(1, 1)
+  const [one, many] = [read(1), read(SALTS + 1)]
+  const writeMany = (): Promise<void> => write(SALTS + 1, SALTS)
+  await writeMany()
+  const samples = await timeInTurns(
+    [
+      { name: 'one salt', prepare: one, run: one },
+      { name: '1,000 salts', prepare: writeMany, run: many },
+      { name: '1,000 salts, again', prepare: many, run: many },
+    ] as const,
+    { rounds: 15, warmUp: 5 },
+  )
+  await repository.clear()
+  await table.close()
+  report.time({ measure: 'find of 1,000 rows', on: place.name, unit: 'ms', samples, base: 'one salt' })
+  for (const [name, measure, aim] of [
+    ['1,000 salts', 'a page of 1,000 rows under 1,000 salts', 5],
+    ['1,000 salts, again', 'the same page of rows again', 1.1],
+  ] as const) {
+    const ratio = median(ratios(samples[name], samples['one salt']))
+    report.find({
+      measure,
+      on: place.name,
+      measured: `${ratio.toFixed(2)} × one salt`,
+      target: `≤ ${aim} × one salt`,
+      met: ratio <= aim,
+    })
+  }
 }
 
 async function lifeOf(place: Place, { kms, report }: Bench): Promise<void> {
@@ -156,7 +225,7 @@ async function lifeOf(place: Place, { kms, report }: Bench): Promise<void> {
     on: place.name,
     measured: `${calls} calls; ${cold.toFixed(0)} ms, warm ${warm.toFixed(0)} ms (median of ${COLD_READS} processes)`,
     target: '1 call, ≤ 1.1 × warm + one call',
-    met: calls === 1 && cold <= 1.1 * warm + 2 * LATENCY,
+    met: calls === 1 && cold <= 1.1 * warm + LATENCY,
   })
   const reader = await Table.open(place, EncryptedUser, { kms, options: stored })
   await firstRequest(place, kms, report)
