@@ -1,13 +1,14 @@
 import 'reflect-metadata'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { type INestApplication } from '@nestjs/common'
+import { type INestApplication, Module } from '@nestjs/common'
+import { ConfigModule, ConfigService } from '@nestjs/config'
 import { NestFactory } from '@nestjs/core'
-import { getDataSourceToken } from '@nestjs/typeorm'
-import { type DataSource } from 'typeorm'
-import { type ValueEvent } from 'typeorm-kms-encrypted'
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm'
+import { type DataSource, type DataSourceOptions, Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted, type ValueEvent } from 'typeorm-kms-encrypted'
 import { KmsEncryption, KmsEncryptionModule, requestContext } from 'typeorm-kms-encrypted/nestjs'
 import { AppModule } from '../../examples/nestjs/app.module'
-import { describeDatabases, type TestDatabase } from '../support/databases'
+import { createDatabase, describeDatabases, type TestDatabase } from '../support/databases'
 import { failure, KEY, testKms } from '../support/encryption'
 
 const IBAN = 'DE02120300000000202051'
@@ -164,6 +165,69 @@ describe('KmsEncryptionModule.forRoot()', () => {
     await context.close()
   })
 })
+
+describeDatabases(
+  'KmsEncryptionModule and several DataSources',
+  (db) => {
+    @Entity('named_note')
+    class Note {
+      @PrimaryColumn('int') id!: number
+      @KmsEncrypted({ type: 'string' }) text!: string
+    }
+
+    it('configures each by its name with one encryption, from what ConfigModule has read', async () => {
+      const { client } = await testKms()
+      const second = await createDatabase(db().name)
+      const named = (name: string | undefined, options: DataSourceOptions) =>
+        TypeOrmModule.forRootAsync({
+          ...(name !== undefined && { name }),
+          inject: [KmsEncryption],
+          useFactory: (encryption: KmsEncryption) =>
+            // Where Nest closes them, it goes by the name that stands in the options.
+            encryption.configure({
+              ...options,
+              name,
+              entities: [Note],
+              synchronize: true,
+            } as DataSourceOptions),
+        })
+      class App {}
+      Module({
+        imports: [
+          ConfigModule.forRoot({ ignoreEnvFile: true, load: [() => ({ KEY_OF_COLUMNS: KEY })] }),
+          KmsEncryptionModule.forRootAsync({
+            imports: [ConfigModule],
+            inject: [ConfigService],
+            useFactory: (config: ConfigService) => ({
+              keyId: config.getOrThrow<string>('KEY_OF_COLUMNS'),
+              client,
+            }),
+          }),
+          named(undefined, db().options),
+          named('archive', second.options),
+        ],
+      })(App)
+      const context = await NestFactory.createApplicationContext(App, { logger: false, abortOnError: false })
+      try {
+        for (const [name, database] of [
+          [undefined, db()],
+          ['archive', second],
+        ] as const) {
+          const notes = context.get<DataSource>(getDataSourceToken(name)).getRepository(Note)
+          await notes.save({ id: 1, text: `of ${name ?? 'default'}` })
+          expect(await notes.findOneBy({ id: 1 })).toMatchObject({ text: `of ${name ?? 'default'}` })
+          const [row] = await database.rawQuery('SELECT text FROM named_note')
+          expect((row!['text'] as Buffer).subarray(0, 3).toString('hex')).toBe('c10101')
+        }
+        expect(context.get(KmsEncryption).metrics().kmsCalls.GenerateDataKey).toBe(1)
+      } finally {
+        await context.close()
+        await second.drop()
+      }
+    })
+  },
+  { databases: ['mariadb', 'postgres'] },
+)
 
 describe('requestContext()', () => {
   class Accounts {}

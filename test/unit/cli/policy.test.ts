@@ -1,5 +1,5 @@
-import { formats } from '../../../src/cli/commands/keys/policy/formats'
-import { type Role, statementsOf, type Use } from '../../../src/cli/commands/keys/policy/statements'
+import { FORMATS, formats } from '../../../src/cli/commands/keys/policy/formats'
+import { type Role, ROLES, statementsOf, type Use } from '../../../src/cli/commands/keys/policy/statements'
 
 const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
 const column = (use: Partial<Use> = {}): Use => ({
@@ -87,6 +87,69 @@ describe('A key of blind indexes', () => {
   it.each(['json', 'terraform', 'cloudformation', 'cdk'] as const)('stands in %s', (format) => {
     const text = formats[format](statementsOf('application', [column(), given]), 'application')
     expect(text).toContain('kms:EncryptionContext:data-key')
+  })
+})
+
+describe('Every role in every format', () => {
+  const uses = [
+    column(),
+    column({
+      key: 'alias/other',
+      mode: 'direct',
+      context: { table: 'user', column: 'pin', note: '"${x}"\\' },
+    }),
+    column({ context: { 'data-key': 'index' }, indexKey: 'given' }),
+  ]
+
+  /** The statements in blocks of Terraform's language: names, texts and lists of texts, as this tool writes them. */
+  const ofTerraform = (text: string): unknown[] => {
+    const statements: Record<string, unknown>[] = []
+    let condition: Record<string, unknown> | undefined
+    for (const line of text.split('\n').map((each) => each.trim())) {
+      const [, name = '', value = ''] = /^(\w+) += (.+)$/.exec(line) ?? []
+      const read = (): unknown => JSON.parse(value.replace(/([$%])\1\{/g, '$1{'))
+      if (line === 'statement {') statements.push({ Effect: 'Allow' })
+      else if (line === 'condition {') condition = {}
+      else if (line === '}' && condition) {
+        const { test, variable, values } = condition as { test: string; variable: string; values: unknown }
+        const all = (statements.at(-1)!['Condition'] ??= {}) as Record<string, Record<string, unknown>>
+        ;(all[test] ??= {})[variable] = values
+        condition = undefined
+      } else if (condition && name !== '') condition[name] = read()
+      else if (name === 'sid') statements.at(-1)!['Sid'] = read()
+      else if (name === 'actions') statements.at(-1)!['Action'] = read()
+      else if (name === 'resources') statements.at(-1)!['Resource'] = (read() as string[])[0]
+    }
+    return statements
+  }
+  const READ: Readonly<Record<keyof typeof formats, (text: string) => unknown>> = {
+    json: (text) => (JSON.parse(text) as { Statement: unknown }).Statement,
+    terraform: ofTerraform,
+    cloudformation: (text) => {
+      const { Resources } = JSON.parse(text) as {
+        Resources: Record<string, { Properties: { PolicyDocument: { Statement: unknown } } }>
+      }
+      return Object.values(Resources)[0]!.Properties.PolicyDocument.Statement
+    },
+    cdk: (text) => {
+      // As the CDK runs it, with a class that keeps what it is given.
+      const code = text.replace(/^import .*$/m, '').replace('export const', 'const')
+      const [, name = ''] = /const (\w+) =/.exec(code) ?? []
+      // eslint-disable-next-line @typescript-eslint/no-implied-eval -- our own text
+      const run = new Function('PolicyStatement', `${code}; return ${name}`) as (of: object) => unknown
+      return run({ fromJson: (json: unknown) => json })
+    },
+  }
+
+  const each = ROLES.flatMap((role) => FORMATS.map((format) => [role, format] as const))
+  it.each(each)('%s as %s is read as the statements that were written', (role, format) => {
+    const statements = statementsOf(role, uses)
+    expect(statements.length).toBeGreaterThan(1)
+    expect(READ[format](formats[format](statements, role))).toEqual(statements)
+    const actions = statements.flatMap(({ Action }) => Action)
+    expect(actions.every((action) => /^kms:[A-Z][A-Za-z]+$/.test(action))).toBe(true)
+    expect(actions.includes('kms:Decrypt')).toBe(role !== 'administrator')
+    expect(actions.includes('kms:GenerateDataKey')).toBe(role !== 'administrator')
   })
 })
 
