@@ -184,12 +184,10 @@ describeDatabases(
           inject: [KmsEncryption],
           useFactory: (encryption: KmsEncryption) =>
             // Where Nest closes them, it goes by the name that stands in the options.
-            encryption.configure({
-              ...options,
-              name,
-              entities: [Note],
-              synchronize: true,
-            } as DataSourceOptions),
+            Object.assign(
+              encryption.configure({ ...options, entities: [Note], synchronize: true } as DataSourceOptions),
+              { name },
+            ),
         })
       class App {}
       Module({
