@@ -184,10 +184,9 @@ describeDatabases(
           inject: [KmsEncryption],
           useFactory: (encryption: KmsEncryption) =>
             // Where Nest closes them, it goes by the name that stands in the options.
-            Object.assign(
-              encryption.configure({ ...options, entities: [Note], synchronize: true } as DataSourceOptions),
-              { name },
-            ),
+            Object.assign(encryption.configure({ ...options, entities: [Note], synchronize: true }), {
+              name,
+            }),
         })
       class App {}
       Module({
