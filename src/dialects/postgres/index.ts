@@ -30,9 +30,9 @@ export const postgres: Dialect = {
   isStorableText: (text) => !text.includes(0),
   placeholder: (position) => `$${position}`,
   bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
-  // Whatever standard_conforming_strings says.
   readOnly: { begin: 'START TRANSACTION READ ONLY', end: 'ROLLBACK' },
   textSql: (expression) => `CAST(${expression} AS text)`,
+  // Whatever standard_conforming_strings says.
   bytesLiteral: (hex) => `decode('${hex}', 'hex')`,
   comparedAs: (_queryRunner, { type, name }) =>
     Promise.resolve(type === 'citext' ? { sql: name, name: 'citext' } : undefined),
