@@ -210,7 +210,9 @@ export async function verifyColumns(
       failed: skipped,
       unreadable: finder?.explained(failures) ?? failures,
       notCiphertext,
-      ...(mirror && { mirror: await compareMirror(executor, column, mirror, options) }),
+      ...(mirror && {
+        mirror: await withRunner(executor, (runner) => compareMirror(runner, column, mirror, options)),
+      }),
       notes: finder?.note === undefined ? notes : [...notes, finder.note],
     })
   }

@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type FindOptionsWhere, In, IsNull, Not, type ObjectLiteral, type Repository } from 'typeorm'
+import {
+  type FindOptionsWhere,
+  In,
+  IsNull,
+  Not,
+  type ObjectLiteral,
+  type QueryRunner,
+  type Repository,
+} from 'typeorm'
 import { InterruptedError, KmsEncryptionError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Mirror } from '../orm/mirror'
@@ -8,7 +16,6 @@ import { isUndecryptable } from '../orm/undecryptable'
 import { type MigrationOptions } from './options'
 import { pagesOf } from './pages'
 import { readLayout, withKeys } from './rows/column-layout'
-import { type Executor, isQueryRunner } from './target'
 
 /** Primary keys listed; the other rows are only counted. */
 const MAX_LISTED = 1_000
@@ -38,7 +45,7 @@ export interface MirrorComparison {
  * `Verify`, which reports them.
  */
 export async function compareMirror(
-  executor: Executor,
+  runner: QueryRunner,
   column: BoundColumn,
   mirror: Mirror,
   { shard, signal, batchSize = 500 }: MigrationOptions,
@@ -46,7 +53,6 @@ export async function compareMirror(
   const { entityMetadata } = column.metadata
   const isFollower = mirror.follower === column.metadata
   const other = isFollower ? mirror.leader : mirror.follower
-  const runner = isQueryRunner(executor) ? executor : executor.createQueryRunner('master')
   const repository = runner.manager.getRepository<ObjectLiteral>(entityMetadata.target)
   const result: MirrorComparison = {
     property: other.propertyPath,
@@ -59,49 +65,45 @@ export async function compareMirror(
     result.differing++
     if (result.rows.length < MAX_LISTED) result.rows.push(entityMetadata.getEntityIdMap(row) ?? {})
   }
-  try {
-    // What has no value in the encrypted column is not among its rows.
-    const onlyOther = whereOf([column.metadata, IsNull()], [other, Not(IsNull())])
-    const [rows, count] = await repository.findAndCount({
-      select: selectOf(entityMetadata.primaryColumns),
-      where: onlyOther,
-      take: isFollower ? 1 : MAX_LISTED,
-      withDeleted: true,
-      loadEagerRelations: false,
-    })
-    if (isFollower) result.notFilled = count
-    else {
-      for (const row of rows) differs(row)
-      result.differing = count
-    }
+  // What has no value in the encrypted column is not among its rows.
+  const onlyOther = whereOf([column.metadata, IsNull()], [other, Not(IsNull())])
+  const [rows, count] = await repository.findAndCount({
+    select: selectOf(entityMetadata.primaryColumns),
+    where: onlyOther,
+    take: isFollower ? 1 : MAX_LISTED,
+    withDeleted: true,
+    loadEagerRelations: false,
+  })
+  if (isFollower) result.notFilled = count
+  else {
+    for (const row of rows) differs(row)
+    result.differing = count
+  }
 
-    const found = await readLayout(runner, column)
-    const layout = await withKeys(runner, found)
-    const { dialect } = found
-    const restore = await dialect.fixFormats(runner, layout.keys)
-    try {
-      const opened = await dialect.openRows(runner, layout)
-      for await (const page of pagesOf(opened, () => ({ limit: batchSize, shard, keysOnly: true }))) {
-        for (let at = 0; at < page.length; at += AT_ONCE) {
-          if (signal?.aborted === true) throw interrupted(column)
-          const keys = page.slice(at, at + AT_ONCE).map((row) => row.primaryKey())
-          // Not by their metadata, which gives the value of the leader for both.
-          for (const row of await readable(repository, column, [column.metadata, other], keys)) {
-            const [own, its] = [column.metadata, other].map(({ propertyName }): unknown => row[propertyName])
-            if (isUndecryptable(own)) continue
-            result.compared++
-            if (own !== null && its === null && !isFollower) result.notFilled++
-            else if (!isSame(column, own, its)) differs(row)
-          }
+  const found = await readLayout(runner, column)
+  const layout = await withKeys(runner, found)
+  const { dialect } = found
+  const restore = await dialect.fixFormats(runner, layout.keys)
+  try {
+    const opened = await dialect.openRows(runner, layout)
+    for await (const page of pagesOf(opened, () => ({ limit: batchSize, shard, keysOnly: true }))) {
+      for (let at = 0; at < page.length; at += AT_ONCE) {
+        if (signal?.aborted === true) throw interrupted(column)
+        const keys = page.slice(at, at + AT_ONCE).map((row) => row.primaryKey())
+        // Not by their metadata, which gives the value of the leader for both.
+        for (const row of await readable(repository, column, [column.metadata, other], keys)) {
+          const [own, its] = [column.metadata, other].map(({ propertyName }): unknown => row[propertyName])
+          if (isUndecryptable(own)) continue
+          result.compared++
+          if (own !== null && its === null && !isFollower) result.notFilled++
+          else if (!isSame(column, own, its)) differs(row)
         }
       }
-    } finally {
-      await restore()
     }
-    return result
   } finally {
-    if (runner !== executor) await runner.release()
+    await restore()
   }
+  return result
 }
 
 /** The rows of these keys; of a page with values that do not open, those that do. */
