@@ -9,7 +9,7 @@ const upwards = LAYERS.slice(1).map((layer, above) => ({
   comment: `src/${layer} may import what stands below it: ${LAYERS.slice(above + 2).join(', ') || 'nothing'}.`,
   severity: 'error',
   from: { path: folder([layer]) },
-  to: { path: `${folder(LAYERS.slice(0, above + 1))}|^src/(index|kms-encryption)[.]ts$` },
+  to: { path: `${folder(LAYERS.slice(0, above + 1))}|^src/(index|kms-encryption|data-sources)[.]ts$` },
 }))
 
 /** @type {import('dependency-cruiser').IConfiguration} */

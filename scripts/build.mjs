@@ -1,9 +1,10 @@
 // Builds dist/: one CommonJS implementation in a few files, and beside each public entry a thin ES-module file that
-// re-exports it by name. Two compiled copies would mean two registries of encrypted columns.
+// re-exports it by name. Two compiled copies would mean two registries of encrypted columns. What a source asks for by
+// `require` when it needs it becomes a file of its own.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, join, relative } from 'node:path'
+import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
 import { parseAst } from 'rolldown/parseAst'
@@ -20,6 +21,9 @@ const {
 } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const entries = Object.values(exported).filter((entry) => typeof entry !== 'string')
 const programs = Object.values(bin)
+const whenNeeded = { 'shared/data-sources': 'src/data-sources.ts' }
+/** How a file that is loaded when it is needed is named until it is known where its reader stands. */
+const REQUIRED = 'when-needed:'
 const external = [/^node:/, ...Object.keys({ ...dependencies, ...peerDependencies })]
 
 // Built aside and then moved, so that a build that fails leaves the last good one, and readers never meet half of one.
@@ -38,10 +42,56 @@ try {
   rmSync(staging, { recursive: true, force: true })
 }
 
-/** Few files: a file per module would be half as large again, and slower to load. */
+/**
+ * Few files: a file per module would be half as large again, and slower to load. What each application loads is one;
+ * but for what the formats of others need, which load nothing of the library.
+ */
 async function compile() {
   const input = inputOf([...entries.map((entry) => entry.require.default), ...programs], '.js', 'src')
-  await bundle({ input, tsconfig: join(root, 'tsconfig.build.json') }, 'cjs', 'js')
+  const [core, errors] = [new Set(), new Set()]
+  const sort = {
+    name: 'sort',
+    buildEnd() {
+      const formats = reach(this, join(root, 'src/formats/index.ts'))
+      for (const id of reach(this, join(root, 'src/index.ts'))) (formats.has(id) ? errors : core).add(id)
+    },
+  }
+  const group = (debugName, modules, priority) => ({
+    name: (id) => (modules.has(id) ? debugName : null),
+    debugName,
+    priority,
+  })
+  await bundle(
+    {
+      input: { ...input, ...whenNeeded },
+      tsconfig: join(root, 'tsconfig.build.json'),
+      plugins: [keepRequired(), sort],
+    },
+    'cjs',
+    'js',
+    { groups: [group('errors', errors, 2), group('core', core, 1)] },
+  )
+}
+
+/** A module and all that it imports of this project. */
+function reach(bundler, id, found = new Set()) {
+  const module = bundler.getModuleInfo(id)
+  if (module === null || module.isExternal || found.has(id)) return found
+  found.add(id)
+  for (const each of module.importedIds) reach(bundler, each, found)
+  return found
+}
+
+/** Leaves `require('./name')` in place, for `slim` to name the file that it has become. */
+function keepRequired() {
+  const resolveId = (source, importer, { kind }) => {
+    if (kind !== 'require-call' || !source.startsWith('.')) return null
+    const path = relative(root, resolve(dirname(importer), `${source}.ts`))
+    const [file] = Object.entries(whenNeeded).find((entry) => entry[1] === path) ?? []
+    if (file === undefined) throw new Error(`${importer} requires ${path}, which is not in whenNeeded`)
+    return { id: `${REQUIRED}${file}.js`, external: true }
+  }
+  return { name: 'keep-required', resolveId }
 }
 
 /**
@@ -63,10 +113,19 @@ function slim(file) {
     // Tools that read packages look for ` require("…")`.
     if (node.type !== 'CallExpression' || node.callee.name !== 'require') return
     const [name] = node.arguments
-    if (name.type === 'TemplateLiteral') characters[name.start] = characters[name.end - 1] = '"'
+    const text = name.type === 'TemplateLiteral' ? name.quasis[0].value.cooked : name.value
+    const path = text.startsWith(REQUIRED) ? beside(file, text.slice(REQUIRED.length)) : text
+    characters.fill('', name.start, name.end)
+    characters[name.start] = JSON.stringify(path)
     characters[node.start] = ' r'
   })
   writeFileSync(file, characters.join('').trimStart() + '\n')
+}
+
+/** A file of dist/ as another one names it. */
+function beside(file, path) {
+  const from = relative(dirname(file), join(staging, path))
+  return from.startsWith('.') ? from : `./${from}`
 }
 
 function visit(node, seen) {
@@ -97,7 +156,7 @@ function inputOf(files, ending, folder) {
   return Object.fromEntries(names.map((name) => [name, join(folder, name + source)]))
 }
 
-async function bundle(options, format, extension) {
+async function bundle(options, format, extension, codeSplitting = true) {
   const bundled = await rolldown({ cwd: root, platform: 'node', external, ...options })
   await bundled.write({
     dir: staging,
@@ -106,6 +165,7 @@ async function bundle(options, format, extension) {
     comments: format === 'es',
     entryFileNames: `[name].${extension}`,
     chunkFileNames: `shared/[name].${extension}`,
+    codeSplitting,
   })
 }
 

@@ -22,15 +22,13 @@ export {
   type ValueEvent,
 } from './diagnostics'
 export * from './errors'
+export { type EntityClass, type EntityName, type RowAndDataSource } from './data-sources'
 export {
   type CacheOptions,
-  type EntityClass,
-  type EntityName,
   kmsEncryption,
   type KmsEncryption,
   type KmsEncryptionMetrics,
   type KmsEncryptionOptions,
-  type RowAndDataSource,
 } from './kms-encryption'
 export { Indexed, type Indexable, type IndexableValues } from './orm/search/indexed'
 export { type DataKeysOption, type StoredDataKeysOptions } from './orm/key-table/key-table-options'

@@ -1,45 +1,30 @@
 import { inspect } from 'node:util'
 import { type KMSClient } from '@aws-sdk/client-kms'
-import {
-  type DataSource,
-  type DataSourceOptions,
-  type EntitySchema,
-  type EntityTarget,
-  type ObjectLiteral,
-} from 'typeorm'
+import { type DataSource, type DataSourceOptions, type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { type AccessContext, deny, withContext } from './access'
-import { Cipher, type Mode } from './cipher/cipher'
 import { IndexRoot } from './cipher/blind-index/index-root'
+import { Cipher, type Mode } from './cipher/cipher'
 import { checkContext, type EncryptionContext } from './cipher/context'
 import { type KeyId, type OnUndecryptable, type WritesOption } from './column/options'
+import { type PropertyAt, type PropertyPath } from './column/property-type'
 import { type RedactOption } from './column/redaction'
 import { isKeyId, isRedactOption, isWrites, REDACT } from './column/scheme'
-import { type PropertyAt, type PropertyPath } from './column/property-type'
-import { InvalidOptionError, KeyIdMissingError, type KmsEncryptionError } from './errors'
 import { DEFAULT_INDEX } from './column/search'
-import { type Plaintext } from './column/types'
+import type * as WithTypeorm from './data-sources'
+import { type DataSources, type EntityClass, type EntityName, type RowAndDataSource } from './data-sources'
+import { InvalidOptionError, KeyIdMissingError } from './errors'
 import { AwsKms } from './kms/aws/aws-kms'
 import { type KmsCallCounts, type KmsOutcomes, USD_PER_REQUEST } from './kms/aws/call-log'
 import { TrustedKeys } from './kms/aws/trusted-keys'
-import { type BoundColumn } from './orm/bound-column'
-import { boundColumns } from './orm/bound-columns'
-import { dialectOf } from './dialects'
-import { cancelForgetting, forget, forgetDue, type ForgetOptions } from './migration/data-keys/forget'
+import { type ForgetOptions } from './migration/data-keys/forget'
 import { type ForgetReport } from './migration/data-keys/forget-report'
-import { DataSourceBinding } from './orm/data-source-binding'
-import { openUnread } from './orm/read/open-unread'
-import { withBinding } from './orm/with-binding'
 import {
   type DataKeysOption,
   type KeyTableSettings,
   keyTableSettings,
 } from './orm/key-table/key-table-options'
-import { givenName, givenRow } from './orm/row/given-row'
-import { type RowRecipe } from './orm/recipe'
-import { type BlindIndex } from './orm/search/blind-index'
 import { rawSql } from './orm/statement/raw'
-import { type ColumnMetadata } from './orm/typeorm-types'
-import { KmsEncryptionSubscriber } from './orm/subscriber'
+import { type KmsEncryptionSubscriber } from './orm/subscriber'
 
 /** Limits on the reuse of plaintext data keys. */
 export interface CacheOptions {
@@ -129,21 +114,12 @@ export interface KmsEncryptionMetrics {
   columns: Readonly<Record<string, { encrypted: number; decrypted: number }>>
 }
 
-/** An entity whose properties the compiler knows. */
-export type EntityClass<Entity> = (abstract new (...args: never[]) => Entity) | EntitySchema<Entity>
-
 /**
- * What `encrypt()` and `decrypt()` take behind the value: the row that it belongs to, where the column is bound to it,
- * and the DataSource, where several have the entity.
+ * The part that meets TypeORM, which is most of the library, is read when it is first needed: a file that declares
+ * entities is imported in many a process, and by each unit test, that opens no DataSource.
  */
-export type RowAndDataSource =
-  | []
-  | [row: object]
-  | [dataSource: DataSource | undefined]
-  | [row: object, dataSource: DataSource | undefined]
-
-/** An entity by its name in the DataSource. */
-export type EntityName = string | { type: ObjectLiteral; name: string }
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- at once and not by import(), since configure() returns options
+const withTypeorm = () => require('./data-sources') as typeof WithTypeorm
 
 /**
  * Sets up encryption under AWS KMS for one or more DataSources.
@@ -167,7 +143,7 @@ export class KmsEncryption {
   readonly #options: KmsEncryptionOptions
   readonly #dataKeys: KeyTableSettings
   readonly #indexRoot: IndexRoot | undefined
-  readonly #dataSources = new Set<WeakRef<DataSource>>()
+  #dataSources: DataSources | undefined
 
   constructor(options: KmsEncryptionOptions) {
     checkOptions(options)
@@ -184,35 +160,16 @@ export class KmsEncryption {
    * The entity subscriber. `configure()` registers it; it is here for applications that list their subscribers
    * themselves and like to see it among them.
    */
-  readonly subscriber = KmsEncryptionSubscriber
+  get subscriber(): typeof KmsEncryptionSubscriber {
+    return withTypeorm().KmsEncryptionSubscriber
+  }
 
   /**
    * Options for a DataSource whose `@KmsEncrypted()` columns are encrypted. Everything else in the options stays;
    * entities may be added later (`autoLoadEntities`). Throws `UnsupportedDatabaseError`.
    */
   configure<Options extends DataSourceOptions>(options: Options): Options {
-    const { namespace } = dialectOf(options)
-    if (this.#dataKeys.schema !== undefined && namespace === undefined)
-      throw new InvalidOptionError(`dataKeys.schema: ${options.type} has no schemas. Leave it out.`)
-    return withBinding(options, (dataSource, withoutBinding) => {
-      const { keyId, mode = 'envelope', context, onUndecryptable, writes, redact } = this.#options
-      new DataSourceBinding(
-        dataSource,
-        this.#cipher,
-        {
-          keyId,
-          mode,
-          context,
-          onUndecryptable,
-          writes,
-          redact,
-          dataKeys: this.#dataKeys,
-          indexRoot: this.#indexRoot,
-        },
-        withoutBinding,
-      )
-      this.#dataSources.add(new WeakRef(dataSource))
-    })
+    return this.#configured().configure(options)
   }
 
   /**
@@ -252,11 +209,7 @@ export class KmsEncryption {
     value: unknown,
     ...where: RowAndDataSource
   ): Promise<Buffer | string> {
-    const { row, dataSource } = whereOf(where)
-    const column = this.#column(entity, property, dataSource)
-    if (column.indexes.length + column.sharedIndexes.length > 0) throw needsIndex(column)
-    const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
-    return column.store(column.serialise(value), recipe)
+    return this.#configured().encrypt(entity, property, value, where)
   }
 
   /**
@@ -274,29 +227,7 @@ export class KmsEncryption {
     values: Readonly<Record<string, unknown>>,
     ...where: RowAndDataSource
   ): Promise<Record<string, Buffer | string | null>> {
-    const { row, dataSource } = whereOf(where)
-    const stored: Record<string, Buffer | string | null> = {}
-    const serialised = new Map<ColumnMetadata, Plaintext | null>()
-    const indexes = new Map<BlindIndex, RowRecipe>()
-    for (const [property, value] of Object.entries(values)) {
-      if (value === undefined) continue
-      const column = this.#column(entity, property, dataSource)
-      const recipe = row ? column.recipes.of(givenRow(row, column)) : column.recipe
-      const plaintext = value === null ? null : column.serialise(value)
-      serialised.set(column.metadata, plaintext)
-      stored[column.metadata.databaseName] = plaintext === null ? null : await column.store(plaintext, recipe)
-      for (const index of [...column.indexes, ...column.sharedIndexes]) indexes.set(index, recipe)
-    }
-    for (const [index, recipe] of indexes) {
-      const plaintexts = index.members.map(({ metadata }) => serialised.get(metadata))
-      const keyed = index.under(recipe.scope.context)
-      await keyed.prepare()
-      const all = plaintexts.filter((each) => each !== null && each !== undefined)
-      if (plaintexts.includes(undefined) && !plaintexts.includes(null)) throw needsAll(index)
-      stored[index.metadata.databaseName] =
-        all.length < plaintexts.length ? null : keyed.valueOf(index.joined(all))
-    }
-    return stored
+    return this.#configured().encryptAll(entity, values, where)
   }
 
   /**
@@ -316,15 +247,7 @@ export class KmsEncryption {
     name = DEFAULT_INDEX,
     ...where: RowAndDataSource
   ): Promise<Buffer | string> {
-    const { row, dataSource } = whereOf(where)
-    const column = this.#column(entity, property, dataSource)
-    const index = column.indexes.find(({ declared }) => declared.name === name)
-    if (!index) {
-      throw column.error(InvalidOptionError, `the column has no blind index ${JSON.stringify(name)}`)
-    }
-    const keyed = index.of(row ? givenRow(row, column) : () => undefined)
-    await keyed.prepare()
-    return keyed.indexOf(value)
+    return this.#configured().indexOf(entity, property, value, name, where)
   }
 
   /**
@@ -352,10 +275,7 @@ export class KmsEncryption {
     ...where: RowAndDataSource
   ): Promise<unknown> {
     if (stored === null || stored === undefined) return stored
-    const { row, dataSource } = whereOf(where)
-    const column = this.#column(entity, property, dataSource)
-    if (!row) return column.decrypt(stored, column.recipe)
-    return column.decrypt(stored, column.recipeOfStored(givenRow(row, column)), givenName(row, column))
+    return this.#configured().decrypt(entity, property, stored, where)
   }
 
   /**
@@ -372,7 +292,7 @@ export class KmsEncryption {
    * ```
    */
   async open<Entities extends object>(entities: Entities): Promise<Entities> {
-    await openUnread(entities)
+    await withTypeorm().openUnread(entities)
     return entities
   }
 
@@ -408,17 +328,17 @@ export class KmsEncryption {
     options: ForgetOptions = {},
     dataSource?: DataSource,
   ): Promise<ForgetReport> {
-    return forget(this.#only(dataSource), pairs, options)
+    return withTypeorm().forget(this.#configured().only(dataSource), pairs, options)
   }
 
   /** Undoes `forget()` for data keys that wait to be destroyed. Throws as that does. */
   async cancelForgetting(pairs: EncryptionContext, dataSource?: DataSource): Promise<ForgetReport> {
-    return cancelForgetting(this.#only(dataSource), pairs)
+    return withTypeorm().cancelForgetting(this.#configured().only(dataSource), pairs)
   }
 
   /** Destroys the data keys whose `wait` is over, of all contexts. Throws as `forget()` does. */
   async forgetDue(dataSource?: DataSource): Promise<ForgetReport> {
-    return forgetDue(this.#only(dataSource))
+    return withTypeorm().forgetDue(this.#configured().only(dataSource))
   }
 
   /**
@@ -490,80 +410,19 @@ export class KmsEncryption {
     return `KmsEncryption { keyId: ${typeof keyId === 'function' ? '[a function]' : `'${keyId ?? ''}'`} }`
   }
 
-  #column(
-    entity: EntityTarget<ObjectLiteral>,
-    property: string,
-    wanted: DataSource | undefined,
-  ): BoundColumn {
-    const place = { entity: typeof entity === 'function' ? entity.name : 'the entity', property }
-    const having = this.#initialised().filter((dataSource) => dataSource.hasMetadata(entity))
-    const [dataSource, ...others] = wanted ? having.filter((each) => each === wanted) : having
-    if (!dataSource) {
-      throw new InvalidOptionError(
-        'no initialised DataSource of this KmsEncryption has this entity. Call configure() with its options and initialize() first.',
-        place,
-      )
-    }
-    if (others.length > 0) {
-      throw new InvalidOptionError(
-        `${having.length} DataSources of this KmsEncryption have this entity, and may bind its values differently. Name the one that is meant as the last argument.`,
-        place,
-      )
-    }
-    const metadata = dataSource.getMetadata(entity)
-    const column = boundColumns(metadata).find((bound) => bound.metadata.propertyPath === property)
-    if (column) return column
-    throw new InvalidOptionError('this property is not an encrypted column', {
-      entity: metadata.name,
-      property,
-    })
+  #configured(): DataSources {
+    const { keyId, mode = 'envelope', context, onUndecryptable, writes, redact } = this.#options
+    return (this.#dataSources ??= new (withTypeorm().DataSources)(this.#cipher, {
+      keyId,
+      mode,
+      context,
+      onUndecryptable,
+      writes,
+      redact,
+      dataKeys: this.#dataKeys,
+      indexRoot: this.#indexRoot,
+    }))
   }
-
-  #only(wanted: DataSource | undefined): DataSource {
-    const [first, ...others] = this.#initialised().filter((each) => !wanted || each === wanted)
-    if (first && others.length === 0) return first
-    throw new InvalidOptionError(
-      first
-        ? `this KmsEncryption has ${others.length + 1} DataSources. Name the one that is meant as the last argument.`
-        : 'this DataSource is not initialised, or not one of this KmsEncryption',
-    )
-  }
-
-  #initialised(): DataSource[] {
-    const initialised: DataSource[] = []
-    for (const reference of this.#dataSources) {
-      const dataSource = reference.deref()
-      if (!dataSource) this.#dataSources.delete(reference)
-      else if (dataSource.isInitialized) initialised.push(dataSource)
-    }
-    return initialised
-  }
-}
-
-/** The value alone would leave the index of the value before. */
-function needsIndex(column: BoundColumn): KmsEncryptionError {
-  return column.error(
-    InvalidOptionError,
-    'the column has a blind index, which is written with the value: use encryption.encryptAll(), and store both.',
-  )
-}
-
-function needsAll({ column, members, metadata }: BlindIndex): KmsEncryptionError {
-  const names = members.map((member) => member.metadata.propertyName).join(', ')
-  return column.error(
-    InvalidOptionError,
-    `${metadata.databaseName} is an index over ${names}: pass all of them to encryption.encryptAll(), and store what it gives.`,
-  )
-}
-
-function whereOf(where: RowAndDataSource): { row?: object; dataSource?: DataSource } {
-  const [first, second] = where
-  const dataSource = second ?? (first && isDataSource(first) ? first : undefined)
-  return { ...(first && first !== dataSource ? { row: first } : {}), ...(dataSource ? { dataSource } : {}) }
-}
-
-function isDataSource(value: object): value is DataSource {
-  return 'entityMetadatas' in value && 'createQueryRunner' in value
 }
 
 function checkOptions(options: KmsEncryptionOptions): void {
