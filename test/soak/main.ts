@@ -4,11 +4,11 @@
  * is compared with what was written. `npm run soak`, or `npm run soak -- --minutes 60`.
  */
 import 'reflect-metadata'
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -23,8 +23,10 @@ import { selectedDatabases } from '../support/selection'
 import globalSetup from '../support/servers/global-setup'
 import globalTeardown from '../support/servers/global-teardown'
 import { Account, accountOf, faultIn, FORGOTTEN } from './account'
+import { type Fault, FaultLog } from './faults'
 import { Journal } from './journal'
 import { connect, type SoakTask } from './task'
+import { runTool, type ToolRun } from './tool'
 import { type WorkerNews } from './worker'
 
 const { values } = parseArgs({
@@ -40,13 +42,13 @@ const ROWS = Number(values.rows)
 /** Sockets of both pools, to KMS and under way, and timers. */
 const MAX_HANDLES = 250
 
-/** What KMS does in turn; each for a few seconds, with health in between. */
-const TROUBLES: readonly LocalKmsFaults[] = [
-  { throttle: 0.3 },
-  { latency: 200 },
-  { outage: 'refuse' },
-  { fail: (_, call) => (call % 3 === 0 ? 'KMSInternalException' : undefined) },
-  { outage: 'hang' },
+/** What KMS does in turn, each for a few seconds with health in between, and what a tool may fail for meanwhile. */
+const TROUBLES: readonly (readonly [faults: LocalKmsFaults, fault?: Fault])[] = [
+  [{ throttle: 0.3 }, 'throttled'],
+  [{ latency: 200 }],
+  [{ outage: 'refuse' }, 'KMS down'],
+  [{ fail: (_, call) => (call % 3 === 0 ? 'KMSInternalException' : undefined) }, 'KMS down'],
+  [{ outage: 'hang' }, 'KMS down'],
 ]
 
 /** What the tool does in turn. `rotate` follows the alias, which is moved to the other key before. */
@@ -62,12 +64,20 @@ class Soak {
   readonly #heaps = new Map<number, number[]>()
   readonly #handles: number[] = []
   readonly wrong: string[] = []
-  readonly #counts = { operations: 0, kills: 0, cuts: 0, tools: 0, toolsFailed: 0, restarts: 0, forgotten: 0 }
+  readonly #counts = { operations: 0, kills: 0, cuts: 0, restarts: 0, forgotten: 0 }
+  /** For each command of the tool: how often it ran, and how often it did what it is for. */
+  readonly #tools: Record<string, { runs: number; done: number }> = {}
   readonly #failures: Record<string, number> = {}
   readonly #forgotten: number[] = []
   #stopping = false
 
-  private constructor(database: TestDatabase, relay: Relay | undefined, task: SoakTask, folder: string) {
+  private constructor(
+    database: TestDatabase,
+    relay: Relay | undefined,
+    task: SoakTask,
+    folder: string,
+    private readonly faults: { readonly ofKms: FaultLog; readonly ofConnections: FaultLog },
+  ) {
     this.#name = database.name
     this.#database = database
     this.#relay = relay
@@ -75,7 +85,7 @@ class Soak {
     this.#folder = folder
   }
 
-  static async on(name: DatabaseName, endpoint: string, indexKey: string): Promise<Soak> {
+  static async on(name: DatabaseName, endpoint: string, indexKey: string, ofKms: FaultLog): Promise<Soak> {
     const database = await createDatabase(name)
     const folder = mkdtempSync(join(tmpdir(), 'typeorm-kms-encrypted-soak-'))
     const through = name === 'sqlite' ? undefined : await relayTo(database)
@@ -88,7 +98,8 @@ class Soak {
     await dataSource.initialize()
     await dataSource.destroy()
     encryption.close()
-    return new Soak(database, through?.relay, task, folder)
+    const faults = { ofKms, ofConnections: new FaultLog() }
+    return new Soak(database, through?.relay, task, folder, faults)
   }
 
   start(): void {
@@ -148,6 +159,7 @@ class Soak {
   cut(): void {
     if (!this.#relay) return
     this.#relay.cut()
+    this.faults.ofConnections.note('connection cut')
     this.#counts.cuts++
   }
 
@@ -155,18 +167,24 @@ class Soak {
     this.#relay?.reset()
   }
 
-  /** The tool, which may fail for what the test does to KMS and connections; its word for success is what counts. */
-  async tool(args: readonly string[]): Promise<{ status: number | null; said: string }> {
-    const child = spawn(
-      process.execPath,
-      [...LOADER, resolve('src/cli/main.ts'), ...args, '-d', join(__dirname, 'data-source.ts')],
-      { env: { ...process.env, SOAK_TASK: JSON.stringify(this.#task) }, stdio: ['ignore', 'pipe', 'pipe'] },
-    )
-    const said = Promise.all([text(child.stdout), text(child.stderr)])
-    const [status] = (await once(child, 'exit')) as [number | null]
-    this.#counts.tools++
-    if (status !== 0) this.#counts.toolsFailed++
-    return { status, said: (await said).join('\n') }
+  /**
+   * Runs the tool, which may fail for what the test did to KMS meanwhile, and to its connections if it goes the same way
+   * as the application. Anything else that it fails for is a fault.
+   */
+  async tool(args: readonly string[], { direct = false } = {}): Promise<ToolRun> {
+    const run = await runTool(args, direct ? { ...this.#task, options: this.#database.options } : this.#task)
+    const [command = ''] = args
+    const count = (this.#tools[command] ??= { runs: 0, done: 0 })
+    count.runs++
+    if (run.status === 0) count.done++
+    for (const complaint of run.complaints) {
+      const isExplained =
+        this.faults.ofKms.explains(complaint, run.begun) ||
+        (!direct && this.faults.ofConnections.explains(complaint, run.begun))
+      if (!isExplained)
+        this.wrong.push(`${this.#name}: ${args.join(' ')} ended with ${run.status}: ${complaint.slice(-800)}`)
+    }
+    return run
   }
 
   /** A tenant of its own, whose rows nobody writes afterwards, is forgotten. */
@@ -180,15 +198,7 @@ class Soak {
     await dataSource.getRepository(Account).insert(rows)
     await dataSource.destroy()
     encryption.close()
-    const { status, said } = await this.tool([
-      'forget',
-      '--context',
-      `tenantId=${tenantId}`,
-      '--days',
-      '0',
-      '--yes',
-    ])
-    if (status !== 0) this.wrong.push(`${this.#name}: forget ended with ${status}: ${said.slice(-500)}`)
+    await this.tool(['forget', '--context', `tenantId=${tenantId}`, '--days', '0', '--yes'], { direct: true })
     this.#forgotten.push(tenantId)
     this.#counts.forgotten++
   }
@@ -244,11 +254,14 @@ class Soak {
     await dataSource.destroy()
     encryption.close()
     this.#compareMemory()
+    for (const [command, { runs, done }] of Object.entries(this.#tools))
+      if (done === 0) this.wrong.push(`${this.#name}: ${command} ran ${runs} times and was never done`)
     console.log(
       JSON.stringify({
         database: this.#name,
         compared,
         ...this.#counts,
+        tools: this.#tools,
         failures: this.#failures,
         heaps: [...this.#heaps.values()].map((heaps) =>
           [heaps[0], heaps.at(-1)].map((bytes = 0) => Math.round(bytes / 1e6)),
@@ -280,7 +293,7 @@ class Soak {
 }
 
 /** KMS fails in turns, and its alias moves between two keys. */
-async function troubleKms(test: TestKms, signal: AbortSignal): Promise<void> {
+async function troubleKms(test: TestKms, log: FaultLog, signal: AbortSignal): Promise<void> {
   const { kms, client } = test
   const keys = [await test.createKey(), await test.createKey()]
   for (let turn = 0; !signal.aborted; turn++) {
@@ -290,8 +303,11 @@ async function troubleKms(test: TestKms, signal: AbortSignal): Promise<void> {
       await client.send(
         new UpdateAliasCommand({ AliasName: 'alias/soak', TargetKeyId: keys[turn % 2]?.split('/')[1] }),
       )
-    kms.misbehave(TROUBLES[turn % TROUBLES.length] ?? {})
+    const [faults = {}, fault] = TROUBLES[turn % TROUBLES.length] ?? []
+    const end = fault && log.begin(fault)
+    kms.misbehave(faults)
     await sleep(3_000)
+    end?.()
   }
   kms.misbehave({})
 }
@@ -307,7 +323,8 @@ async function trouble(soak: Soak, signal: AbortSignal): Promise<void> {
 
 async function tools(soak: Soak, signal: AbortSignal): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
-    await soak.tool(TOOLS[turn % TOOLS.length] ?? ['status'])
+    // One in two goes past the relay that cuts connections: it has nothing but KMS to fail for.
+    await soak.tool(TOOLS[turn % TOOLS.length] ?? ['status'], { direct: turn % 2 === 0 })
     await sleep(2_000)
   }
 }
@@ -320,7 +337,10 @@ async function main(): Promise<void> {
     new CreateAliasCommand({ AliasName: 'alias/soak', TargetKeyId: (await test.createKey()).split('/')[1] }),
   )
   const { indexKey } = await withIndexKey(test)
-  const soaks = await Promise.all(selectedDatabases().map((name) => Soak.on(name, server.url, indexKey)))
+  const faults = new FaultLog()
+  const soaks = await Promise.all(
+    selectedDatabases().map((name) => Soak.on(name, server.url, indexKey, faults)),
+  )
   const end = new AbortController()
   setTimeout(
     () => {
@@ -330,14 +350,13 @@ async function main(): Promise<void> {
   )
   for (const soak of soaks) soak.start()
   await Promise.all([
-    troubleKms(test, end.signal),
+    troubleKms(test, faults, end.signal),
     ...soaks.flatMap((soak) => [trouble(soak, end.signal), tools(soak, end.signal)]),
   ])
   for (const soak of soaks) {
     await soak.forgetOne()
-    const verified = await soak.tool(['verify'])
-    if (verified.status !== 0 && !verified.said.includes('FORGOTTEN'))
-      soak.wrong.push(`verify ended with ${verified.status}: ${verified.said.slice(-800)}`)
+    for (const command of ['verify', 'status', 'doctor', 'rotate'])
+      await soak.tool([command], { direct: true })
     await soak.finish()
     await soak.drop()
   }

@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type RowsTransaction } from '../rows/transaction'
+import { thenUndo } from '../then-undo'
 
 /** Set in the status that the server sends with each answer. */
 const IN_TRANSACTION = 1
@@ -30,11 +31,7 @@ export class MysqlTransaction implements RowsTransaction {
     if (await this.isOpen()) return work()
     await this.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     await this.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
-    try {
-      return await work()
-    } finally {
-      await this.run('ROLLBACK')
-    }
+    return thenUndo(work, () => this.run('ROLLBACK'))
   }
 
   async #asked(): Promise<boolean> {

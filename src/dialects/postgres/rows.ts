@@ -8,6 +8,7 @@ import { HiddenParameter } from '../rows/hidden-parameter'
 import { type Shard } from '../rows/key-order'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
 import { inTransaction, rolledBack, type RowsTransaction } from '../rows/transaction'
+import { thenUndo } from '../then-undo'
 import { deferrable, triggers } from './table'
 
 /** Sends a statement and gives the rows that it selects or returns. Some of its parameters are `HiddenParameter`s. */
@@ -75,11 +76,7 @@ export class PostgresRows extends SqlRows {
   async inSnapshot<T>(work: () => Promise<T>): Promise<T> {
     if (this.#queryRunner.isTransactionActive) return work()
     await this.query('START TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY')
-    try {
-      return await work()
-    } finally {
-      await this.query('ROLLBACK')
-    }
+    return thenUndo(work, () => this.query('ROLLBACK'))
   }
 
   protected query(sql: string, parameters: readonly unknown[] = []): Promise<RawRow[]> {

@@ -1,5 +1,6 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { dialectOf } from '../../../dialects'
+import { thenUndo } from '../../../dialects/then-undo'
 import { boundColumn } from '../../../orm/bound-columns'
 import { type ColumnMetadata } from '../../../orm/typeorm-types'
 import { kindOf } from './kinds'
@@ -90,15 +91,14 @@ async function valuesOf(
     .map((part) => driver.escape(part))
     .join('.')
   await queryRunner.query(readOnly.begin)
-  try {
+  const read = async (): Promise<string[]> => {
     const rows = (await queryRunner.query(
       `SELECT SUBSTR(${textSql('v')}, 1, ${MAX_LENGTH}) AS t FROM ` +
         `(SELECT ${name} AS v FROM ${table} LIMIT ${MAX_ROWS}) AS s WHERE v IS NOT NULL LIMIT ${MAX_VALUES}`,
     )) as { t: unknown }[]
     return rows.map(({ t }) => (typeof t === 'string' ? t : '')).filter((text) => text !== '')
-  } finally {
-    await queryRunner.query(readOnly.end)
   }
+  return thenUndo(read, () => queryRunner.query(readOnly.end))
 }
 
 function counted(values: readonly string[]): Pick<Sample, 'looked' | 'kinds'> {
