@@ -17,6 +17,8 @@ export interface StoredType {
 
 /** Why a statement failed, as far as it matters to a pass over a table. */
 export type StatementFailure =
+  /** A table that the statement names is not there. Not every database says so in a code. */
+  | 'no-table'
   /** Somebody else holds a lock for too long. */
   | 'locked'
   /** The server gave up on one of two transactions that waited for each other; it can be repeated. */

@@ -9,6 +9,8 @@ export interface OnlyConnection {
   hasOpenTransaction(driver: object): boolean
   /** Sends the second statement if the first one, a SELECT, finds nothing. */
   insertUnlessThere(driver: object, select: Sql, insert: Sql): Promise<void>
+  /** After a row was inserted: throws if it is part of a transaction that `hasOpenTransaction` does not know of. */
+  refuseUnknownTransaction?(driver: object): Promise<void>
   /** Selects a row if there is a table of the name, in lower case, that is its parameter. */
   readonly tableByName: string
   /** Gives back a query runner that was made for a statement beside those of the application. */

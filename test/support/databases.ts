@@ -39,6 +39,23 @@ export function tellsEachId({ standIn }: TestDatabase): boolean {
   return standIn !== 'sqljs'
 }
 
+/** SQLite has no streams, and `typeorm-pglite` knows nothing of them: the driver ends the process. */
+export function hasStreams({ name, standIn }: TestDatabase): boolean {
+  return name !== 'sqlite' && standIn !== 'pglite'
+}
+
+/** Why tests are left out on a stand-in: to be given as `without`. */
+export const NEEDS_SERVER = { pglite: 'there is no server', sqljs: 'there is no server' } as const
+export const NEEDS_ROLES = { pglite: 'all DataSources have one session, and so one role' } as const
+
+/** For a part of a file: true on a stand-in that has a reason, which is printed. */
+export function isWithout({ standIn }: TestDatabase, reasons: DatabaseChoice['without']): boolean {
+  const reason = standIn && reasons?.[standIn]
+  if (reason === undefined) return false
+  process.stdout.write(`${expect.getState().currentTestName}: left out on ${standIn}: ${reason}.\n`)
+  return true
+}
+
 export interface DatabaseChoice {
   /** TypeORM's name for the driver on MariaDB. */
   readonly mariadbType?: 'mysql' | 'mariadb'

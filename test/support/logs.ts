@@ -19,6 +19,7 @@ export interface ServerLog {
  * A server that the tests did not start themselves must name its log files in the environment.
  */
 export function logsFrom(database: TestDatabase): ServerLog[] {
+  if (database.standIn) return []
   if (database.name === 'mariadb') {
     return [
       serverLog(database, 'general log', () => [fromEnvironment('TEST_MYSQL_GENERAL_LOG')]),

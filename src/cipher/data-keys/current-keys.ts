@@ -180,9 +180,10 @@ export class CurrentKeys {
     )
   }
 
-  /** The transaction was committed. */
-  settle(): void {
-    if (this.#store.isTentative) return
+  /** A transaction was committed, as a whole or a part of it that may have been the whole. */
+  settle(isWhole: boolean): void {
+    // TypeORM takes a transaction for open until its COMMIT was answered.
+    if (!isWhole && this.#store.isTentative) return
     for (const key of this.tentative) key.isTentative = false
   }
 

@@ -70,7 +70,8 @@ function keyColumn(property: string, sql: string, type: string): KeyColumn {
     type,
     selected: `${sql}::text`,
     text: `${sql}::text`,
-    value: (key: unknown, parameters: Parameters) => `${parameters.add(key)}::${type}`,
+    // As a text, which PGlite would take for no parameter of type bytea.
+    value: (key: unknown, parameters: Parameters) => `${parameters.add(key)}::text::${type}`,
   }
 }
 

@@ -50,12 +50,22 @@ async function asked(
   }
 }
 
+/** The session is that of all DataSources: whoever sends two statements that belong together does so here, one by one. */
+let last: Promise<unknown> = Promise.resolve()
+
 const onlyConnection: OnlyConnection = {
   hasOpenTransaction: (driver) =>
     (driver as Driver).connectedQueryRunners.some(({ isTransactionActive }) => isTransactionActive),
-  async insertUnlessThere(driver, select, insert) {
+  insertUnlessThere(driver, select, insert) {
     const { master } = driver as Driver
-    if ((await asked(master, ...select)).rows.length === 0) await asked(master, ...insert)
+    const turn = last.then(async () => {
+      if ((await asked(master, ...select)).rows.length === 0) await asked(master, ...insert)
+    })
+    last = turn.catch(() => undefined)
+    return turn
+  },
+  async refuseUnknownTransaction(driver) {
+    const { master } = driver as Driver
     // Outside of a transaction an INSERT is one of its own, and the next statement has no number yet.
     const [now] = (await asked(master, 'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS open', []))
       .rows

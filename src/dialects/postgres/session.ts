@@ -32,6 +32,7 @@ export function fixFormats(
 }
 
 export const FAILURES: FailureCodes = {
+  '42P01': 'no-table',
   '42501': 'denied',
   '55P03': 'locked',
   '40P01': 'deadlock',

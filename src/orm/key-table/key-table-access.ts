@@ -11,8 +11,8 @@ export interface KeyTableAccess {
   open(): void
   /** Rows of a SELECT. Each statement stands for itself, and is committed when it was answered. */
   query(sql: string, parameters: unknown[]): Promise<Record<string, unknown>[]>
-  /** Sends the second statement if the first one, a SELECT, finds nothing. May fail where others do the same. */
-  unlessThere(select: Sql, insert: Sql): Promise<void>
+  /** Adds a row, unless the SELECT finds one: with that it may fail where others do the same. */
+  insert(insert: Sql, unless?: Sql): Promise<void>
   hasTable(path: string): Promise<boolean>
   close(): Promise<void>
 }
@@ -59,12 +59,12 @@ class OwnConnection implements KeyTableAccess {
     return this.#run((queryRunner) => rowsOf(queryRunner.query(sql, parameters)))
   }
 
-  unlessThere(select: Sql, insert: Sql): Promise<void> {
+  insert(insert: Sql, unless?: Sql): Promise<void> {
     return this.#run(async (queryRunner) => {
-      await queryRunner.startTransaction('SERIALIZABLE')
-      const there = await rowsOf(queryRunner.query(...select))
+      if (unless) await queryRunner.startTransaction('SERIALIZABLE')
+      const there = unless ? await rowsOf(queryRunner.query(...unless)) : []
       if (there.length === 0) await queryRunner.query(...insert)
-      await queryRunner.commitTransaction()
+      if (unless) await queryRunner.commitTransaction()
     })
   }
 
@@ -174,8 +174,11 @@ class SharedConnection implements KeyTableAccess {
     }
   }
 
-  unlessThere(select: Sql, insert: Sql): Promise<void> {
-    return this.#connection.insertUnlessThere(this.#dataSource.driver, select, insert)
+  async insert(insert: Sql, unless?: Sql): Promise<void> {
+    const { driver } = this.#dataSource
+    if (unless) await this.#connection.insertUnlessThere(driver, unless, insert)
+    else await this.query(...insert)
+    await this.#connection.refuseUnknownTransaction?.(driver)
   }
 
   async hasTable(path: string): Promise<boolean> {

@@ -9,6 +9,7 @@ import { type Dialect, dialectOf } from '../../dialects'
 import {
   DataKeyMissingError,
   DriverValueError,
+  InvalidOptionError,
   KeyTableMissingError,
   KeyTableUnavailableError,
 } from '../../errors'
@@ -104,19 +105,19 @@ export class KeyTable implements DataKeyStore {
   }
 
   async add(key: NewDataKey): Promise<void> {
-    await this.run(...this.#insertQuery(key))
+    await this.#access.insert(this.#insertQuery(key)).catch(async (cause: unknown) => {
+      throw await this.#explained(cause)
+    })
   }
 
   async addFirst(key: NewDataKey): Promise<StoredDataKey> {
     // Another process may do the same: then one of the two fails, and finds what the other one has added.
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#access.unlessThere(
-          this.#currentQuery(key.purpose, key.contextHash),
-          this.#insertQuery(key),
-        )
+        await this.#access.insert(this.#insertQuery(key), this.#currentQuery(key.purpose, key.contextHash))
       } catch (cause) {
-        if (attempt === MAX_ATTEMPTS) throw await this.#explained(cause)
+        if (attempt === MAX_ATTEMPTS || cause instanceof InvalidOptionError)
+          throw await this.#explained(cause)
       }
       const first = (await this.current(key.purpose, key.contextHash)).pop()
       if (first) return first
@@ -168,14 +169,17 @@ export class KeyTable implements DataKeyStore {
   }
 
   async #explained(cause: unknown): Promise<Error> {
-    const exists = await this.#access.hasTable(this.name).catch(() => undefined)
+    if (cause instanceof InvalidOptionError) return cause
+    const failure = this.#dialect.failureOf(cause)
+    // In a transaction that failed the only connection answers nothing more.
+    const exists =
+      failure === 'no-table' ? false : await this.#access.hasTable(this.name).catch(() => undefined)
     if (exists === false) {
       return new KeyTableMissingError(
         `the table ${this.name} of the stored data keys is not in the database. Make it: typeorm-kms migration:generate writes the migration (TypeORM's own migration:generate as well), and migration:run runs it. A migration that makes it must be committed before one that stores values.`,
         { cause },
       )
     }
-    const failure = this.#dialect.failureOf(cause)
     const remedy =
       failure === 'denied' || failure === 'policy'
         ? `The database role may not: grant it SELECT and INSERT${failure === 'policy' ? ', and have no policy of row level security on the table' : ''} (rotate and forget need UPDATE as well).`

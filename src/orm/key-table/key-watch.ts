@@ -53,7 +53,7 @@ export class KeyWatch {
     const sent = this.#keys.mark()
     try {
       const answer = await send()
-      if (isCommit) current.settle()
+      if (isCommit) current.settle(isWhole)
       else current.dropTentative()
       if (isWhole) this.#sealed = undefined
       // It was held up on its way.

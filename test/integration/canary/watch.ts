@@ -85,7 +85,8 @@ export class Watch {
   }
 
   static async over(database: TestDatabase): Promise<Watch> {
-    const relayed = database.name === 'sqlite' ? undefined : await relayTo(database)
+    const isReached = database.name !== 'sqlite' && !database.standIn
+    const relayed = isReached ? await relayTo(database) : undefined
     return new Watch(database, relayed?.relay, relayed?.options ?? database.options)
   }
 

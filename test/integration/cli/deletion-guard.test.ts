@@ -9,7 +9,7 @@ import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { keyTag } from '../../../src/cipher/format'
 import { KeyAdministration } from '../../../src/kms/aws/key-administration'
 import { type KeyInfo } from '../../../src/kms/aws/key-info'
-import { describeDatabases, type TestDatabase } from '../../support/databases'
+import { describeDatabases, NEEDS_ROLES, type TestDatabase } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity('guarded')
@@ -285,7 +285,7 @@ describeDatabases(
       await app.stop()
     })
   },
-  { databases: ['postgres'] },
+  { databases: ['postgres'], without: NEEDS_ROLES },
 )
 
 describeDatabases(

@@ -1,6 +1,6 @@
 import { Column, type DataSource, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { pass, startClock, stopClock, until } from '../../support/clock'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, NEEDS_SERVER } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { Account, accounts, timed } from './support'
 
@@ -101,5 +101,5 @@ describeDatabases(
       expect(await accountRows.find()).toHaveLength(20)
     })
   },
-  { databases: ['mariadb', 'postgres'] },
+  { databases: ['mariadb', 'postgres'], without: NEEDS_SERVER },
 )

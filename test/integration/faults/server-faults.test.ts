@@ -1,5 +1,5 @@
 import { DataSource, type EntityManager } from 'typeorm'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, NEEDS_SERVER } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { type Relay, relayTo } from '../../support/relay'
 import { Item, Vault } from '../canary/entities'
@@ -168,7 +168,7 @@ describeDatabases(
       await expectReadable([first, second])
     })
   },
-  { databases: ['mariadb', 'postgres'] },
+  { databases: ['mariadb', 'postgres'], without: NEEDS_SERVER },
 )
 
 function plaintextsOf(vaults: readonly Vault[]): Partial<Vault>[] {

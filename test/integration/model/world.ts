@@ -1,6 +1,6 @@
 import { type DataSource, type EntityManager, type EntityTarget } from 'typeorm'
 import { type TestDatabase } from '../../support/databases'
-import { standInFor } from '../../support/selection'
+import { databaseNames, standInFor } from '../../support/selection'
 import { type AccountShape, type Entities, type NoteShape } from './entities'
 
 /** How many entities are kept in memory. */
@@ -78,9 +78,9 @@ const RESET = {
   sqlite: ['DELETE FROM note', 'DELETE FROM account', 'DELETE FROM sqlite_sequence'],
 }
 
-/** sql.js delivers Uint8Arrays for columns that are not encrypted. */
+/** sql.js and PGlite deliver Uint8Arrays for columns that are not encrypted. */
 const isBytes = (value: unknown): value is Uint8Array =>
-  standInFor('sqlite') === 'sqljs' ? value instanceof Uint8Array : Buffer.isBuffer(value)
+  databaseNames.some(standInFor) ? value instanceof Uint8Array : Buffer.isBuffer(value)
 
 /** Class, own properties in their order and values of a tree, as arrays and text. Times of deletion differ. */
 export function comparable(value: unknown, parents: readonly unknown[] = []): unknown {

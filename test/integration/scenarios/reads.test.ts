@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import { type Readable } from 'node:stream'
 import { Column, Entity, ManyToOne, OneToMany, PrimaryGeneratedColumn, type Repository } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, hasStreams } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 import { isCiphertext, kmsCalls } from './support'
 
@@ -170,13 +170,14 @@ describeDatabases('reading entities with encrypted columns', (db) => {
   })
 
   it('streams raw rows with ciphertext, on the databases that stream', async () => {
-    const streaming = authors.createQueryBuilder('a').orderBy('a.id').stream()
-    if (db().name === 'sqlite') {
-      await expect(streaming).rejects.toThrow('Stream is not supported')
+    const builder = authors.createQueryBuilder('a').orderBy('a.id')
+    if (!hasStreams(db())) {
+      if (db().name === 'sqlite') await expect(builder.stream()).rejects.toThrow('Stream is not supported')
+      expect(await builder.getRawMany()).toHaveLength(3)
       return
     }
     const rows: Record<string, unknown>[] = []
-    for await (const row of (await streaming) as Readable) rows.push(row as Record<string, unknown>)
+    for await (const row of (await builder.stream()) as Readable) rows.push(row as Record<string, unknown>)
     expect(rows.map((row) => row['a_name'])).toEqual(['Ada', 'Bob', 'Cyd'])
     expect(rows.every((row) => isCiphertext(row['a_secret']))).toBe(true)
     await expect(application.encryption.decrypt(Author, 'secret', rows[2]!['a_secret'])).resolves.toBe(

@@ -15,7 +15,7 @@ import {
   TableInheritance,
 } from 'typeorm'
 import { isUndecryptable, KmsEncrypted } from 'typeorm-kms-encrypted'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, hasStreams } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { bindToRow } from '../../support/row-bound'
 import { isCiphertext } from './support'
@@ -260,7 +260,7 @@ describeDatabases('values that are bound to their row', (db) => {
     it('stay ciphertext in raw results and streams', async () => {
       const builder = () => accounts(reader).createQueryBuilder('a').orderBy('a.id')
       const rows = await builder().getRawMany<Record<string, unknown>>()
-      if (db().name !== 'sqlite') {
+      if (hasStreams(db())) {
         for await (const row of (await builder().stream()) as Readable)
           rows.push(row as Record<string, unknown>)
       }

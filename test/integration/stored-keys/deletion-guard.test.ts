@@ -5,7 +5,7 @@ import { columnStatus, rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { databaseFindings } from '../../../src/cli/commands/doctor/database'
 import { isInUse, type KeyUsage, keyUsage } from '../../../src/cli/commands/keys/key-usage'
 import { KeyAdministration } from '../../../src/kms/aws/key-administration'
-import { describeDatabases } from '../../support/databases'
+import { describeDatabases, NEEDS_ROLES } from '../../support/databases'
 import { startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity()
@@ -144,5 +144,5 @@ describeDatabases(
       await app.stop()
     })
   },
-  { databases: ['postgres'] },
+  { databases: ['postgres'], without: NEEDS_ROLES },
 )

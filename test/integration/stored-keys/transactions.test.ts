@@ -70,6 +70,31 @@ describeDatabases('A stored data key that is made in a transaction', (db) => {
     await expectCommitted('kept', 'and after')
   })
 
+  test('that is begun and ended by statements of the application is not used after it', async () => {
+    const queryRunner = app.dataSource.createQueryRunner()
+    await queryRunner.query('BEGIN')
+    const insert = queryRunner.manager.insert(Note, note('lost'))
+    // Its only session cannot be asked, at any time, whether a transaction is open.
+    if (db().standIn === 'pglite') {
+      expect(await failure(insert)).toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('startTransaction()') as unknown,
+      })
+    } else await insert
+    await queryRunner.query('ROLLBACK')
+    await queryRunner.manager.insert(Note, note('kept'))
+    await queryRunner.release()
+    await app.dataSource.manager.save(Note, note('and after'))
+    await expectCommitted('kept', 'and after')
+  })
+
+  test('is used by statements outside of a transaction, once it was committed', async () => {
+    await app.dataSource.manager.save(Note, note('in a transaction'))
+    await app.dataSource.manager.insert(Note, note('without'))
+    expect(await db().rawQuery('SELECT id FROM kms_data_key')).toHaveLength(1)
+    await expectCommitted('in a transaction', 'without')
+  })
+
   test('in which a statement fails, and which goes on, loses no value', async () => {
     if (db().name === 'postgres') await app.dataSource.manager.save(Note, note('there')) // A failure ends it.
     const { label } = await app.dataSource.manager.save(Note, note('first'))

@@ -1,6 +1,6 @@
 import { Column, DataSource, type DataSourceOptions, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
-import { createDatabase, describeDatabases } from '../../support/databases'
+import { createDatabase, describeDatabases, NEEDS_SERVER } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { relayTo } from '../../support/relay'
 
@@ -102,7 +102,7 @@ describeDatabases(
       await replica.drop()
     })
   },
-  { databases: ['mariadb', 'postgres'] },
+  { databases: ['mariadb', 'postgres'], without: NEEDS_SERVER },
 )
 
 /** The two have nothing in common but the database and the context. */

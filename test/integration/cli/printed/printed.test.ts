@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DataSourceOptions } from 'typeorm'
 import { type LocalKmsServer } from 'typeorm-kms-encrypted/local-kms'
-import { describeDatabases, itWithInstalledTypeorm, type TestDatabase } from '../../../support/databases'
+import {
+  describeDatabases,
+  itWithInstalledTypeorm,
+  NEEDS_ROLES,
+  type TestDatabase,
+} from '../../../support/databases'
 import { startApplication, type TestApplication } from '../../../support/encryption'
 import { type Run, typeormKms } from '../tool'
 import { Safe } from './entities'
@@ -140,7 +145,7 @@ describeDatabases(
       expect([doctor.status, doctor.stdout]).toEqual([0, expect.stringContaining('All is well')])
     })
   },
-  { databases: ['postgres'] },
+  { databases: ['postgres'], without: NEEDS_ROLES },
 )
 
 describeDatabases(
