@@ -10,14 +10,18 @@ import { footprint } from './measures/footprint'
 import { countKmsCalls } from './measures/kms-calls'
 import { memoryHeld } from './measures/memory'
 import { fullScan } from './measures/full-scan'
+import { largerReads } from './measures/larger-reads'
 import { migrateRows } from './measures/migrate'
 import { applicationRequests } from './measures/requests'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
 import { sealAndOpen } from './measures/seal-and-open'
 import { searchRows } from './measures/search'
+import { startUp } from './measures/start-up'
+import { steadyState } from './measures/steady-state'
 import { storedDataKeys } from './measures/stored-keys'
 import { storedSize } from './measures/stored-size'
+import { untouchedStatements } from './measures/untouched'
 import { unreadRows } from './measures/unread'
 import { type Bench } from './support/bench'
 import { mariadb, sqliteInMemory } from './support/databases'
@@ -38,6 +42,10 @@ const ALL = {
   boundRows,
   requests: applicationRequests,
   unreadRows,
+  largerReads,
+  untouchedStatements,
+  steadyState,
+  startUp,
   memoryHeld,
   migrateRows,
   footprint,
@@ -59,7 +67,7 @@ async function main(): Promise<void> {
   }
   const bench: Bench = { kms: await startKms(), places, report, quick }
   try {
-    for (const [name, measure] of Object.entries(quick ? QUICK : ALL)) {
+    for (const [name, measure] of Object.entries(quick && only === '' ? QUICK : ALL)) {
       if (only === '' || only.split(',').includes(name)) await measure(bench)
     }
   } finally {

@@ -1,6 +1,6 @@
 import { type Report } from './report'
-import { measureInTurns, type Run } from './rounds'
-import { median, ratios } from './statistics'
+import { measureInTurns, type Run, timeInTurns } from './rounds'
+import { differences, median, ratios } from './statistics'
 
 /** What is compared, where, and how many times as long it may take. `aim`: `undefined` if it is only measured. */
 interface Question {
@@ -36,5 +36,34 @@ export async function compare(
     measured: `${ratio.toFixed(2)} × (${times.join(' against ')} ms), ${processor.toFixed(2)} × by processor time`,
     target: aim === undefined ? 'measured' : `≤ ${aim} ×`,
     met: aim === undefined || ratio <= aim,
+  })
+}
+
+/**
+ * Finds what the library adds to plain TypeORM, as a multiple of the bare cryptographic operations that it cannot do
+ * without. A place by itself, not a server that shares the cores, tells it best.
+ */
+export async function compareAdded(
+  report: Report,
+  { measure, on, aim }: Question & { readonly aim: number },
+  { plain, own, bare, rounds }: Record<'plain' | 'own' | 'bare', Side> & { readonly rounds: number },
+): Promise<void> {
+  const took = await timeInTurns(
+    [
+      { name: 'plain TypeORM', ...plain },
+      { name: 'this library', ...own },
+      { name: 'bare operations', ...bare },
+    ],
+    { rounds },
+  )
+  const added = differences(took['this library'], took['plain TypeORM'])
+  const ratio = median(ratios(added, took['bare operations']))
+  report.time({ measure, on, unit: 'ms', samples: took, base: 'plain TypeORM' })
+  report.find({
+    measure: `${measure}, added to plain TypeORM`,
+    on,
+    measured: `${median(added).toFixed(1)} ms = ${ratio.toFixed(2)} × bare operations`,
+    target: `≤ ${aim} × bare operations`,
+    met: ratio <= aim,
   })
 }
