@@ -71,22 +71,21 @@ export function declaredColumns(dataSource: DataSource): DeclaredColumnReport[] 
 export function refuseDuplicates(dataSource: DataSource): void {
   const entities: unknown = dataSource.options.entities
   if (typeof entities !== 'object' || entities === null) return
+  const declarations = new Declarations()
   for (const entity of Object.values(entities) as unknown[]) {
     if (typeof entity !== 'function') continue
     const classes = chainOf(entity)
-    for (const args of getMetadataArgsStorage().columns)
-      if (isDeclared(args) && classes.includes(args.target)) refuseRivals(args, classes, false)
+    for (const args of declarations.encryptedIn(classes)) refuseRivals(args, declarations, classes, false)
   }
 }
 
 /** Throws for a declaration that is not bound, or whose column TypeORM fills itself. For complete metadata. */
 export function checkDeclarations({ entityMetadatas }: DataSource): void {
-  const declared = getMetadataArgsStorage().columns.filter(isDeclared)
+  const declarations = new Declarations()
   for (const part of entityMetadatas.flatMap(partsOf)) {
     const { classes, columns, metadata } = part
-    for (const args of declared) {
-      if (!classes.includes(args.target)) continue
-      refuseRivals(args, classes, isSingleTable(metadata))
+    for (const args of declarations.encryptedIn(classes)) {
+      refuseRivals(args, declarations, classes, isSingleTable(metadata))
       if (!boundOf(part, args.propertyName)) {
         throw notBound(args, `TypeORM made no encrypted column of it in ${metadata.name}`)
       }
@@ -144,12 +143,74 @@ function partsOf(metadata: EntityMetadata): Part[] {
   return [{ metadata, classes, columns: ownColumns }, ...embedded]
 }
 
+/** What classes declare. TypeORM has one list for all of them, too long to be gone through for each of many. */
+class Declarations {
+  readonly #columns: ByClass<ColumnArgs>
+  readonly #inPlace: ByClass<Declaration>
+  readonly #ofRelations: ByClass<Declaration>
+
+  constructor() {
+    const storage = getMetadataArgsStorage()
+    // TypeORM 1.x has no @RelationCount() any more.
+    const { relationIds, relationCounts = [] } = storage as typeof storage & {
+      relationCounts?: typeof storage.relationIds
+    }
+    this.#columns = byClass(storage.columns)
+    this.#inPlace = byClass<Declaration>([...storage.relations, ...storage.embeddeds])
+    this.#ofRelations = byClass<Declaration>([...relationIds, ...relationCounts])
+  }
+
+  encryptedIn(classes: readonly Class[]): ColumnArgs[] {
+    return of(this.#columns, classes).filter(isDeclared)
+  }
+
+  /** The other columns that are declared for the same property. */
+  columnsBeside(args: ColumnArgs, classes: readonly Class[]): ColumnArgs[] {
+    return of(this.#columns, classes).filter(
+      (other) => other !== args && other.propertyName === args.propertyName,
+    )
+  }
+
+  /** Relations and embedded classes that are declared for it. */
+  inPlaceOf(args: ColumnArgs, classes: readonly Class[]): Declaration[] {
+    return of(this.#inPlace, classes).filter(({ propertyName }) => propertyName === args.propertyName)
+  }
+
+  /** What is declared for it and filled from a relation. */
+  ofRelations(args: ColumnArgs, classes: readonly Class[]): Declaration[] {
+    return of(this.#ofRelations, classes).filter(({ propertyName }) => propertyName === args.propertyName)
+  }
+}
+
+interface Declaration {
+  readonly target: Class
+  readonly propertyName: string
+}
+
+type ByClass<T> = ReadonlyMap<Class, readonly T[]>
+
+function byClass<T extends { readonly target: Class }>(all: readonly T[]): ByClass<T> {
+  const groups = new Map<Class, T[]>()
+  for (const each of all) {
+    const group = groups.get(each.target)
+    if (group) group.push(each)
+    else groups.set(each.target, [each])
+  }
+  return groups
+}
+
+function of<T>(groups: ByClass<T>, classes: readonly Class[]): T[] {
+  return classes.flatMap((each) => groups.get(each) ?? [])
+}
+
 /** Throws if something else is declared for the property, where it is not plainly overridden by a subclass. */
-function refuseRivals(args: ColumnArgs, classes: readonly Class[], isSingleTable: boolean): void {
-  const storage = getMetadataArgsStorage()
-  const isRival = (other: { target: Class; propertyName: string }): boolean =>
-    other !== args && other.propertyName === args.propertyName && classes.includes(other.target)
-  for (const other of storage.columns.filter(isRival)) {
+function refuseRivals(
+  args: ColumnArgs,
+  declarations: Declarations,
+  classes: readonly Class[],
+  isSingleTable: boolean,
+): void {
+  for (const other of declarations.columnsBeside(args, classes)) {
     const name = `${decoratorOf(other)} in ${nameOf(other.target)}`
     if (other.target === args.target)
       throw notBound(args, `the class declares it twice, with ${name} as well`)
@@ -160,14 +221,10 @@ function refuseRivals(args: ColumnArgs, classes: readonly Class[], isSingleTable
       throw notBound(args, `${name} declares the same column of the table otherwise`)
     }
   }
-  for (const other of [...storage.relations, ...storage.embeddeds].filter(isRival)) {
+  for (const other of declarations.inPlaceOf(args, classes)) {
     throw notBound(args, `${nameOf(other.target)} declares a relation or an embedded class for it`)
   }
-  // TypeORM 1.x has no @RelationCount() any more.
-  const { relationIds, relationCounts = [] } = storage as typeof storage & {
-    relationCounts?: typeof storage.relationIds
-  }
-  for (const other of [...relationIds, ...relationCounts].filter(isRival)) {
+  for (const other of declarations.ofRelations(args, classes)) {
     throw notBound(args, `${nameOf(other.target)} declares @RelationId() or @RelationCount() for it`)
   }
 }
