@@ -14,11 +14,24 @@ import { nameViolations } from '../search/unique-violation'
 import { rowsOfUpdate } from '../statement/rows-of-update'
 import { type SentStatement } from '../write/parameter-rows'
 import { hasPending, sealAll } from '../write/parameters'
+import { type SealedAhead } from '../write/sealed-ahead'
 import { type Door, type Workings } from './door'
-import { endOfTransaction } from './end-of-transaction'
+import { type EndOfTransaction, endOfTransaction } from './end-of-transaction'
 
 /** How often rows are looked at that others change in between. */
 const MAX_ATTEMPTS = 8
+
+/** One for all: there is a passage for every statement. */
+const NONE: readonly MergedRows[] = []
+
+/** What is known of a statement when it is sent. */
+interface Sending {
+  readonly use: QueryUse
+  readonly mark: Mark | undefined
+  readonly end: EndOfTransaction | undefined
+  /** What must learn of the end of the transaction. */
+  readonly seen: Completeness | undefined
+}
 
 /**
  * The way of one statement through the door: it is examined before anything is awaited, prepared, sealed in its turn,
@@ -32,11 +45,13 @@ export class Passage {
   /** True for TypeORM's own builders, which ask for a `QueryResult`. What the application sends itself is not read. */
   readonly #structured: boolean
   readonly #workings: Workings | undefined
+  /** What was announced for it and the next ones. */
+  readonly #announced: SealedAhead | undefined
   #search: SearchPlan | undefined
   /** Of a search by few bits. */
   #matches: Matches | undefined
   /** Of an update of some of the columns that are indexed together. */
-  #merged: MergedRows[] = []
+  #merged: readonly MergedRows[] = NONE
   #isPending = false
   /** The statement as if the application had written it with the indexes. */
   #answered: Answered | undefined
@@ -49,6 +64,7 @@ export class Passage {
     this.#parameters = parameters
     this.#structured = structured
     this.#workings = door.workings
+    this.#announced = door.announced
   }
 
   /** Rejects for a statement that must not be sent. */
@@ -64,49 +80,77 @@ export class Passage {
 
   /** True where no step has anything to do: the tables have no encrypted column, and nothing else is on its way. */
   get #isPlain(): boolean {
-    const { order, announced, watch, queryRunner } = this.#door
-    if (this.#isPending || order.isWaiting || announced?.isEmpty === false) return false
+    const { order, watch, queryRunner } = this.#door
+    if (this.#isPending || order.isWaiting || this.#announced?.isEmpty === false) return false
     if (watch?.concerns(this.#sql) === true || this.#mayEmpty()) return false
     if (!this.#workings) return true
     const { statements, completeness } = this.#workings
     return statements.readings(this.#sql) === undefined && !completeness.waitsFor(queryRunner)
   }
 
-  async #pass(use: QueryUse): Promise<unknown> {
-    const { order, announced, sealing, watch } = this.#door
+  /** Nothing is awaited where the data keys are at hand, and no promise is made but that of the result. */
+  #pass(use: QueryUse): Promise<unknown> {
+    const { order, sealing, watch, queryRunner } = this.#door
+    const announces = this.#announced?.isEmpty === false
     // What was announced may be sealed while the database answers any statement, not only the one that stores it.
-    const seals = this.#isPending || announced?.isEmpty === false
-    const mark: Mark | undefined = seals ? sealing?.keys.mark() : undefined
+    const mark = this.#isPending || announces ? sealing?.keys.mark() : undefined
     const completeness = this.#workings?.completeness
-    const seen = completeness?.waitsFor(this.#door.queryRunner) === true ? completeness : undefined
-    const end = watch || announced?.isEmpty === false || seen ? endOfTransaction(this.#sql) : undefined
-    if (end) announced?.clear()
+    const seen = completeness?.waitsFor(queryRunner) === true ? completeness : undefined
+    const end = watch || announces || seen ? endOfTransaction(this.#sql) : undefined
+    if (end) this.#announced?.clear()
+    const sending: Sending = { use, mark, end, seen }
     const prepared = this.#prepare()
-    let values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
-    if (values instanceof Promise || order.isWaiting) values = await order.next(values)
+    const values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
+    const isAtOnce = !(values instanceof Promise) && !order.isWaiting && !this.#mayEmpty()
+    return isAtOnce ? this.#send(values, sending) : this.#sendInTurn(values, sending)
+  }
+
+  async #sendInTurn(values: unknown, sending: Sending): Promise<unknown> {
+    const { order, sealing } = this.#door
+    const ready = values instanceof Promise || order.isWaiting ? await order.next(values) : values
     const isEmptying = this.#mayEmpty() && (await this.#refuseEmptying())
-    const send = (): Promise<unknown> => {
-      const text = this.#update?.sql ?? this.#made?.sql ?? this.#answered?.sql ?? this.#sql
-      const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
-      const query = (): Promise<unknown> =>
-        this.#made ? this.#made.send(this.#door.queryRunner, plainly, this.#door.ahead) : plainly()
-      const sent = watch ? watch.send({ sql: this.#sql, end, mark }, query) : query()
-      return this.#search ? nameViolations(this.#search, sent) : sent
-    }
-    const answering = send()
-    if (use !== 'raw' && sealing?.keys.size === 0 && this.#workings?.results.holdsValues(this.#sql) === true)
-      sealing.keys.expect()
-    this.#door.announced?.workLater()
-    let result = await answering
-    if (end) seen?.settle(this.#door.queryRunner, end)
-    for (let attempt = 1; this.#hasMissed(result); attempt++) {
-      values = await order.next(this.#again(attempt))
-      result = await send()
-    }
+    const result = await this.#send(ready, sending)
     if (isEmptying) sealing?.keys.clear()
-    const opening = use === 'raw' ? undefined : this.#open(result, use)
-    if (opening) await opening
     return result
+  }
+
+  #send(values: unknown, sending: Sending): Promise<unknown> {
+    const { keys } = this.#door.sealing ?? {}
+    const answering = this.#query(values, sending)
+    if (sending.use !== 'raw' && keys?.size === 0 && this.#workings?.results.holdsValues(this.#sql) === true)
+      keys.expect()
+    this.#announced?.workLater()
+    return answering.then((result) => this.#finish(result, sending))
+  }
+
+  #query(values: unknown, { end, mark }: Sending): Promise<unknown> {
+    const { queryRunner, watch } = this.#door
+    const made = this.#made
+    const text = this.#update?.sql ?? made?.sql ?? this.#answered?.sql ?? this.#sql
+    const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
+    const query = made ? () => made.send(queryRunner, plainly, this.#door.ahead) : plainly
+    const sent = watch ? watch.send({ sql: this.#sql, end, mark }, query) : query()
+    return this.#search ? nameViolations(this.#search, sent) : sent
+  }
+
+  #finish(result: unknown, sending: Sending): unknown {
+    const { use, end, seen } = sending
+    if (end) seen?.settle(this.#door.queryRunner, end)
+    if (this.#hasMissed(result)) return this.#repeat(sending)
+    return this.#opened(result, use)
+  }
+
+  /** Others changed what the rows of an update had when they were read. */
+  async #repeat(sending: Sending): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const result = await this.#query(await this.#door.order.next(this.#again(attempt)), sending)
+      if (!this.#hasMissed(result)) return this.#opened(result, sending.use)
+    }
+  }
+
+  #opened(result: unknown, use: QueryUse): unknown {
+    const opening = use === 'raw' ? undefined : this.#open(result, use)
+    return opening ? opening.then(() => result) : result
   }
 
   /** Before anything is awaited. What the result is for. */
@@ -160,7 +204,7 @@ export class Passage {
     const parameters = this.#parameters as readonly unknown[]
     const connection = this.#door.connection(rows)
     const { dialect, escape, isInTransaction, query } = connection
-    this.#merged = []
+    const merged: MergedRows[] = []
     for (const write of this.#search?.partial ?? []) {
       const select = async (columns: readonly string[]): Promise<unknown> => {
         const names = columns.map((name) => escape(name))
@@ -171,8 +215,9 @@ export class Passage {
         const lock = isInTransaction && dialect.locksRows ? ' FOR UPDATE' : ''
         return query(answered.sql + lock, [...answered.parameters])
       }
-      this.#merged.push(await MergedRows.read(write, statement, parameters, select, connection))
+      merged.push(await MergedRows.read(write, statement, parameters, select, connection))
     }
+    this.#merged = merged
   }
 
   /** The parameters as they are sent: ciphertexts and indexes for what is to be stored, indexes for what is searched. */
@@ -184,7 +229,7 @@ export class Passage {
       answer(this.#search, this.#sql, this.#parameters, { matches: this.#matches, merged: this.#merged })
     const parameters = this.#answered?.parameters ?? this.#parameters
     if (!this.#isPending) return parameters
-    const { ahead } = this.#door
+    const ahead = this.#announced ?? this.#door.ahead
     const sql = this.#answered?.sql ?? this.#sql
     const sent = (): SentStatement => ({
       statement: this.#workings?.statements.read(sql),

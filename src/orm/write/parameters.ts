@@ -9,6 +9,7 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
   if (!Array.isArray(parameters)) return false
   let pending = false
   for (const value of parameters as unknown[]) {
+    if (typeof value !== 'object' || value === null) continue
     if (value instanceof ComparisonToken || value instanceof IndexedValue) throw value.refusal()
     if (value instanceof PendingCiphertext) pending = true
     else if (Array.isArray(value)) hasPending(value)
@@ -46,10 +47,7 @@ export function sealAll(
     const recipe = recipes[index]
     const value = sealed[index]
     if (!recipe || !(value instanceof PendingCiphertext)) continue
-    const preparation = value.column.prepare(recipe)
-    const stored = preparation
-      ? preparation.then(() => value.encrypt(recipe, ahead))
-      : value.encrypt(recipe, ahead)
+    const stored = value.encrypt(recipe, ahead)
     if (stored instanceof Promise) {
       const storing = stored.then((bytes) => (sealed[index] = bytes))
       // Another value may be refused before it is waited for.
