@@ -4,14 +4,16 @@ import { DataSource, type DataSourceOptions } from 'typeorm'
 import { kmsEncryption } from 'typeorm-kms-encrypted'
 import { encryptColumns } from 'typeorm-kms-encrypted/migration'
 import { Account } from './account'
+import { ForeignAccount } from './foreign-account'
 import { dieWithin } from './sudden-death'
 
 async function main(): Promise<void> {
-  const { options, endpoint, maxRate, killAfter } = JSON.parse(process.env['CHILD_TASK'] ?? '') as {
+  const { options, endpoint, maxRate, killAfter, columns } = JSON.parse(process.env['CHILD_TASK'] ?? '') as {
     options: DataSourceOptions
     endpoint: string
     maxRate: number
     killAfter?: number
+    columns: readonly string[]
   }
   const client = new KMSClient({
     endpoint,
@@ -19,10 +21,11 @@ async function main(): Promise<void> {
     credentials: { accessKeyId: 'x', secretAccessKey: 'x' },
   })
   const encryption = kmsEncryption({ keyId: 'alias/test', client, timeout: 120_000 })
+  const entity = columns.includes('secret') ? Account : ForeignAccount
   const dataSource = await new DataSource(
-    encryption.configure({ ...options, entities: [Account] }),
+    encryption.configure({ ...options, entities: [entity] }),
   ).initialize()
-  await encryptColumns(dataSource, Account, ['secret'], {
+  await encryptColumns(dataSource, entity, columns, {
     batchSize: 25,
     maxRate,
     onProgress: (progress) => {

@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto'
-import { encryptStringSync, generateKey } from '@47ng/cloak'
 import { Column, DataSource, Entity, PrimaryColumn, type Repository } from 'typeorm'
 import { EncryptionTransformer, JSONEncryptionTransformer } from 'typeorm-encrypted'
 import { KmsEncrypted, isUndecryptable } from 'typeorm-kms-encrypted'
@@ -7,11 +6,9 @@ import { type ForeignFormat, prismaFieldEncryption, typeormEncrypted } from 'typ
 import { columnStatus, decryptColumns, encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { byPrisma, CBC, GCM, KEY as key, PRISMA } from './foreign-values'
 
-const key = '00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'
-const GCM = { key, algorithm: 'aes-256-gcm', ivLength: 12 }
-const CBC = { key, algorithm: 'aes-256-cbc', ivLength: 16 }
-const CLOAK = `k1.aesgcm256.${Buffer.from(key, 'hex').toString('base64url')}=`
+const OTHER = `k1.aesgcm256.${Buffer.alloc(32, 7).toString('base64url')}=`
 
 /** `iv:tag:ciphertext` in hexadecimal, as many applications have written it for themselves. */
 const seal = (text: string): string => {
@@ -54,7 +51,7 @@ class Member {
     storage: 'text',
     nullable: true,
     acceptPlaintext: true,
-    acceptFormats: [prismaFieldEncryption({ keys: [CLOAK] })],
+    acceptFormats: [prismaFieldEncryption({ keys: [PRISMA] })],
   })
   prisma!: string | null
   @KmsEncrypted({ type: 'string', storage: 'text', nullable: true, acceptFormats: [ofTheirOwn] })
@@ -83,12 +80,14 @@ describeDatabases('What other libraries encrypted', (db) => {
     }).initialize()
     try {
       await old.getRepository(OldMember).insert(
-        all.map((values) => ({
-          ...values,
-          // Every other row of theirs was not encrypted yet.
-          prisma: values.id % 2 ? values.prisma : encryptStringSync(values.prisma, CLOAK),
-          own: seal(values.own),
-        })),
+        await Promise.all(
+          all.map(async (values) => ({
+            ...values,
+            // Every other row of theirs was not encrypted yet.
+            prisma: values.id % 2 ? values.prisma : await byPrisma(values.prisma),
+            own: seal(values.own),
+          })),
+        ),
       )
     } finally {
       await old.destroy()
@@ -159,9 +158,10 @@ describeDatabases('What other libraries encrypted', (db) => {
     ['plaintext', 'gcm', 'plain text'],
     ['plaintext that looks like theirs', 'gcm', Buffer.alloc(40, 7).toString('base64')],
     ['a value under another key', 'own', seal('x').replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))],
-    ['a value whose key is not named', 'prisma', encryptStringSync('x', generateKey())],
-  ] as const)('does not open, and is never encrypted once more: %s', async (_, column, value) => {
+    ['a value whose key is not named', 'prisma', byPrisma('x', OTHER)],
+  ] as const)('does not open, and is never encrypted once more: %s', async (_, column, written) => {
     const { dataSource } = application
+    const value = await written
     await put(column, value)
     const error = await failure(found())
     expect(error).toMatchObject({ code: 'FOREIGN_FORMAT', property: column, primaryKey: { id: 3 } })
@@ -181,7 +181,7 @@ describeDatabases('What other libraries encrypted', (db) => {
   test('is not mixed with plaintext that a switch stores', async () => {
     const { encryption } = await application.restart({ writes: 'plaintext' })
     expect(await encryption.encrypt(Member, 'prisma', 'x')).toBe('x')
-    const error = await failure(encryption.encrypt(Member, 'prisma', encryptStringSync('x', CLOAK)))
+    const error = await failure(encryption.encrypt(Member, 'prisma', await byPrisma('x')))
     expect(error).toMatchObject({ code: 'INVALID_VALUE', property: 'prisma' })
   })
 })
