@@ -16,7 +16,8 @@ export async function createPgliteDatabase(): Promise<TestDatabase> {
   return {
     name: 'postgres',
     standIn: 'pglite',
-    options: { type: 'postgres', driver: { Pool } },
+    // `gen_random_uuid()` is PostgreSQL's own. TypeORM would install extensions that are not there, which ends the process.
+    options: { type: 'postgres', driver: { Pool }, uuidExtension: 'pgcrypto', installExtensions: false },
     quote: (identifier) => `"${identifier.replaceAll('"', '""')}"`,
     async rawQuery(sql, params) {
       let count = 0
