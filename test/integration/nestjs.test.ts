@@ -1,5 +1,8 @@
 import 'reflect-metadata'
+import { spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { type INestApplication, Module } from '@nestjs/common'
 import { ConfigModule, ConfigService } from '@nestjs/config'
 import { NestFactory } from '@nestjs/core'
@@ -8,21 +11,77 @@ import { type DataSource, type DataSourceOptions, Entity, PrimaryColumn } from '
 import { KmsEncrypted, type ValueEvent } from 'typeorm-kms-encrypted'
 import { KmsEncryption, KmsEncryptionModule, requestContext } from 'typeorm-kms-encrypted/nestjs'
 import { AppModule } from '../../examples/nestjs/app.module'
-import { createDatabase, describeDatabases, type TestDatabase } from '../support/databases'
+import {
+  createDatabase,
+  describeDatabases,
+  itWithInstalledTypeorm,
+  type TestDatabase,
+} from '../support/databases'
 import { failure, KEY, testKms } from '../support/encryption'
+import { LOADER } from '../support/loader'
 
 const IBAN = 'DE02120300000000202051'
 
-/** Starts the example on the database, as its own `main.ts` does; `log` gets what Nest prints. */
-async function start(url: string, log: string[]): Promise<INestApplication> {
-  process.env['DATABASE_URL'] = url
+/** The example, started on a database. */
+interface Started {
+  readonly url: string
+  /** What Nest prints. */
+  readonly log: string[]
+  close(): Promise<void>
+}
+
+/** In this process, as its own `main.ts` does. */
+async function start(
+  url: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Started & { app: INestApplication }> {
+  const before = { ...process.env }
+  Object.assign(process.env, { ...environment, DATABASE_URL: url })
+  const log: string[] = []
   const write = (...values: unknown[]): void => {
     log.push(values.map(String).join(' '))
   }
   const logger = { log: write, warn: write, error: write }
   const app = await NestFactory.create(AppModule, { logger, abortOnError: false })
   await app.listen(0, '127.0.0.1')
-  return app
+  const close = async (): Promise<void> => {
+    await app.close()
+    // The AWS SDK reads it when it is first used.
+    process.env = before
+  }
+  return { app, url: await app.getUrl(), log, close }
+}
+
+/** By its command, with NestJS 12: that is ES modules only, which Jest does not load. */
+async function startWithNest12(url: string, environment: NodeJS.ProcessEnv = {}): Promise<Started> {
+  const loaders = [...LOADER, '-r', join(__dirname, '../support/nestjs-12.cjs')]
+  const child = spawn(process.execPath, [...loaders, join(__dirname, '../../examples/nestjs/main.ts')], {
+    env: { ...process.env, NO_COLOR: '1', ...environment, DATABASE_URL: url, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = once(child, 'exit')
+  const log: string[] = []
+  const at = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        log.push(text)
+        const [, found] = /Listening at (\S+)\/customers/.exec(log.join('')) ?? []
+        if (found !== undefined) resolve(found)
+      })
+    }
+    void ended.then(() => {
+      reject(new Error(`The example ended: ${log.join('')}`))
+    })
+  })
+  return {
+    url: at,
+    log,
+    async close() {
+      child.kill('SIGTERM')
+      // Nest closes everything, and then lets the signal end the process.
+      expect(await ended).toEqual([null, 'SIGTERM'])
+    },
+  }
 }
 
 function urlOf({ options }: TestDatabase): string {
@@ -31,66 +90,121 @@ function urlOf({ options }: TestDatabase): string {
   return `mysql://${username}:${password}@${host}:${port}/${database}`
 }
 
-describeDatabases(
-  'The NestJS example',
-  (db) => {
-    let app: INestApplication
-    const log: string[] = []
-    const request = async (path: string, method = 'GET', body?: unknown, to = app) => {
-      const response = await fetch(`${await to.getUrl()}${path}`, {
-        method,
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
+async function request({ url }: Started, path: string, method = 'GET', body?: unknown) {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, text, json: JSON.parse(text) as unknown }
+}
+
+/** From end to end, over HTTP. */
+function describeExample(version: string, startExample: typeof startWithNest12, itHere: typeof it): void {
+  describeDatabases(
+    `The example with NestJS ${version}`,
+    (db) => {
+      let example: Started
+
+      beforeAll(async () => {
+        if (itHere !== it.skip) example = await startExample(urlOf(db()))
       })
-      const text = await response.text()
-      return { status: response.status, headers: response.headers, text, json: JSON.parse(text) as unknown }
-    }
+      afterAll(async () => {
+        if (itHere !== it.skip) await example.close()
+      })
 
-    beforeAll(async () => {
-      app = await start(urlOf(db()), log)
-    })
-    afterAll(() => app.close())
+      itHere('stores ciphertext and answers with what a client may see', async () => {
+        const created = await request(example, '/customers', 'POST', { name: 'Ada', iban: IBAN })
+        expect(created).toMatchObject({ status: 201, json: { name: 'Ada', iban: '…2051' } })
+        const [row] = await db().rawQuery('SELECT iban FROM customer')
+        expect((row!['iban'] as Buffer).subarray(0, 3).toString('hex')).toBe('c10101')
+        expect((await request(example, '/customers')).json).toEqual([created.json])
+      })
 
-    it('stores ciphertext and answers with what a client may see', async () => {
-      const created = await request('/customers', 'POST', { name: 'Ada', iban: IBAN })
-      expect(created).toMatchObject({ status: 201, json: { name: 'Ada', iban: '…2051' } })
-      const [row] = await db().rawQuery('SELECT iban FROM customer')
-      expect((row!['iban'] as Buffer).subarray(0, 3).toString('hex')).toBe('c10101')
-      expect((await request('/customers')).json).toEqual([created.json])
-    })
+      itHere('changes a value', async () => {
+        const { json } = await request(example, '/customers', 'POST', { name: 'Ben', iban: IBAN })
+        const { id } = json as { id: string }
+        const iban = 'NL91ABNA0417164300'
+        const changed = await request(example, `/customers/${id}/iban`, 'PUT', { iban })
+        expect(changed).toMatchObject({ status: 200, json: { iban: '…4300' } })
+        expect((await request(example, `/customers/${id}`)).json).toEqual(changed.json)
+      })
 
-    it('changes a value', async () => {
-      const { json } = await request('/customers', 'POST', { name: 'Ben', iban: IBAN })
-      const { id } = json as { id: string }
-      const changed = await request(`/customers/${id}/iban`, 'PUT', { iban: 'NL91ABNA0417164300' })
-      expect(changed).toMatchObject({ status: 200, json: { iban: '…4300' } })
-      expect((await request(`/customers/${id}`)).json).toEqual(changed.json)
-    })
+      itHere('answers 400 to a search that is refused, and shows no value', async () => {
+        const { status, text, json } = await request(example, `/customers?iban=${IBAN}`)
+        expect(status).toBe(400)
+        expect(json).toMatchObject({ statusCode: 400, code: 'SEARCH_REFUSED' })
+        expect(text + example.log.join('\n')).not.toContain(IBAN)
+      })
 
-    it('answers 400 to a search that is refused, and shows no value', async () => {
-      const { status, text, json } = await request(`/customers?iban=${IBAN}`)
-      expect(status).toBe(400)
-      expect(json).toMatchObject({ statusCode: 400, code: 'SEARCH_REFUSED' })
-      expect(text + log.join('\n')).not.toContain(IBAN)
-    })
+      itHere('answers 400 to a value that is too large, and shows no value', async () => {
+        const iban = 'X'.repeat(65)
+        const { status, text } = await request(example, '/customers', 'POST', { name: 'Cid', iban })
+        expect(status).toBe(400)
+        expect(text + example.log.join('\n')).not.toContain(iban)
+      })
 
-    it('answers 400 to a value that is too large, and shows no value', async () => {
-      const iban = 'X'.repeat(65)
-      const { status, text } = await request('/customers', 'POST', { name: 'Cid', iban })
-      expect(status).toBe(400)
-      expect(text + log.join('\n')).not.toContain(iban)
-    })
+      itHere('reports its health', async () => {
+        expect((await request(example, '/health')).json).toMatchObject({
+          status: 'ok',
+          details: { database: { status: 'up' }, kms: { status: 'up' } },
+        })
+      })
 
+      itHere('answers 503 with Retry-After while KMS is away, and says so in its health', async () => {
+        const away = await startExample(urlOf(db()), {
+          KMS_KEY_ID: KEY,
+          AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1',
+          AWS_REGION: 'eu-central-1',
+          AWS_ACCESS_KEY_ID: 'test',
+          AWS_SECRET_ACCESS_KEY: 'test',
+        })
+        try {
+          const body = { name: 'Dan', iban: IBAN }
+          const created = await request(away, '/customers', 'POST', body)
+          expect(created).toMatchObject({ status: 503, json: { statusCode: 503, code: 'KMS_UNAVAILABLE' } })
+          expect(created.headers.get('retry-after')).toBe('2')
+          expect(created.text + away.log.join('\n')).not.toContain(IBAN)
+          expect(away.log.join('\n')).toContain('KMS_UNAVAILABLE')
+          const health = await request(away, '/health')
+          expect(health).toMatchObject({ status: 503, json: { error: { kms: { status: 'down' } } } })
+        } finally {
+          await away.close()
+        }
+      })
+
+      if (version !== '12') return
+      itHere('has that version of NestJS, and of the modules that it brings', () => {
+        const versions = example.log.join('').matchAll(/^@nestjs\/([\w-]+) (\S+)$/gm)
+        const found = Object.fromEntries(Array.from(versions, ([, name, its]) => [name, its]))
+        expect(Object.keys(found).sort()).toEqual(['common', 'config', 'core', 'terminus', 'typeorm'])
+        for (const its of Object.values(found)) expect(its).toMatch(/^12\./)
+      })
+    },
+    { databases: ['mariadb'] },
+  )
+}
+
+describeExample('11', start, it)
+describeExample('12', startWithNest12, itWithInstalledTypeorm('The example with NestJS 12'))
+
+describeDatabases(
+  'The NestJS example, in this process',
+  (db) => {
     it('says for which request a value was decrypted', async () => {
       const events: ValueEvent[] = []
       const note = (event: unknown): void => {
         events.push(event as ValueEvent)
       }
+      const example = await start(urlOf(db()))
+      await request(example, '/customers', 'POST', { name: 'Ada', iban: IBAN })
       subscribe('typeorm-kms-encrypted:value', note)
       try {
-        await request('/customers')
+        await request(example, '/customers')
       } finally {
         unsubscribe('typeorm-kms-encrypted:value', note)
+        await example.close()
       }
       const contexts = events.filter(({ action }) => action === 'decrypt').map(({ context }) => context)
       expect(contexts.length).toBeGreaterThan(0)
@@ -98,49 +212,16 @@ describeDatabases(
         expect(context).toEqual({ reason: expect.stringMatching(/^CustomersController\./) })
     })
 
-    it('reports its health', async () => {
-      expect((await request('/health')).json).toMatchObject({
-        status: 'ok',
-        details: { database: { status: 'up' }, kms: { status: 'up' } },
-      })
-    })
-
     it('closes the encryption when it shuts down', async () => {
-      const log: string[] = []
-      const second = await start(urlOf(db()), log)
-      const encryption = second.get(KmsEncryption)
-      expect(encryption).not.toBe(app.get(KmsEncryption))
-      await second.close()
-      expect(second.get<DataSource>(getDataSourceToken()).isInitialized).toBe(false)
+      const [one, other] = [await start(urlOf(db())), await start(urlOf(db()))]
+      const { app } = one
+      const encryption = app.get(KmsEncryption)
+      expect(encryption).not.toBe(other.app.get(KmsEncryption))
+      await one.close()
+      expect(app.get<DataSource>(getDataSourceToken()).isInitialized).toBe(false)
       await expect(encryption.encrypt('Customer', 'iban', IBAN)).rejects.toThrow()
       expect(encryption.metrics().dataKeys.cached).toBe(0)
-    })
-
-    it('answers 503 with Retry-After while KMS is away, and says so in its health', async () => {
-      const atNoPort = {
-        KMS_KEY_ID: KEY,
-        AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1',
-        AWS_REGION: 'eu-central-1',
-        AWS_ACCESS_KEY_ID: 'test',
-        AWS_SECRET_ACCESS_KEY: 'test',
-      }
-      const before = { ...process.env }
-      Object.assign(process.env, atNoPort)
-      const log: string[] = []
-      const away = await start(urlOf(db()), log)
-      try {
-        const body = { name: 'Dan', iban: IBAN }
-        const created = await request('/customers', 'POST', body, away)
-        expect(created).toMatchObject({ status: 503, json: { statusCode: 503, code: 'KMS_UNAVAILABLE' } })
-        expect(created.headers.get('retry-after')).toBe('2')
-        expect(created.text + log.join('\n')).not.toContain(IBAN)
-        expect(log.join('\n')).toContain('KMS_UNAVAILABLE')
-        const health = await request('/health', 'GET', undefined, away)
-        expect(health).toMatchObject({ status: 503, json: { error: { kms: { status: 'down' } } } })
-      } finally {
-        await away.close()
-        process.env = before
-      }
+      await other.close()
     })
   },
   { databases: ['mariadb'] },
