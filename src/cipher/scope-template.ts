@@ -27,6 +27,8 @@ export class ScopeTemplate {
   /** What stands in the AAD before each value, in the order of the AAD; and behind the last. */
   readonly #before: Buffer[]
   readonly #end: Buffer
+  /** Of all that is the same in each, the lengths of the values included. */
+  readonly #size: number
   /** Places of the values in that order. */
   readonly #order: readonly number[]
   readonly #contexts: BoundedMap<string, Keyed>
@@ -73,6 +75,7 @@ export class ScopeTemplate {
     this.#order = order
     this.#before = before
     this.#end = Buffer.concat(pieces)
+    this.#size = before.reduce((sum, { length }) => sum + length + 2, this.#end.length)
   }
 
   /** @param values those of `keys`, then those of `rowNames`. */
@@ -112,25 +115,43 @@ export class ScopeTemplate {
 
   /** This runs for each row. */
   #aad(values: readonly string[]): Buffer {
-    let size = this.#end.length
-    for (let at = 0; at < this.#order.length; at++) {
-      size += (this.#before[at]?.length ?? 0) + 2 + Buffer.byteLength(this.#valueAt(at, values))
-    }
+    let size = this.#size
+    for (const place of this.#order) size += utf8Length(values[place] ?? '')
     const aad = Buffer.allocUnsafe(size)
     let end = 0
     for (let at = 0; at < this.#order.length; at++) {
-      end += this.#before[at]?.copy(aad, end) ?? 0
-      const length = aad.write(this.#valueAt(at, values), end + 2)
-      aad.writeUInt16BE(length, end)
-      end += 2 + length
+      const before = this.#before[at] ?? NOTHING
+      aad.set(before, end)
+      const start = end + before.length + 2
+      end = start + writeUtf8(aad, values[this.#order[at] ?? 0] ?? '', start)
+      aad[start - 2] = (end - start) >>> 8
+      aad[start - 1] = end - start
     }
-    this.#end.copy(aad, end)
+    aad.set(this.#end, end)
     return aad
   }
+}
 
-  #valueAt(place: number, values: readonly string[]): string {
-    return values[this.#order[place] ?? 0] ?? ''
-  }
+const NOTHING = Buffer.alloc(0)
+
+/** Most texts are short and ASCII: for those, a call of Node's takes longer than to look at each character. */
+const SHORT = 48
+
+function isShortAscii(text: string): boolean {
+  if (text.length > SHORT) return false
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return false
+  return true
+}
+
+function utf8Length(text: string): number {
+  return isShortAscii(text) ? text.length : Buffer.byteLength(text)
+}
+
+/** Returns how many bytes it has. */
+function writeUtf8(bytes: Buffer, text: string, start: number): number {
+  if (!isShortAscii(text)) return bytes.write(text, start)
+  for (let at = 0; at < text.length; at++) bytes[start + at] = text.charCodeAt(at)
+  return text.length
 }
 
 function uint16(value: number): Buffer {

@@ -3,13 +3,27 @@
  * what a driver delivers and what an entity holds. See docs/ciphertext-format.md, "Values of pairs".
  */
 export type RowValueForm =
-  | { readonly kind: 'integer'; readonly min: bigint; readonly max: bigint }
+  | IntegerForm
   | { readonly kind: 'uuid' }
   | { readonly kind: 'boolean' }
   /** `length`: most bytes. */
   | { readonly kind: 'bytes'; readonly length: number | undefined }
   /** `length`: most characters. `isAscii`: the character set cannot store every other character. */
   | { readonly kind: 'text'; readonly length: number | undefined; readonly isAscii: boolean }
+
+/** Whole numbers from `min` to `max`; see `integerForm`. */
+interface IntegerForm {
+  readonly kind: 'integer'
+  readonly min: bigint
+  readonly max: bigint
+  /** The same for numbers, which take long to compare with a bigint. */
+  readonly least: number
+  readonly most: number
+}
+
+export function integerForm(min: bigint, max: bigint): RowValueForm {
+  return { kind: 'integer', min, max, least: Number(min), most: Number(max) }
+}
 
 /** A value that the database would store otherwise, or refuse. `expected` says what it takes; never the value. */
 export interface NotOfForm {
@@ -46,21 +60,21 @@ export function valueOfText(form: RowValueForm, text: string): unknown {
   return text
 }
 
-function integerText(form: Extract<RowValueForm, { kind: 'integer' }>, value: unknown): string | NotOfForm {
-  const { min, max } = form
+function integerText(form: IntegerForm, value: unknown): string | NotOfForm {
   // A boolean is a number for the databases that have no such type.
   const number = typeof value === 'boolean' ? Number(value) : value
   if (typeof number === 'number') {
     // -0 is written 0.
-    return Number.isSafeInteger(number) && number >= min && number <= max ? String(number) : noInteger(form)
+    const isWithin = Number.isSafeInteger(number) && number >= form.least && number <= form.most
+    return isWithin ? String(number) : noInteger(form)
   }
   const text = typeof number === 'bigint' ? String(number) : number
   if (typeof text !== 'string' || text.length > 20 || !INTEGER.test(text)) return noInteger(form)
   const exact = BigInt(text)
-  return exact >= min && exact <= max ? text : noInteger(form)
+  return exact >= form.min && exact <= form.max ? text : noInteger(form)
 }
 
-function noInteger({ min, max }: Extract<RowValueForm, { kind: 'integer' }>): NotOfForm {
+function noInteger({ min, max }: IntegerForm): NotOfForm {
   return { expected: `a whole number from ${min} to ${max}, a large one as text or bigint` }
 }
 

@@ -1,4 +1,4 @@
-import { type RowValueForm } from '../column/row-value'
+import { integerForm, type RowValueForm } from '../column/row-value'
 import { escapeRegExp } from './escape-regexp'
 
 /** A column that values are to be bound to or keyed by, as the catalogue of the database has it. */
@@ -25,8 +25,8 @@ export type MadeKey =
 export function integer(bits: number, isUnsigned = false): RowValueForm {
   const size = BigInt(bits)
   return isUnsigned
-    ? { kind: 'integer', min: 0n, max: 2n ** size - 1n }
-    : { kind: 'integer', min: -(2n ** (size - 1n)), max: 2n ** (size - 1n) - 1n }
+    ? integerForm(0n, 2n ** size - 1n)
+    : integerForm(-(2n ** (size - 1n)), 2n ** (size - 1n) - 1n)
 }
 
 /** Why a text column cannot be bound to. */

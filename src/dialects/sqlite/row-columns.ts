@@ -1,14 +1,10 @@
 import { type Queries, type TableName } from '../dialect'
-import { type RowValueForm } from '../../column/row-value'
+import { integerForm } from '../../column/row-value'
 import { assigningTrigger, inexact, type RowColumn } from '../row-column'
 import { escapeRegExp } from '../escape-regexp'
 
 /** The driver delivers numbers, which lose digits of larger ones. */
-const SAFE_INTEGER: RowValueForm = {
-  kind: 'integer',
-  min: BigInt(Number.MIN_SAFE_INTEGER),
-  max: BigInt(Number.MAX_SAFE_INTEGER),
-}
+const SAFE_INTEGER = integerForm(BigInt(Number.MIN_SAFE_INTEGER), BigInt(Number.MAX_SAFE_INTEGER))
 
 interface Found {
   name: string

@@ -6,7 +6,7 @@ import { contextHash } from '../../../src/cipher/data-keys/store'
 import { Scope } from '../../../src/cipher/scope'
 import { storedKeyId, StoredKeySeal } from '../../../src/cipher/suites/stored-key/seal'
 import { Cipher } from '../../../src/cipher/cipher'
-import { rowValueText, type RowValueForm } from '../../../src/column/row-value'
+import { integerForm, rowValueText, type RowValueForm } from '../../../src/column/row-value'
 import { TamperedCiphertextError } from '../../../src/errors'
 import { MemoryKms } from './memory-kms'
 import { blindIndexes, contextHashes, pairValues, type PairValueVector, storedKeys } from './vectors'
@@ -131,7 +131,7 @@ describe('Known answers of the blind index', () => {
 
 describe('Known answers of what stands beside values', () => {
   const forms: Record<PairValueVector['kind'], RowValueForm> = {
-    integer: { kind: 'integer', min: -(2n ** 63n), max: 2n ** 63n - 1n },
+    integer: integerForm(-(2n ** 63n), 2n ** 63n - 1n),
     uuid: { kind: 'uuid' },
     boolean: { kind: 'boolean' },
     bytes: { kind: 'bytes', length: undefined },
