@@ -1,4 +1,16 @@
-import { Column, DataSource, type DataSourceOptions, Entity, In, Index, PrimaryColumn } from 'typeorm'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
+import {
+  Column,
+  type ColumnOptions,
+  DataSource,
+  type DataSourceOptions,
+  Entity,
+  type EntityTarget,
+  In,
+  Index,
+  type ObjectLiteral,
+  PrimaryColumn,
+} from 'typeorm'
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
 import { withIndexKey } from '../../test/support/encryption'
 import { type Bench } from '../support/bench'
@@ -29,6 +41,22 @@ class UnsearchedUser {
   @KmsEncrypted() email!: string
 }
 
+/** What an application does by hand: a hash of its own beside the value, in a column with an index. */
+function handIndexed(type: DataSourceOptions['type']) {
+  const bytes = new Map<string, ColumnOptions>([
+    ['better-sqlite3', { type: 'blob' }],
+    ['postgres', { type: 'bytea' }],
+  ])
+  @Entity()
+  class HandIndexedUser {
+    @PrimaryColumn('integer') id!: number
+    @Index() @Column('varchar', { length: 60 }) name!: string
+    @KmsEncrypted() email!: string
+    @Index() @Column({ ...(bytes.get(type) ?? { type: 'binary', length: 16 }), select: false }) hash!: Buffer
+  }
+  return HandIndexedUser
+}
+
 @Entity()
 class Untouched {
   @PrimaryColumn('integer') id!: number
@@ -53,11 +81,17 @@ export async function searchRows({ kms, places, report, quick }: Bench): Promise
       for (let at = 0; at < SEARCHES; at++)
         await dataSource.getRepository(Untouched).findOneBy({ name: valueOf(at) })
     }
-    const save = (entity: typeof SearchedUser | typeof UnsearchedUser) => ({
+    const save = (entity: EntityTarget<ObjectLiteral>, made = () => rows(ROWS, NEW_ROWS)) => ({
       prepare: () =>
         ours.getRepository(entity).createQueryBuilder().delete().where('id >= :id', { id: ROWS }).execute(),
-      run: () => ours.getRepository(entity).save(rows(ROWS, NEW_ROWS), { chunk: 500 }),
+      run: () => ours.getRepository(entity).save(made(), { chunk: 500 }),
     })
+    const key = createSecretKey(randomBytes(32))
+    const hashed = () =>
+      rows(ROWS, NEW_ROWS).map((row) => ({
+        ...row,
+        hash: createHmac('sha256', key).update(row.email).digest().subarray(0, 16),
+      }))
     await plain.getRepository(Untouched).insert(rows(0, SEARCHES).map(({ id, name }) => ({ id, name })))
     const on = place.name
     const size = `${ROWS.toLocaleString('en')} rows`
@@ -79,6 +113,12 @@ export async function searchRows({ kms, places, report, quick }: Bench): Promise
       `save of ${NEW_ROWS} new rows, with an index against without`,
       1.15,
       save(UnsearchedUser),
+      save(SearchedUser),
+    )
+    await against(
+      `the same, against a hash that the application makes and stores`,
+      1.05,
+      save('HandIndexedUser', hashed),
       save(SearchedUser),
     )
     await against(
@@ -106,7 +146,7 @@ function valueOf(id: number): string {
 async function open(place: Place, kms: BenchKms) {
   const { indexKey } = await withIndexKey(kms, KEY)
   const encryption = kmsEncryption({ keyId: KEY, client: kms.client, indexKey })
-  const entities = [SearchedUser, UnsearchedUser, Untouched]
+  const entities = [SearchedUser, UnsearchedUser, handIndexed(place.options.type), Untouched]
   const given = { ...place.options, entities, synchronize: true } as DataSourceOptions
   const ours = await new DataSource(encryption.configure(given)).initialize()
   const same = place.options.type !== 'better-sqlite3'
