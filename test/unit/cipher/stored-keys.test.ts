@@ -142,6 +142,30 @@ describe('Stored data keys', () => {
     expect(second.subarray(0, 19).equals(sealed.subarray(0, 19))).toBe(false)
   })
 
+  test('of a transaction are good for others once it was committed, as a whole, and lost with it if not', async () => {
+    const cipher = start(kms, store)
+    const seals = (): boolean => cipher.encryptNow('x', recipe) !== undefined
+    store.isTentative = true
+    await cipher.encrypt('x', recipe)
+    // TypeORM takes a transaction for open until its COMMIT was answered. A savepoint is not the whole.
+    cipher.storedKeys!.current.settle(false)
+    store.isTentative = false
+    expect(seals()).toBe(false)
+    store.isTentative = true
+    cipher.storedKeys!.current.settle(true)
+    store.isTentative = false
+    expect(seals()).toBe(true)
+
+    store.isTentative = true
+    const other = start(kms, store, { renewAfter: 1 })
+    await jest.advanceTimersByTimeAsync(10)
+    await other.encrypt('x', recipe)
+    expect(store.rows).toHaveLength(2)
+    other.storedKeys!.current.dropTentative()
+    other.storedKeys!.current.settle(true)
+    expect(other.encryptNow('x', recipe)).toBeUndefined()
+  })
+
   test('are left alone where they are not used', async () => {
     const cipher = start(kms, store)
     await cipher.encrypt('x', recipe)
