@@ -4,7 +4,7 @@ const SAYS = {
   'KMS down': /KMS could not be reached|KMS did not answer/,
   // TypeORM gives a runner back when its connection breaks, and says no more of it.
   'connection cut':
-    /ECONNRESET|EPIPE|closed state|Query runner already released|connection (terminated|lost|is closed|ended)|server closed the connection|terminating connection|KEY_TABLE_UNAVAILABLE/i,
+    /ECONNRESET|EPIPE|closed state|Query runner already released|connection (terminated|lost|is closed|ended)|server closed the connection|terminating connection|data keys could not be read or written/i,
 } as const satisfies Record<string, RegExp>
 
 export type Fault = keyof typeof SAYS

@@ -182,7 +182,9 @@ class Soak {
         this.faults.ofKms.explains(complaint, run.begun) ||
         (!direct && this.faults.ofConnections.explains(complaint, run.begun))
       if (!isExplained)
-        this.wrong.push(`${this.#name}: ${args.join(' ')} ended with ${run.status}: ${complaint.slice(-800)}`)
+        this.wrong.push(
+          `${this.#name}: ${args.join(' ')}${direct ? ', directly,' : ''} ended with ${run.status}: ${complaint.slice(-800)}`,
+        )
     }
     return run
   }
