@@ -12,6 +12,7 @@ import { memoryHeld } from './measures/memory'
 import { fullScan } from './measures/full-scan'
 import { largerReads } from './measures/larger-reads'
 import { migrateRows } from './measures/migrate'
+import { nodeVersions } from './measures/node-versions'
 import { applicationRequests } from './measures/requests'
 import { saveNewRows } from './measures/save-new'
 import { saveUnchangedRows } from './measures/save-unchanged'
@@ -46,6 +47,7 @@ const ALL = {
   untouchedStatements,
   steadyState,
   startUp,
+  nodeVersions,
   memoryHeld,
   migrateRows,
   footprint,
