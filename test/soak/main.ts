@@ -61,6 +61,8 @@ class Soak {
   readonly #task: SoakTask
   readonly #folder: string
   readonly #workers = new Map<number, ChildProcess>()
+  /** Those that have done something since they were started. */
+  readonly #atWork = new Set<ChildProcess>()
   readonly #heaps = new Map<number, number[]>()
   readonly #handles: number[] = []
   readonly wrong: string[] = []
@@ -122,6 +124,7 @@ class Soak {
     child.on('message', (news: WorkerNews) => {
       this.#counts.operations += news.operations - operations
       operations = news.operations
+      if (operations > 0) this.#atWork.add(child)
       heaps.push(news.heap)
       this.#handles.push(news.handles)
       this.#heaps.set(first, heaps)
@@ -130,6 +133,7 @@ class Soak {
       for (const fault of news.wrong) this.wrong.push(`${this.#name}: ${fault}`)
     })
     child.once('exit', (code, signal) => {
+      this.#atWork.delete(child)
       if (this.#stopping) {
         if (code !== 0)
           void errors.then((said) =>
@@ -151,8 +155,9 @@ class Soak {
     return join(this.#folder, `journal-${first}.jsonl`)
   }
 
+  /** On a slow machine a process takes longer to start than it is left alone: one that has just begun is spared. */
   kill(): void {
-    const [, child] = [...this.#workers][Math.floor(Math.random() * this.#workers.size)] ?? []
+    const child = [...this.#atWork][Math.floor(Math.random() * this.#atWork.size)]
     if (child?.kill('SIGKILL')) this.#counts.kills++
   }
 
