@@ -126,8 +126,14 @@ export class PostgresRows extends SqlRows {
     const parameters = this.parameters()
     const list = (valueOf: (change: Change) => unknown, type: string): string =>
       `${parameters.add(changes.map(valueOf))}::${type}[]`
-    const hidden = (valueOf: (change: Change) => Stored | null, isBinary: boolean): string =>
-      `${parameters.add(new HiddenParameter(changes.map(valueOf)))}::${isBinary ? 'bytea' : 'text'}[]`
+    const hidden = (valueOf: (change: Change) => Stored | null, isBinary: boolean): string => {
+      const values = changes.map(valueOf)
+      // The bytes of a text: as a text it would be read as PostgreSQL writes bytes, in which a backslash means something.
+      const stored = isBinary
+        ? values.map((value) => (typeof value === 'string' ? Buffer.from(value) : value))
+        : values
+      return `${parameters.add(new HiddenParameter(stored))}::${isBinary ? 'bytea' : 'text'}[]`
+    }
     const lists = [
       ...keys.map((_, index) => list(({ row }) => row.key[index], 'text')),
       list(({ row }) => row.version?.[0], 'tid'),

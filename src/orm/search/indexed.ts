@@ -73,6 +73,11 @@ class IndexedOperator extends FindOperator<never> {
     } else super('equal', new IndexedValue(name, value) as never)
   }
 
+  /** PGlite calls this for a parameter that is compared with a text. */
+  override toString(): string {
+    throw refusalOf(this)
+  }
+
   toSqlString(): string {
     throw refusalOf(this)
   }

@@ -1,7 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { columnStatus, encryptColumns, rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
-import { describeDatabases, type TestDatabase } from '../../support/databases'
+import { describeDatabases, isWithout, type TestDatabase } from '../../support/databases'
 import { failure, testKms } from '../../support/encryption'
 import { COLUMNS, Fleet, type Token, type Version } from './fleet'
 
@@ -107,6 +107,9 @@ describeDatabases('the documented order for no downtime', (db) => {
     // 5. Deploy strict.
     await fleet.roll({ entity: TextToken, writes: true })
     expect(fleet.wrong).toEqual([])
+    // Its driver takes no text for bytes, as is sent until the next version is deployed.
+    if (isWithout(db(), { pglite: 'there is no second version beside the first in one process' }))
+      return fleet.stop()
 
     // 6. Change the type, with the bytes kept.
     await run({
