@@ -49,6 +49,13 @@ describe('The root of blind indexes in the options', () => {
     expect(again.export()).toEqual(blindIndexKey(plaintext, place).export())
   })
 
+  it('may be closed before it was opened', () => {
+    const { root } = setUp()
+    expect(() => {
+      root.close()
+    }).not.toThrow()
+  })
+
   it('tells its KMS key, and keeps nothing for it', async () => {
     const { kms, root } = setUp()
     expect(await root.kmsKey()).toBe(kms.keyArn)
