@@ -37,7 +37,7 @@ const onOneMajor = [
   'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
   'migration/(bad-input|counted-together|data-key-proof|expand-and-contract|foreign-formats|generate-cases|keys|newer-release|no-downtime|previous-settings|race|volume)',
   'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|random-transactions|restore|rotation|tenants|trouble)',
-  '(faults|model|performance-counts|servers|steady-state|upgrades|row-binding/(attacker|mending|migration|refusals|tenants))',
+  '(faults|model|performance-counts|servers|steady-state|upgrades|row-binding/(attacker|embedded|mending|migration|refusals|tenants))',
 ].map((path) => `/test/integration/${path}`)
 
 const integration = (typeormMajor, moduleNameMapper = {}) =>
