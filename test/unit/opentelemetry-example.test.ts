@@ -16,7 +16,14 @@ it('the OpenTelemetry example of the documentation counts and times what is publ
     return { record: note, add: note }
   }
   const api = { metrics: { getMeter: () => ({ createHistogram: instrument, createCounter: instrument }) } }
-  const load = (name: string): unknown => (name === '@opentelemetry/api' ? api : diagnostics)
+  // Tests that run in this process afterwards are not to be watched.
+  const subscribed: Parameters<typeof diagnostics.subscribe>[] = []
+  const subscribe = (...each: Parameters<typeof diagnostics.subscribe>): void => {
+    subscribed.push(each)
+    diagnostics.subscribe(...each)
+  }
+  const load = (name: string): unknown =>
+    name === '@opentelemetry/api' ? api : { ...diagnostics, subscribe }
   // eslint-disable-next-line @typescript-eslint/no-implied-eval, @typescript-eslint/no-unsafe-call -- it is ours
   new Function('require', 'exports', code)(load, {})
 
@@ -26,6 +33,7 @@ it('the OpenTelemetry example of the documentation counts and times what is publ
   publish('kms-call', { operation: 'Decrypt', outcome: 'ok', milliseconds: 4, waited: 0, attempts: 2 })
   publish('data-key', { purpose: 'decrypt', outcome: 'miss' })
   publish('value', { action: 'decrypt', mode: 'envelope', entity: 'User', property: 'token' })
+  for (const each of subscribed) diagnostics.unsubscribe(...each)
   expect(recorded).toEqual([
     ['kms.call.duration', 4, { operation: 'Decrypt', outcome: 'ok' }],
     ['kms.requests', 2, { operation: 'Decrypt' }],
