@@ -1,5 +1,11 @@
 import { checkContext } from '../../../src/cipher/context'
-import { checkPairName, checkPairValue, MAX_PAIR_VALUE, rowPairs } from '../../../src/cipher/pairs'
+import {
+  checkPairName,
+  checkPairsSize,
+  checkPairValue,
+  MAX_PAIR_VALUE,
+  rowPairs,
+} from '../../../src/cipher/pairs'
 import { InvalidOptionError, InvalidValueError } from '../../../src/errors'
 
 const RESERVED = [
@@ -73,4 +79,13 @@ describe('The value of a pair', () => {
 
 test('The pairs of a row have row. before their names', () => {
   expect(rowPairs({ id: '42', owner: 'x' })).toEqual({ 'row.id': '42', 'row.owner': 'x' })
+})
+
+test('Pairs have 8,128 bytes together at most, which leaves room for one of the library in what KMS takes', () => {
+  expect(() => {
+    checkPairsSize(8_128)
+  }).not.toThrow()
+  expect(() => {
+    checkPairsSize(8_129)
+  }).toThrow(InvalidValueError)
 })
