@@ -5,6 +5,7 @@ import { type RowsLayout } from '../column-layout'
 import { checkStored } from '../rows/check-stored'
 import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
 import { HiddenParameter } from '../rows/hidden-parameter'
+import { asBuffer } from '../rows/is-same'
 import { type Shard } from '../rows/key-order'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
 import { inTransaction, rolledBack, type RowsTransaction } from '../rows/transaction'
@@ -129,9 +130,7 @@ export class PostgresRows extends SqlRows {
     const hidden = (valueOf: (change: Change) => Stored | null, isBinary: boolean): string => {
       const values = changes.map(valueOf)
       // The bytes of a text: as a text it would be read as PostgreSQL writes bytes, in which a backslash means something.
-      const stored = isBinary
-        ? values.map((value) => (typeof value === 'string' ? Buffer.from(value) : value))
-        : values
+      const stored = isBinary ? values.map((value) => (value === null ? null : asBuffer(value))) : values
       return `${parameters.add(new HiddenParameter(stored))}::${isBinary ? 'bytea' : 'text'}[]`
     }
     const lists = [

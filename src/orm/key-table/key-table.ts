@@ -105,9 +105,7 @@ export class KeyTable implements DataKeyStore {
   }
 
   async add(key: NewDataKey): Promise<void> {
-    await this.#access.insert(this.#insertQuery(key)).catch(async (cause: unknown) => {
-      throw await this.#explained(cause)
-    })
+    await this.#explaining(() => this.#access.insert(this.#insertQuery(key)))
   }
 
   async addFirst(key: NewDataKey): Promise<StoredDataKey> {
@@ -149,8 +147,12 @@ export class KeyTable implements DataKeyStore {
 
   /** Sends a statement about the table. Throws `KeyTableMissingError` and `KeyTableUnavailableError`. */
   async run(sql: string, parameters: unknown[]): Promise<Row[]> {
+    return this.#explaining(() => this.#access.query(sql, parameters))
+  }
+
+  async #explaining<T>(send: () => Promise<T>): Promise<T> {
     try {
-      return await this.#access.query(sql, parameters)
+      return await send()
     } catch (cause) {
       throw await this.#explained(cause)
     }

@@ -1,4 +1,4 @@
-import { type EntityManager, Entity, PrimaryGeneratedColumn, Column } from 'typeorm'
+import { type EntityManager, Entity, PrimaryGeneratedColumn, type QueryRunner, Column } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
@@ -59,15 +59,19 @@ describeDatabases('A stored data key that is made in a transaction', (db) => {
     await expectCommitted('kept', 'kept, too', 'and after')
   })
 
-  test('that ends with a raw ROLLBACK is not used after it', async () => {
-    const queryRunner = app.dataSource.createQueryRunner()
-    await queryRunner.startTransaction()
-    await queryRunner.manager.save(Note, note('lost'))
+  const expectKeptAfterRollback = async (queryRunner: QueryRunner) => {
     await queryRunner.query('ROLLBACK')
     await queryRunner.manager.insert(Note, note('kept'))
     await queryRunner.release()
     await app.dataSource.manager.save(Note, note('and after'))
     await expectCommitted('kept', 'and after')
+  }
+
+  test('that ends with a raw ROLLBACK is not used after it', async () => {
+    const queryRunner = app.dataSource.createQueryRunner()
+    await queryRunner.startTransaction()
+    await queryRunner.manager.save(Note, note('lost'))
+    await expectKeptAfterRollback(queryRunner)
   })
 
   test('that is begun and ended by statements of the application is not used after it', async () => {
@@ -81,11 +85,7 @@ describeDatabases('A stored data key that is made in a transaction', (db) => {
         message: expect.stringContaining('startTransaction()') as unknown,
       })
     } else await insert
-    await queryRunner.query('ROLLBACK')
-    await queryRunner.manager.insert(Note, note('kept'))
-    await queryRunner.release()
-    await app.dataSource.manager.save(Note, note('and after'))
-    await expectCommitted('kept', 'and after')
+    await expectKeptAfterRollback(queryRunner)
   })
 
   test('is used by statements outside of a transaction, once it was committed', async () => {
