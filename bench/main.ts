@@ -25,7 +25,7 @@ import { storedSize } from './measures/stored-size'
 import { untouchedStatements } from './measures/untouched'
 import { unreadRows } from './measures/unread'
 import { type Bench } from './support/bench'
-import { mariadb, sqliteInMemory } from './support/databases'
+import { mariadb, type Place, postgres, sqliteInMemory } from './support/databases'
 import { startKms } from './support/kms'
 import { describeMachine } from './support/machine'
 import { Report } from './support/report'
@@ -55,29 +55,38 @@ const ALL = {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { quick: { type: 'boolean', default: false }, only: { type: 'string', default: '' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      on: { type: 'string', default: 'sqlite,mariadb,postgresql' },
+    },
   })
   const { quick, only } = values
+  const on = values.on.split(',')
   const head = describeMachine(quick ? 'npm run bench:quick' : 'npm run bench')
   const report = new Report()
-  const places = [sqliteInMemory()]
+  const places: Place[] = on.includes('sqlite') ? [sqliteInMemory()] : []
+  const others: Place[] = []
   if (quick) report.note('A quick run measures on SQLite only; `npm run bench` measures everything.')
   else {
-    const server = await mariadb()
+    const server = on.includes('mariadb') ? await mariadb() : undefined
     if (typeof server === 'string') report.note(`Not measured on MariaDB: ${server.split('\n')[0] ?? ''}`)
-    else places.push(server)
+    else if (server !== undefined) places.push(server)
+    const further = on.includes('postgresql') ? await postgres() : undefined
+    if (further !== undefined) others.push(further)
   }
-  const bench: Bench = { kms: await startKms(), places, report, quick }
+  const allPlaces = [...places, ...others]
+  const bench: Bench = { kms: await startKms(), places, allPlaces, report, quick }
   try {
     for (const [name, measure] of Object.entries(quick && only === '' ? QUICK : ALL)) {
       if (only === '' || only.split(',').includes(name)) await measure(bench)
     }
   } finally {
-    for (const place of places) await place.close()
+    for (const place of allPlaces) await place.close()
   }
   const text = `${head}\n${report.toMarkdown()}`
   process.stdout.write(`${text}\n`)
-  if (!quick && only === '') save(text)
+  if (!quick && only === '' && on.length === 3) save(text)
 }
 
 function save(text: string): void {

@@ -9,7 +9,7 @@ import {
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
 import { type Bench } from '../support/bench'
 import { compare } from '../support/comparison'
-import { type Place, withPostgres } from '../support/databases'
+import { type Place } from '../support/databases'
 import { type BenchKms, KEY } from '../support/kms'
 import { privateKeys, ROWS } from '../support/workload'
 
@@ -46,9 +46,9 @@ class BoundGeneratedUser {
 }
 
 /** What it costs that values are bound to their rows (`boundTo.row`): read, and written with either kind of id. */
-export async function boundRows({ kms, places, report, quick }: Bench): Promise<void> {
+export async function boundRows({ kms, allPlaces, report, quick }: Bench): Promise<void> {
   const rounds = quick ? 9 : 21
-  for (const place of await withPostgres(places)) {
+  for (const place of allPlaces) {
     const { dataSource, close } = await open(place, kms)
     const [unbound, bound] = [dataSource.getRepository(UnboundUser), dataSource.getRepository(RowBoundUser)]
     const on = place.name

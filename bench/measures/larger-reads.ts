@@ -13,7 +13,7 @@ import { scope } from '../contenders/library'
 import { NodeCrypto } from '../contenders/node-crypto'
 import { type Bench } from '../support/bench'
 import { compareAdded } from '../support/comparison'
-import { type Place, withPostgres } from '../support/databases'
+import { type Place } from '../support/databases'
 import { type BenchKms, KEY } from '../support/kms'
 import { privateKey } from '../support/workload'
 
@@ -61,9 +61,9 @@ interface Side {
 }
 
 /** A page of rows with five encrypted columns, a join of two tables that have some, rows with 10 kB of JSON. */
-export async function largerReads({ kms, places, report, quick }: Bench): Promise<void> {
+export async function largerReads({ kms, allPlaces, report, quick }: Bench): Promise<void> {
   const bare = new NodeCrypto(scope.aad.length)
-  for (const place of await withPostgres(places)) {
+  for (const place of allPlaces) {
     const [plain, own] = [await open(place), await open(place, kms)]
     const pages = Array.from({ length: PAGE }, (_, id) => pageRow(id))
     const owners = Array.from({ length: PAGE }, (_, id) => ({ id, secret: privateKey() }))
@@ -116,7 +116,6 @@ export async function largerReads({ kms, places, report, quick }: Bench): Promis
       await own.close()
       await plain.close()
     }
-    if (!places.includes(place)) await place.close()
   }
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { encryptColumns } from 'typeorm-kms-encrypted/migration'
 import { type Bench } from '../support/bench'
-import { type Place, withPostgres } from '../support/databases'
+import { type Place } from '../support/databases'
 import { EncryptedUser } from '../support/entities'
 import { timeInTurns } from '../support/rounds'
 import { median, ratios } from '../support/statistics'
@@ -19,8 +19,8 @@ const AIM = 1.5
 const MEASURE = `encryptColumns, ${ROWS.toLocaleString('en')} rows`
 
 /** Encrypts a column of plaintext in place, beside UPDATEs of as many bytes that are there already. */
-export async function migrateRows({ kms, places, report, quick }: Bench): Promise<void> {
-  for (const place of await withPostgres(places)) {
+export async function migrateRows({ kms, allPlaces, report, quick }: Bench): Promise<void> {
+  for (const place of allPlaces) {
     const table = await Table.open(place, EncryptedUser, { kms })
     const { dataSource, repository } = table
     const prepare = async (): Promise<void> => {
@@ -60,7 +60,6 @@ export async function migrateRows({ kms, places, report, quick }: Bench): Promis
       target: isAim ? `≤ ${AIM} × bare updates` : 'measured',
       met: !isAim || ratio <= AIM,
     })
-    if (!places.includes(place)) await place.close()
   }
 }
 

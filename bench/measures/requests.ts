@@ -11,7 +11,7 @@ import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { bareTransformer } from '../contenders/node-crypto'
 import { typeormEncrypted } from '../contenders/typeorm-encrypted'
 import { type Bench } from '../support/bench'
-import { type Place, withPostgres } from '../support/databases'
+import { type Place } from '../support/databases'
 import { collectGarbage } from '../support/rounds'
 import { median, quantile, ratios } from '../support/statistics'
 import { Table } from '../support/tables'
@@ -34,10 +34,9 @@ type Name = 'plain' | 'typeorm-encrypted' | 'node:crypto' | 'this library' | "op
 type Shown = 'all' | 'no secret'
 
 /** Requests as an application has them, answered with JSON, beside what else it might use. */
-export async function applicationRequests({ kms, places, report, quick }: Bench): Promise<void> {
-  const all = await withPostgres(places)
-  const servers = all.filter(({ options: { type } }) => type !== 'better-sqlite3')
-  for (const place of servers.length > 0 ? servers : places) {
+export async function applicationRequests({ kms, allPlaces, report, quick }: Bench): Promise<void> {
+  const servers = allPlaces.filter(({ options: { type } }) => type !== 'better-sqlite3')
+  for (const place of servers.length > 0 ? servers : allPlaces) {
     const pooled = { ...place, options: { ...place.options, poolSize: POOL } as DataSourceOptions }
     const tables = await open(pooled, kms)
     try {
@@ -57,7 +56,6 @@ export async function applicationRequests({ kms, places, report, quick }: Bench)
       }
     }
   }
-  for (const place of all) if (!places.includes(place)) await place.close()
 }
 
 async function open(place: Place, kms: Bench['kms']): Promise<Map<Name, Table<Customer>>> {

@@ -15,7 +15,7 @@ import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
 import { withIndexKey } from '../../test/support/encryption'
 import { type Bench } from '../support/bench'
 import { compare } from '../support/comparison'
-import { type Place, withPostgres } from '../support/databases'
+import { type Place } from '../support/databases'
 import { type BenchKms, KEY } from '../support/kms'
 import { type Run } from '../support/rounds'
 
@@ -64,9 +64,9 @@ class Untouched {
 }
 
 /** Searches by an encrypted value, against the same by a plain indexed column of the same application. */
-export async function searchRows({ kms, places, report, quick }: Bench): Promise<void> {
+export async function searchRows({ kms, allPlaces, report, quick }: Bench): Promise<void> {
   const rounds = quick ? 7 : 15
-  for (const place of await withPostgres(places)) {
+  for (const place of allPlaces) {
     const { ours, plain, close } = await open(place, kms)
     const searched = ours.getRepository(SearchedUser)
     for (let first = 0; first < ROWS; first += 2_000)

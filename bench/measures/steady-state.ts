@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Bench } from '../support/bench'
-import { withPostgres } from '../support/databases'
+import {} from '../support/databases'
 import { EncryptedUser } from '../support/entities'
 import { quantile } from '../support/statistics'
 import { Table } from '../support/tables'
@@ -13,8 +13,8 @@ const MAX_AGE = 1_000
 const OLD_ROWS = 50
 
 /** Constant traffic under data keys that expire all the time, and in turns with it under one that does not. */
-export async function steadyState({ kms, places, report }: Bench): Promise<void> {
-  for (const place of await withPostgres(places)) {
+export async function steadyState({ kms, allPlaces, report }: Bench): Promise<void> {
+  for (const place of allPlaces) {
     const open = (maxAge: number) => Table.open(place, EncryptedUser, { kms, options: { cache: { maxAge } } })
     const [short, long] = [await open(MAX_AGE), await open(3_600_000)]
     const sides = [short, long].map((table) => ({ table, took: [] as number[], next: 1 }))
@@ -50,7 +50,6 @@ export async function steadyState({ kms, places, report }: Bench): Promise<void>
         await table.repository.clear()
         await table.close()
       }
-      if (!places.includes(place)) await place.close()
     }
   }
 }

@@ -6,6 +6,8 @@ import { type Report } from './report'
 export interface Bench {
   kms: BenchKms
   places: readonly Place[]
+  /** The places and, where the environment names a server of it, PostgreSQL. */
+  allPlaces: readonly Place[]
   report: Report
   /** A quick run has fewer rounds. */
   quick: boolean

@@ -43,12 +43,9 @@ export async function mariadb(): Promise<Place | string> {
   }
 }
 
-/** PostgreSQL as well, where the environment names a server. */
-export async function withPostgres(places: readonly Place[]): Promise<readonly Place[]> {
-  if (process.env['TEST_POSTGRES_URL'] === undefined || places.length < 2) return places
+/** PostgreSQL, where the environment names a server. */
+export async function postgres(): Promise<Place | undefined> {
+  if (process.env['TEST_POSTGRES_URL'] === undefined) return undefined
   const database = await createDatabase('postgres')
-  return [
-    ...places,
-    { name: 'PostgreSQL over loopback', options: database.options, close: () => database.drop() },
-  ]
+  return { name: 'PostgreSQL over loopback', options: database.options, close: () => database.drop() }
 }
