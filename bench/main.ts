@@ -65,24 +65,24 @@ async function main(): Promise<void> {
   const on = values.on.split(',')
   const head = describeMachine(quick ? 'npm run bench:quick' : 'npm run bench')
   const report = new Report()
-  const places: Place[] = on.includes('sqlite') ? [sqliteInMemory()] : []
+  const places: Place[] = []
   const others: Place[] = []
-  if (quick) report.note('A quick run measures on SQLite only; `npm run bench` measures everything.')
-  else {
-    const server = on.includes('mariadb') ? await mariadb() : undefined
-    if (typeof server === 'string') report.note(`Not measured on MariaDB: ${server.split('\n')[0] ?? ''}`)
-    else if (server !== undefined) places.push(server)
-    const further = on.includes('postgresql') ? await postgres() : undefined
-    if (further !== undefined) others.push(further)
-  }
-  const allPlaces = [...places, ...others]
-  const bench: Bench = { kms: await startKms(), places, allPlaces, report, quick }
   try {
+    if (on.includes('sqlite')) places.push(sqliteInMemory())
+    if (quick) report.note('A quick run measures on SQLite only; `npm run bench` measures everything.')
+    else {
+      const server = on.includes('mariadb') ? await mariadb() : undefined
+      if (typeof server === 'string') report.note(`Not measured on MariaDB: ${server.split('\n')[0] ?? ''}`)
+      else if (server !== undefined) places.push(server)
+      const further = on.includes('postgresql') ? await postgres() : undefined
+      if (further !== undefined) others.push(further)
+    }
+    const bench: Bench = { kms: await startKms(), places, allPlaces: [...places, ...others], report, quick }
     for (const [name, measure] of Object.entries(quick && only === '' ? QUICK : ALL)) {
       if (only === '' || only.split(',').includes(name)) await measure(bench)
     }
   } finally {
-    for (const place of allPlaces) await place.close()
+    for (const place of [...places, ...others]) await place.close()
   }
   const text = `${head}\n${report.toMarkdown()}`
   process.stdout.write(`${text}\n`)
