@@ -159,6 +159,11 @@ export interface Dialect extends BytesSql {
   /** Names of the triggers and rules of the table: each may change what is stored. */
   triggers(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
   /**
+   * The foreign keys that have the column on either side, for people: the database writes the other table with it, or
+   * refuses to write.
+   */
+  foreignKeys(queryRunner: QueryRunner, layout: TableLayout, column: string): Promise<string[]>
+  /**
    * The statements that make the table's indexes anew as they are, by name: with prefix lengths, operator classes,
    * conditions and expressions, not all of which TypeORM knows of.
    */
@@ -172,6 +177,8 @@ export interface Dialect extends BytesSql {
     layout: TableLayout,
     column: string,
   ): Promise<ReadonlyMap<string, string>>
+  /** True if rows can be changed through a view or a foreign table. */
+  readonly changesViews: boolean
   /** What may leave rows out of what this role sees of the table; `undefined` if nothing does. */
   hiddenBy(queryRunner: QueryRunner, layout: TableLayout): Promise<HiddenBy | undefined>
   /** What stands for the table in FROM where earlier versions of its rows are wanted; `undefined` if it keeps none. */

@@ -7,9 +7,11 @@ import {
   TableAccessError,
   TableLockedError,
 } from '../errors'
+import { type QueryRunner } from 'typeorm'
 import { type Dialect } from '../dialects'
 import { type BoundColumn } from '../orm/bound-column'
 import { rowsKept } from './column-contents'
+import { type ColumnLayout } from './rows/column-layout'
 import { violatedIndex } from '../orm/search/unique-violation'
 
 /** What a statement failed with, named where it is a lock, a value or the table that is in the way. */
@@ -41,6 +43,18 @@ export function explained(error: unknown, dialect: Dialect, column: BoundColumn)
     default:
       return error
   }
+}
+
+/** An UPDATE of the column would change rows of the other table as well, set them to NULL, or fail. */
+export async function refuseForeignKeys(queryRunner: QueryRunner, layout: ColumnLayout): Promise<void> {
+  const { column } = layout
+  const keys = await layout.dialect.foreignKeys(queryRunner, layout, column.metadata.databaseName)
+  if (keys.length > 0) throw column.error(ColumnTypeError, inForeignKeys(keys))
+}
+
+/** Why a column cannot be encrypted as long as it has these foreign keys. */
+export function inForeignKeys(keys: readonly string[]): string {
+  return `the column is part of ${keys.length === 1 ? 'a foreign key' : 'foreign keys'} (${keys.join(', ')}): with each ciphertext the database would change the rows of the other table, or refuse it. Drop ${keys.length === 1 ? 'it' : 'them'} first, and have those rows refer to another column. No row was changed.`
 }
 
 /** True if a blind index of the column is unique, and has the value already. */

@@ -7,7 +7,7 @@ import { keyStep, rowColumns, uniqueKeys } from './row-columns'
 import { MysqlRows } from './rows'
 import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { comparedAs, hiddenBy, indexDefinitions, triggers } from './table'
+import { comparedAs, foreignKeys, hiddenBy, indexDefinitions, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
 
 /** MySQL and MariaDB. */
@@ -48,7 +48,9 @@ export const mysql: Dialect = {
   limitLockWait,
   fixFormats,
   failureOf,
+  changesViews: true,
   triggers,
+  foreignKeys,
   indexDefinitions,
   expressionIndexes: () => Promise.resolve(new Map<string, string>()),
   hiddenBy,

@@ -29,6 +29,22 @@ export async function triggers(queryRunner: QueryRunner, table: TableLayout): Pr
   return rows.map(({ name }) => name)
 }
 
+export async function foreignKeys(
+  queryRunner: QueryRunner,
+  table: TableLayout,
+  column: string,
+): Promise<string[]> {
+  const from = inCatalogue(table)
+  const to = inCatalogue(table, ['referenced_table_schema', 'referenced_table_name'])
+  const rows = (await queryRunner.query(
+    `SELECT constraint_name AS name, table_name AS owner FROM information_schema.key_column_usage
+       WHERE (${from.where} AND column_name = ? AND referenced_table_name IS NOT NULL)
+       OR (${to.where} AND referenced_column_name = ?)`,
+    [...from.parameters, column, ...to.parameters, column],
+  )) as { name: string; owner: string }[]
+  return rows.map(({ name, owner }) => `${name} of the table ${owner}`)
+}
+
 export async function hiddenBy(queryRunner: QueryRunner, table: TableLayout): Promise<HiddenBy | undefined> {
   const { where, parameters } = inCatalogue(table)
   const rows = (await queryRunner.query(

@@ -6,7 +6,7 @@ import { rowColumns } from './row-columns'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { expressionIndexes, hiddenBy, indexDefinitions, triggers } from './table'
+import { expressionIndexes, foreignKeys, hiddenBy, indexDefinitions, triggers } from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
@@ -49,7 +49,10 @@ export const postgres: Dialect = {
   limitLockWait,
   fixFormats,
   failureOf,
+  // Rows are found again by their ctid, which those have not.
+  changesViews: false,
   triggers,
+  foreignKeys,
   hiddenBy,
   expressionIndexes,
   indexDefinitions,

@@ -18,6 +18,28 @@ export async function triggers(queryRunner: QueryRunner, { table }: TableLayout)
   return rows.map(({ name }) => name)
 }
 
+/** Of the table and of those that inherit from it; those that a partition has from its table are that table's. */
+export async function foreignKeys(
+  queryRunner: QueryRunner,
+  { table }: TableLayout,
+  column: string,
+): Promise<string[]> {
+  const rows = (await queryRunner.query(
+    `WITH RECURSIVE tree AS (
+       SELECT $1::regclass::oid AS id
+       UNION SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.id
+     )
+     SELECT DISTINCT quote_ident(conname) || ' of the table ' || conrelid::regclass::text AS name
+       FROM pg_constraint JOIN tree ON id IN (conrelid, confrelid)
+       JOIN pg_attribute ON attrelid = id AND attname = $2
+       WHERE contype = 'f' AND conparentid = 0
+       AND ((conrelid = id AND attnum = ANY (conkey)) OR (confrelid = id AND attnum = ANY (confkey)))
+     ORDER BY 1`,
+    [table, column],
+  )) as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
 /** Constraint triggers that wait for the end of the transaction, as `SET CONSTRAINTS` names them. */
 export async function deferrable(queryRunner: QueryRunner, { table }: TableLayout): Promise<string[]> {
   const rows = (await queryRunner.query(

@@ -11,7 +11,7 @@ import { rowColumns } from './row-columns'
 import { SqliteRows } from './rows'
 import { sqljs as sqljsAccess } from './sqljs'
 import { steps } from './steps'
-import { TRIGGERS } from './table'
+import { foreignKeys, TRIGGERS } from './table'
 
 const FAILURES: FailureCodes = {
   SQLITE_BUSY: 'locked',
@@ -76,6 +76,8 @@ const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | '
     const rows = (await queryRunner.query(TRIGGERS, path.split('.').slice(-1))) as { name: string }[]
     return rows.map(({ name }) => name)
   },
+  changesViews: false,
+  foreignKeys,
   hiddenBy: () => Promise.resolve(undefined),
   cutsOffValues: () => Promise.resolve(undefined),
   allVersions: () => Promise.resolve(undefined),

@@ -30,7 +30,7 @@ export async function readLayout(queryRunner: QueryRunner, column: BoundColumn):
   if (!found) {
     throw column.error(
       ColumnTypeError,
-      `the database has no column ${databaseName} in the table ${path}. Run the schema migrations first.`,
+      `the database has no column ${databaseName} in the table ${path}. Run the schema migrations first; if it is a view, map an entity to the table behind it.`,
     )
   }
   return {

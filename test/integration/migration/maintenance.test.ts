@@ -155,6 +155,49 @@ describeDatabases('what maintenance writes', (db) => {
     }
   })
 
+  it('is refused before the first row where foreign keys would take other rows along', async () => {
+    const text = db().name === 'mariadb' ? 'varchar(500)' : 'text'
+    const refer = (action: string) => [
+      `CREATE TABLE friend (note ${text}, FOREIGN KEY (note) REFERENCES kept (note) ON UPDATE ${action})`,
+      'INSERT INTO friend (note) SELECT note FROM kept',
+    ]
+    await run([
+      ...(db().name === 'mariadb' ? ['ALTER TABLE kept MODIFY note varchar(500)'] : []),
+      'CREATE UNIQUE INDEX notes ON kept (note)',
+    ])
+    const before = await all()
+    for (const action of ['CASCADE', 'SET NULL']) {
+      await run(refer(action))
+      for (const write of [encryptColumns, rotateColumns, decryptColumns]) {
+        const error = await failure(write(app().dataSource, Kept, ['note']))
+        expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'note' })
+        expect(error.message).toMatch(/foreign key .*friend/)
+      }
+      expect(await all()).toEqual(before)
+      expect(await db().rawQuery('SELECT note FROM friend ORDER BY note')).toHaveLength(ROWS)
+      expect(await db().rawQuery('SELECT note FROM friend WHERE note IS NULL')).toEqual([])
+      await run(['DROP TABLE friend'])
+    }
+    await run([
+      'CREATE TABLE kind (name varchar(20) PRIMARY KEY)',
+      ...(db().name === 'sqlite'
+        ? [
+            'DROP TABLE kept',
+            'CREATE TABLE kept (id int PRIMARY KEY, other text REFERENCES kind (name), secret blob, note text REFERENCES kind (name), born blob)',
+          ]
+        : [
+            'DELETE FROM kept',
+            ...(db().name === 'mariadb' ? ['ALTER TABLE kept MODIFY note varchar(20)'] : []),
+            'ALTER TABLE kept ADD CONSTRAINT of_kind FOREIGN KEY (note) REFERENCES kind (name)',
+          ]),
+    ])
+    const error = await failure(encryptColumns(app().dataSource, Kept, ['note']))
+    expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'note' })
+    // What other columns of the table refer to is theirs.
+    expect(await encryptColumns(app().dataSource, Kept, ['secret'])).toMatchObject([{ changed: 0 }])
+    await run(['DROP TABLE kept', 'DROP TABLE kind'])
+  })
+
   it('is written beside generated columns that TypeORM did not make', async () => {
     const generated = {
       mariadb: 'int AS (LENGTH(secret)) STORED',
@@ -319,6 +362,17 @@ describeDatabases(
         { rows: ROWS, failed: 0, notCiphertext: 0 },
       ])
       await db().rawQuery('DROP TABLE kept')
+    })
+
+    it('changes nothing through a view', async () => {
+      await db().rawQuery('ALTER TABLE kept RENAME TO behind')
+      await db().rawQuery('CREATE VIEW kept AS SELECT * FROM behind WHERE id > 1')
+      expect(await failure(encryptColumns(app().dataSource, Kept, ['secret']))).toMatchObject({
+        code: 'ROWS_HIDDEN',
+        message: expect.stringContaining('kept is a view') as unknown,
+      })
+      await db().rawQuery('DROP VIEW kept')
+      await db().rawQuery('DROP TABLE behind')
     })
 
     it('says before the first row that an index takes no ciphertext as long as the longest', async () => {

@@ -6,6 +6,7 @@ import { columnStatus, type ColumnStatus, type KeyCount } from '../../../migrati
 import { rowsHidden } from '../../../migration/column-contents'
 import { declaredTypeMismatch } from '../../../migration/declared-type'
 import { checkKind } from '../../../migration/column-fits'
+import { inForeignKeys } from '../../../migration/refusals'
 import { dialectOf } from '../../../dialects'
 import { type ColumnLayout, readLayout } from '../../../migration/rows/column-layout'
 import { type BoundColumn } from '../../../orm/bound-column'
@@ -81,6 +82,7 @@ async function columnFindings(
     return [
       typeFinding(layout),
       ...(await triggerFindings(queryRunner, layout)),
+      ...(await foreignKeyFindings(queryRunner, layout)),
       ...(await contentFindings(queryRunner, column, file, lookAt)),
     ]
   } catch (error) {
@@ -145,6 +147,12 @@ async function triggerFindings(queryRunner: QueryRunner, layout: ColumnLayout): 
       'see that none of them touches the encrypted column.',
     ),
   ]
+}
+
+async function foreignKeyFindings(queryRunner: QueryRunner, layout: ColumnLayout): Promise<Finding[]> {
+  const { column, dialect } = layout
+  const keys = await dialect.foreignKeys(queryRunner, layout, column.metadata.databaseName)
+  return keys.length > 0 ? [finding('database', 'problem', `${column.name}: ${inForeignKeys(keys)}`)] : []
 }
 
 async function contentFindings(
