@@ -67,6 +67,7 @@ export type KmsEncryptionErrorCode =
   | 'NO_PRIMARY_KEY'
   | 'COLUMN_TYPE'
   | 'TABLE_LOCKED'
+  | 'DATABASE_FAILED'
   | 'INTERRUPTED'
   | 'SELF_CHECK_FAILED'
   | 'VALUE_ALTERED'

@@ -20,6 +20,11 @@ export class TableLockedError extends RunError {
   readonly code = 'TABLE_LOCKED'
 }
 
+/** The database, or the connection to it, failed in the middle of a run, with its error as `cause`. */
+export class DatabaseFailedError extends RunError {
+  readonly code = 'DATABASE_FAILED'
+}
+
 /** The migration was stopped by its `signal`; what is done stays done. */
 export class InterruptedError extends RunError {
   readonly code = 'INTERRUPTED'

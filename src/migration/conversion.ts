@@ -10,6 +10,8 @@ export interface Conversion {
   readonly done: string
   /** True if the result says something about all rows, so that none may be hidden. */
   readonly certifies?: boolean
+  /** Why running it again begins anew, and does not go on where it was ended. */
+  readonly startsOver?: string | undefined
   /** True if a value whose data key was destroyed is left as it is. */
   readonly leavesForgotten?: boolean
   /** Blind indexes that it reads or writes beside the value. */

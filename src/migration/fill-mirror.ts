@@ -7,10 +7,13 @@ import { type ColumnMetadata } from '../orm/typeorm-types'
 import { Failures } from './failures'
 import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
+import { explained } from './refusals'
+import { toResume } from './resume'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 
 /** Rounds in which no row could be written before it is given up. */
 const MAX_IDLE = 8
+const FILL = { done: 'filled' }
 
 /**
  * Fills an encrypted column from the column that it mirrors, where it is NULL. A row is written only if it still is
@@ -40,6 +43,7 @@ export async function fillMirror(
   const failures = new Failures()
   const dataSource = dataSourceOf(executor)
   const { driver } = dataSource
+  const dialect = dialectOf(dataSource.options)
   const runner = isQueryRunner(executor) ? executor : dataSource.createQueryRunner('master')
   const { entityMetadata } = column.metadata
   const rows = runner.manager.getRepository<ObjectLiteral>(entityMetadata.target)
@@ -50,7 +54,7 @@ export async function fillMirror(
   for (const each of [...entityMetadata.primaryColumns, leader]) each.setEntityValue(select, true)
   const byKey = {}
   for (const each of entityMetadata.primaryColumns) each.setEntityValue(byKey, 'ASC')
-  const statement = updateOf(column, { leader, follower }, dialectOf(dataSource.options), {
+  const statement = updateOf(column, { leader, follower }, dialect, {
     escape: (name) => driver.escape(name),
   })
   const result: MigrationResult = {
@@ -69,7 +73,7 @@ export async function fillMirror(
   }
   try {
     for (let idle = 0; idle < MAX_IDLE;) {
-      if (signal?.aborted === true) throw interrupted(column, result)
+      if (signal?.aborted === true) throw interrupted(column)
       // Rows that were not written are still among those that are asked for.
       const skip = dryRun ? result.rows : failures.count
       const page = await rows.find({
@@ -107,6 +111,14 @@ export async function fillMirror(
       )
     }
     return { ...result, failures: failures.listed, elapsed: performance.now() - start }
+  } catch (error) {
+    const inTransaction = runner === executor && runner.isTransactionActive
+    throw toResume(explained(error, dialect, column), column, {
+      progress: result,
+      conversion: FILL,
+      dryRun,
+      inTransaction,
+    })
   } finally {
     if (runner !== executor) await runner.release()
   }
@@ -151,9 +163,6 @@ function setByItself({ columns }: EntityMetadata): ColumnMetadata[] {
   return columns.filter(({ isUpdateDate, onUpdate }) => isUpdateDate || onUpdate !== undefined)
 }
 
-function interrupted(column: BoundColumn, { changed, total }: MigrationResult): Error {
-  return column.error(
-    InterruptedError,
-    `stopped as asked. ${changed} of ${total} rows were filled and stay so; run the same again to go on.`,
-  )
+function interrupted(column: BoundColumn): Error {
+  return column.error(InterruptedError, 'stopped as asked')
 }

@@ -2,7 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { type Dialect, dialectOf } from '../dialects'
 import { type HiddenBy } from '../dialects/dialect'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
-import { InterruptedError, KmsEncryptionError, RowsHiddenError } from '../errors'
+import { InterruptedError, RowsHiddenError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { BatchWorker } from './batch'
 import { BatchSize } from './batch-size'
@@ -14,6 +14,7 @@ import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { checkCounts, pagesOf } from './pages'
 import { explained, refuseForeignKeys } from './refusals'
+import { toResume } from './resume'
 import { type ColumnLayout, readLayout, withKeys } from './rows/column-layout'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 
@@ -56,7 +57,13 @@ export class Pass {
       await this.#through(runners, !isQueryRunner(executor))
       return this.#progress()
     } catch (error) {
-      throw this.#toResume(explained(error, dialect, this.#column), executor)
+      const inTransaction = isQueryRunner(executor) && executor.isTransactionActive
+      throw toResume(explained(error, dialect, this.#column), this.#column, {
+        progress: this.#result,
+        conversion: this.#conversion,
+        dryRun: this.#options.dryRun,
+        inTransaction,
+      })
     } finally {
       for (const undo of this.#restore.reverse()) await undo()
       if (!isQueryRunner(executor)) await Promise.all(runners.map((runner) => runner.release()))
@@ -200,26 +207,5 @@ export class Pass {
   #checkSignal(): void {
     if (this.#options.signal?.aborted !== true) return
     throw this.#column.error(InterruptedError, 'stopped as asked')
-  }
-
-  /** Says what is done, and that running the same again goes on from there. */
-  #toResume(error: unknown, executor: Executor): unknown {
-    if (!(error instanceof KmsEncryptionError) || this.#result.rows + this.#result.total === 0) return error
-    const { changed, total } = this.#result
-    const Class = error.constructor as new (
-      reason: string,
-      details: ConstructorParameters<typeof InterruptedError>[1],
-    ) => KmsEncryptionError
-    const inTransaction = isQueryRunner(executor) && executor.isTransactionActive
-    const resume = inTransaction
-      ? 'The transaction around it decides what stays; running it again is safe.'
-      : `${changed} of ${total} rows were ${this.#conversion.done} and stay so; run the same again to go on.`
-    const { entity, property, primaryKey, cause } = error
-    const place = {
-      ...(entity && { entity }),
-      ...(property && { property }),
-      ...(primaryKey && { primaryKey }),
-    }
-    return new Class(`${error.reason.replace(/\.?$/, '.')} ${resume}`, { ...place, cause })
   }
 }

@@ -50,6 +50,7 @@ interface Target {
 export class Rotate implements Conversion {
   readonly done = 'rotated'
   readonly leavesForgotten = true
+  readonly startsOver: string | undefined
   readonly #column: BoundColumn
   readonly #to: string | undefined
   /** `undefined` where values are encrypted anew. */
@@ -63,7 +64,7 @@ export class Rotate implements Conversion {
   /** `goingOn`: stored data keys, in hexadecimal, that `newDataKeys` is not about. */
   constructor(
     column: BoundColumn,
-    { to, newDataKeys = false }: RotateSettings,
+    { to, newDataKeys = false, madeBefore }: RotateSettings,
     goingOn: ReadonlySet<string> = new Set(),
   ) {
     if (to === '') throw new InvalidOptionError('to is empty. Name the KMS key: its id, ARN or alias.')
@@ -74,6 +75,12 @@ export class Rotate implements Conversion {
     this.#everything = to === undefined && newDataKeys
     this.#newDataKeys = newDataKeys
     this.#goingOn = goingOn
+    const { usesStoredKey } = column.recipes
+    const goesOn = usesStoredKey ? madeBefore !== undefined : to !== undefined
+    if (newDataKeys && !goesOn) {
+      const wayOut = usesStoredKey ? ', unless --made-before (madeBefore) says when this run began' : ''
+      this.startsOver = `because a new data key cannot be told from an old one${wayOut}`
+    }
   }
 
   async begin(layout: ColumnLayout, rows: ColumnRows): Promise<void> {

@@ -34,6 +34,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   DATA_KEY_FORGED: 'key',
   DATA_KEY_MISSING: 'value',
   DATA_KEY_NOT_FOUND: 'service',
+  DATABASE_FAILED: 'run',
   DECLARED_TYPE: 'run',
   FOREIGN_FORMAT: 'value',
   FORGOTTEN: 'value',

@@ -114,8 +114,8 @@ export class KeyTable implements DataKeyStore {
       try {
         await this.#access.insert(this.#insertQuery(key), this.#currentQuery(key.purpose, key.contextHash))
       } catch (cause) {
-        if (attempt === MAX_ATTEMPTS || cause instanceof InvalidOptionError)
-          throw await this.#explained(cause)
+        const error = await this.#explained(cause)
+        if (attempt === MAX_ATTEMPTS || !(error instanceof KeyTableUnavailableError)) throw error
       }
       const first = (await this.current(key.purpose, key.contextHash)).pop()
       if (first) return first
