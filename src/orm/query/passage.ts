@@ -120,13 +120,20 @@ export class Passage {
     if (sending.use !== 'raw' && keys?.size === 0 && this.#workings?.results.holdsValues(this.#sql) === true)
       keys.expect()
     this.#announced?.workLater()
-    return answering.then((result) => this.#finish(result, sending))
+    return this.#isAnswer(sending) ? answering : answering.then((result) => this.#finish(result, sending))
+  }
+
+  /** True where nothing is done with what the database answers. */
+  #isAnswer({ use, end }: Sending): boolean {
+    if (end || this.#update || this.#merged.length > 0) return false
+    return use === 'raw' || this.#workings?.results.holdsValues(this.#sql) !== true
   }
 
   #query(values: unknown, { end, mark }: Sending): Promise<unknown> {
     const { queryRunner, watch } = this.#door
     const made = this.#made
     const text = this.#update?.sql ?? made?.sql ?? this.#answered?.sql ?? this.#sql
+    if (!made && !watch && !this.#search) return this.#door.query(text, values, this.#structured)
     const plainly = (): Promise<unknown> => this.#door.query(text, values, this.#structured)
     const query = made ? () => made.send(queryRunner, plainly, this.#door.ahead) : plainly
     const sent = watch ? watch.send({ sql: this.#sql, end, mark }, query) : query()

@@ -20,24 +20,39 @@ export class Remembered<Value> {
   #texts = 0
   #characters = 0
   /** What was asked for last: the same is asked several times for one statement. */
-  #last: { readonly text: string; readonly value: Value } | undefined
+  #last: { text: string; readonly value: Value; readonly kept: Kept<Value> | undefined } | undefined
 
   constructor(maxTexts: number, maxCharacters: number) {
     this.#maxTexts = maxTexts
     this.#maxCharacters = maxCharacters
   }
 
+  /** What is kept of the text that was asked for last, if this is the same or differs from it in numbers only. */
+  again(text: string): Value | undefined {
+    const last = this.#last
+    if (!last) return undefined
+    if (last.text === text) return last.value
+    if (!last.kept || !differsInNumbers(text, last.kept)) return undefined
+    last.text = text
+    return last.value
+  }
+
   get(text: string): Value | undefined {
-    if (this.#last?.text === text) return this.#last.value
-    const value = this.#byText.get(text) ?? this.#alike(text)
-    if (value !== undefined) this.#last = { text, value }
-    return value
+    const again = this.again(text)
+    if (again !== undefined) return again
+    const value = this.#byText.get(text)
+    if (value !== undefined) {
+      this.#last = { text, value, kept: undefined }
+      return value
+    }
+    const kept = this.#alike(text)
+    if (kept) this.#last = { text, value: kept.value, kept }
+    return kept?.value
   }
 
   /** `numbersIn`: where others of as many digits may stand. */
   set(text: string, value: Value, numbersIn: () => Pieces = () => []): void {
     if (text.length > this.#maxCharacters / 10) return
-    this.#last = { text, value }
     if (this.#texts >= this.#maxTexts || this.#characters > this.#maxCharacters) {
       this.#byText.clear()
       this.#byShape.clear()
@@ -48,18 +63,20 @@ export class Remembered<Value> {
     const numbers = numbersIn()
     if (numbers.length === 0) {
       this.#byText.set(text, value)
+      this.#last = { text, value, kept: undefined }
       return
     }
     const shape = shapeOf(text)
     const kept = { text, value, numbers }
+    this.#last = { text, value, kept }
     const others = this.#byShape.get(shape)
     if (others) others.push(kept)
     else this.#byShape.set(shape, [kept])
   }
 
-  #alike(text: string): Value | undefined {
+  #alike(text: string): Kept<Value> | undefined {
     if (this.#byShape.size === 0 || text.length > this.#maxCharacters / 10) return undefined
-    return this.#byShape.get(shapeOf(text))?.find((kept) => differsInNumbers(text, kept))?.value
+    return this.#byShape.get(shapeOf(text))?.find((kept) => differsInNumbers(text, kept))
   }
 }
 

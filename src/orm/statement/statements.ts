@@ -43,6 +43,9 @@ export class Statements {
   /** The statement in each way in which it may be read, the likeliest first. */
   readings(text: string): Readings | undefined {
     if (!this.#names) return undefined
+    // Mostly it is asked for several times, and the next statement is like it.
+    const again = this.#known.again(text)
+    if (again !== undefined) return again
     // Those are found by their text alone.
     if (this.#others.get(text)) return undefined
     const known = this.#known.get(text)

@@ -1,4 +1,3 @@
-import { type RowRecipe } from '../recipe'
 import { rowOfParameter, type SentStatement } from './parameter-rows'
 import { IndexedValue } from '../search/indexed'
 import { type SealedAhead } from './sealed-ahead'
@@ -29,7 +28,7 @@ export function sealAll(
   found?: (column: string, parameter: number) => unknown,
 ): unknown[] | Promise<unknown[]> {
   const sealed = [...parameters]
-  const recipes: (RowRecipe | undefined)[] = []
+  let waiting: Promise<unknown>[] | undefined
   for (let index = 0; index < sealed.length; index++) {
     const value = sealed[index]
     if (!(value instanceof PendingCiphertext)) continue
@@ -37,23 +36,16 @@ export function sealAll(
       sealed[index] = value.parameter
       continue
     }
-    const { constant } = value.column.recipes
-    recipes[index] =
-      constant ??
-      value.column.recipes.of(rowOfParameter(sent(), index, found && ((name) => found(name, index))))
-  }
-  const waiting: Promise<unknown>[] = []
-  for (let index = 0; index < recipes.length; index++) {
-    const recipe = recipes[index]
-    const value = sealed[index]
-    if (!recipe || !(value instanceof PendingCiphertext)) continue
+    const { recipes } = value.column
+    const recipe =
+      recipes.constant ?? recipes.of(rowOfParameter(sent(), index, found && ((name) => found(name, index))))
     const stored = value.encrypt(recipe, ahead)
     if (stored instanceof Promise) {
       const storing = stored.then((bytes) => (sealed[index] = bytes))
       // Another value may be refused before it is waited for.
       storing.catch(() => undefined)
-      waiting.push(storing)
+      ;(waiting ??= []).push(storing)
     } else sealed[index] = stored
   }
-  return waiting.length > 0 ? Promise.all(waiting).then(() => sealed) : sealed
+  return waiting ? Promise.all(waiting).then(() => sealed) : sealed
 }

@@ -123,6 +123,28 @@ describe('What is remembered by its text', () => {
     expect(remembered.get(one)).toBe('one')
   })
 
+  test('is found again without a look at others, if it is that which was asked for last', () => {
+    const remembered = new Remembered<string>(10, 10_000)
+    expect(remembered.again('SELECT 1')).toBeUndefined()
+    const one = 'SELECT secret FROM usr WHERE id = 1'
+    const plain = 'SELECT secret FROM usr'
+    remembered.set(one, 'one', () => numbers(one))
+    remembered.set(plain, 'plain', () => numbers(plain))
+    expect(remembered.again(plain)).toBe('plain')
+    expect(remembered.again(one)).toBeUndefined()
+    expect(remembered.get(one)).toBe('one')
+    expect(remembered.again(one)).toBe('one')
+    expect(remembered.again('SELECT secret FROM usr WHERE id = 2')).toBe('one')
+    for (const other of [
+      plain,
+      'SELECT secret FROM usr WHERE id = 22',
+      'SELECT secret FROM uss WHERE id = 1',
+    ])
+      expect(remembered.again(other)).toBeUndefined()
+    expect(remembered.get(plain)).toBe('plain')
+    expect(remembered.again('SELECT secret FROM uss')).toBeUndefined()
+  })
+
   test('is bounded, in texts and in characters', () => {
     const remembered = new Remembered<number>(10, 1_000)
     const found = (texts: string[]): number =>
