@@ -26,6 +26,19 @@ export function encryptedProperty(
   return undefined
 }
 
+/** The encrypted property that a variable was taken from by destructuring. */
+export function destructuredProperty(
+  symbol: ts.Symbol | undefined,
+  checker: ts.TypeChecker,
+): EncryptedProperty | undefined {
+  const { parent, name, propertyName } = (symbol?.valueDeclaration ?? {}) as Partial<ts.BindingElement>
+  const taken = propertyName ?? name
+  // Those of a pattern of an object; a variable's declaration has a list as its parent.
+  if (!parent || !taken || !(parent as Partial<ts.ObjectBindingPattern>).elements) return undefined
+  const property = checker.getTypeAtLocation(parent).getProperty(taken.getText())
+  return encryptedProperty(property, checker)
+}
+
 /** The encrypted properties of a type: of an entity, of an array or a promise of them, or of one in a union. */
 export function encryptedProperties(
   type: ts.Type,

@@ -1,5 +1,5 @@
-import { type MemberExpression, type Node } from 'estree'
-import { encryptedProperties, encryptedProperty } from './encrypted-property'
+import { type Node } from 'estree'
+import { destructuredProperty, encryptedProperties, encryptedProperty } from './encrypted-property'
 import { type Typed } from './typed'
 
 /** Where a plaintext stands in an expression. */
@@ -42,11 +42,20 @@ export function plaintextIn(
       return search(node.argument)
     case 'AwaitExpression':
       return search(node.argument)
+    // The tag may do what it likes; those of loggers and terminals print.
+    case 'TaggedTemplateExpression':
+      return search(node.quasi)
+    // `user?.privateKey`
+    case 'ChainExpression':
+      return search(node.expression)
     case 'CallExpression':
-      return isPrinting(node.callee) ? first(node.arguments.map((each) => () => search(each))) : undefined
+      return isPrinting(node.callee)
+        ? (printedOf(node.callee, search) ?? first(node.arguments.map((each) => () => search(each))))
+        : undefined
     case 'MemberExpression':
-      return property(node, types) ?? (entities ? entity(node, types) : undefined)
+      return property(node, node.property, types) ?? (entities ? entity(node, types) : undefined)
     case 'Identifier':
+      return destructured(node, types) ?? (entities ? entity(node, types) : undefined)
     case 'ThisExpression':
       return entities ? entity(node, types) : undefined
     // Nodes that TypeScript adds: `value!` and `value as Type`.
@@ -57,9 +66,24 @@ export function plaintextIn(
   }
 }
 
-function property(node: MemberExpression, { checker, nodeOf }: Typed): Found | undefined {
-  const found = encryptedProperty(checker.getSymbolAtLocation(nodeOf(node.property)), checker)
+function property(node: Node, name: Node, { checker, nodeOf }: Typed): Found | undefined {
+  const found = encryptedProperty(checker.getSymbolAtLocation(nodeOf(name)), checker)
   return found && { node, name: `${found.entity}.${found.property}`, kind: 'property' }
+}
+
+/** `const { privateKey: key } = user`, also as a parameter: the name stands for the property. */
+function destructured(node: Node, { checker, nodeOf }: Typed): Found | undefined {
+  const at = nodeOf(node)
+  // In `{ privateKey }` the name is that of a property as well.
+  const symbol = checker.getShorthandAssignmentValueSymbol(at.parent) ?? checker.getSymbolAtLocation(at)
+  const found = destructuredProperty(symbol, checker)
+  return found && { node, name: `${found.entity}.${found.property}`, kind: 'property' }
+}
+
+/** `user.privateKey.toString()` and `[user.privateKey].join()` give what they are called on. */
+function printedOf(callee: Node, search: (node: Node) => Found | undefined): Found | undefined {
+  if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier') return undefined
+  return /^(toString|concat|join)$/.test(callee.property.name) ? search(callee.object) : undefined
 }
 
 function entity(node: Node, { checker, nodeOf }: Typed): Found | undefined {

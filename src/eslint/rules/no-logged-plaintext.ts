@@ -3,7 +3,8 @@ import { type CallExpression, type Expression, type Node, type Super } from 'est
 import { plaintextIn } from '../plaintext'
 import { typed } from '../typed'
 
-const METHODS = /^(log|info|warn|error|debug|trace|fatal|verbose|silly|notice|dir|table)$/
+const METHODS =
+  /^(log|info|warn|error|debug|trace|fatal|verbose|silly|notice|alert|critical|assert|dir|group|table)$/
 const LOGGERS = /^(console|logger|log|winston|pino)$|Logger$/
 
 /** Finds an encrypted property, or a whole entity that has one, in a call that logs. */
@@ -51,5 +52,7 @@ function isLogging({ callee }: CallExpression, loggers: readonly string[]): bool
 function lastName(node: Expression | Super | Node): string | undefined {
   if (node.type === 'Identifier') return node.name
   if (node.type === 'MemberExpression') return lastName(node.property)
+  // `getLogger().info()`, `new Logger('Users').log()`
+  if (node.type === 'CallExpression' || node.type === 'NewExpression') return lastName(node.callee)
   return undefined
 }

@@ -1,7 +1,8 @@
 import { type Rule } from 'eslint'
-import { type CallExpression, type Node } from 'estree'
+import { type Node } from 'estree'
 import type ts from 'typescript'
 import { declaredEncrypted, type EncryptedProperty } from '../encrypted-property'
+import { textOf } from '../text'
 import { type Typed, typed } from '../typed'
 
 /** Finds a raw statement that names an encrypted column: what it reads is ciphertext, what it writes is not encrypted. */
@@ -17,34 +18,34 @@ export const noRawSql: Rule.RuleModule = {
   },
   create(context) {
     const types = typed(context)
+    const check = (node: Node, sql: string | undefined): void => {
+      if (sql === undefined) return
+      const words = wordsOf(sql)
+      const found = encryptedColumns(types).find(
+        ({ column, tables }) =>
+          words.has(column.toLowerCase()) && tables.some((table) => words.has(table.toLowerCase())),
+      )
+      if (!found) return
+      const name = `${found.entity}.${found.property}`
+      context.report({ node, messageId: 'statement', data: { column: found.column, name } })
+    }
     return {
       CallExpression(call) {
-        const sql = statementOf(call)
-        if (sql === undefined) return
-        const words = wordsOf(sql)
-        const found = encryptedColumns(types).find(
-          ({ column, tables }) =>
-            words.has(column.toLowerCase()) && tables.some((table) => words.has(table.toLowerCase())),
-        )
-        if (!found) return
-        const name = `${found.entity}.${found.property}`
-        context.report({ node: call, messageId: 'statement', data: { column: found.column, name } })
+        const [first] = call.arguments
+        if (first && methodOf(call.callee) === 'query') check(call, textOf(first))
+      },
+      // `` manager.sql`SELECT …` ``
+      TaggedTemplateExpression(tagged) {
+        if (methodOf(tagged.tag) === 'sql') check(tagged, textOf(tagged.quasi))
       },
     }
   },
 }
 
-/** The text of `query('…')` and of `` sql`…` `` in TypeORM 1.x. */
-function statementOf({ callee, arguments: [first] }: CallExpression): string | undefined {
-  if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier') return undefined
-  return callee.property.name === 'query' && first ? textOf(first) : undefined
-}
-
-function textOf(node: Node): string | undefined {
-  if (node.type === 'Literal') return typeof node.value === 'string' ? node.value : undefined
-  if (node.type === 'TemplateLiteral') return node.quasis.map(({ value }) => value.raw).join(' ')
-  if (node.type !== 'BinaryExpression' || node.operator !== '+') return undefined
-  return `${textOf(node.left) ?? ''} ${textOf(node.right) ?? ''}`
+function methodOf(callee: Node): string | undefined {
+  return callee.type === 'MemberExpression' && callee.property.type === 'Identifier'
+    ? callee.property.name
+    : undefined
 }
 
 function wordsOf(sql: string): Set<string> {

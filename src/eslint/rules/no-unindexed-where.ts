@@ -1,6 +1,8 @@
 import { type Rule } from 'eslint'
 import { type CallExpression, type Node, type ObjectExpression, type Property } from 'estree'
+import type ts from 'typescript'
 import { encryptedProperty } from '../encrypted-property'
+import { conditionText, entityOf } from '../query-builder'
 import { type Typed, typed } from '../typed'
 
 /** Methods whose first argument is a condition. */
@@ -23,8 +25,8 @@ export const noUnindexedWhere: Rule.RuleModule = {
   },
   create(context) {
     const types = typed(context)
-    const check = (node: Node | undefined): void => {
-      for (const { node: at, name, messageId } of unindexed(node, types)) {
+    const check = (node: Node | undefined, entity?: ts.Type): void => {
+      for (const { node: at, name, messageId } of unindexed(node, types, entity)) {
         context.report({ node: at, messageId, data: { name } })
       }
     }
@@ -33,8 +35,18 @@ export const noUnindexedWhere: Rule.RuleModule = {
         check(property.value)
       },
       CallExpression(call) {
-        if (BY_FIRST.test(methodOf(call)))
-          for (const argument of call.arguments.slice(0, 2)) check(conditionOf(call, argument))
+        if (!BY_FIRST.test(methodOf(call))) return
+        for (const argument of call.arguments.slice(0, 2)) {
+          check(
+            conditionOf(call, argument),
+            argument === call.arguments[0] ? entityOf(call, types) : undefined,
+          )
+        }
+        for (const { entity, property, answers } of conditionText(call, types)) {
+          if (answers !== 'none' && answers !== 'filling') continue
+          const messageId = answers === 'none' ? 'condition' : answers
+          context.report({ node: call, messageId, data: { name: `${entity}.${property}` } })
+        }
       },
     }
   },
@@ -54,14 +66,18 @@ function methodOf({ callee }: CallExpression): string {
 }
 
 /** What in a condition no index answers: in lists of alternatives and in related entities, too. */
-function unindexed(node: Node | undefined, types: Typed): Unindexed[] {
+function unindexed(node: Node | undefined, types: Typed, entity?: ts.Type): Unindexed[] {
   if (node?.type === 'ArrayExpression')
-    return node.elements.flatMap((each) => unindexed(each ?? undefined, types))
+    return node.elements.flatMap((each) => unindexed(each ?? undefined, types, entity))
   if (node?.type !== 'ObjectExpression') return []
   return node.properties.flatMap((property) => {
     if (property.type !== 'Property' || property.computed) return []
-    const found = encryptedProperty(propertyOf(node, property, types), types.checker)
-    if (!found) return unindexed(property.value, types)
+    const symbol = propertyOf(node, property, types, entity)
+    const found = encryptedProperty(symbol, types.checker)
+    if (!found) {
+      const related = entity && symbol && types.checker.getTypeOfSymbol(symbol)
+      return unindexed(property.value, types, related)
+    }
     const { answers } = found
     if (answers === 'value' || isNullTest(property.value)) return []
     if (answers === 'named' && isIndexed(property.value)) return []
@@ -96,10 +112,19 @@ function isNullTest(node: Node): boolean {
   )
 }
 
-/** The property of the entity that a property of the condition stands for: conditions are mapped types over entities. */
-function propertyOf(object: ObjectExpression, { key }: Property, { checker, nodeOf }: Typed) {
+/**
+ * The property of the entity that a property of the condition stands for: conditions are mapped types over entities. Those
+ * of query builders are not, so their entity is given.
+ */
+function propertyOf(
+  object: ObjectExpression,
+  { key }: Property,
+  { checker, nodeOf }: Typed,
+  entity: ts.Type | undefined,
+) {
   const name = key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : ''
-  const type = checker.getContextualType(nodeOf(object) as Parameters<typeof checker.getContextualType>[0])
+  const type =
+    entity ?? checker.getContextualType(nodeOf(object) as Parameters<typeof checker.getContextualType>[0])
   if (!type) return undefined
   const types = type.isUnion() ? type.types : [type]
   return types.map((each) => each.getProperty(name)).find((symbol) => symbol !== undefined)

@@ -81,6 +81,17 @@ describe('no-logged-plaintext', () => {
     'console.log(user.privateKey!)',
     'console.log(user.privateKey as unknown)',
     'console.log(user.id || user.privateKey)',
+    'console.log(user?.privateKey)',
+    'console.log(account?.owner?.privateKey)',
+    "logger?.info(user['privateKey'])",
+    'console.log(user.privateKey.toString())',
+    "console.log([user.id, user.pin].join(' '))",
+    'console.log(String.raw`${user.pin}`)',
+    'const { privateKey } = user\nconsole.log({ privateKey })',
+    'const { owner: { pin: code } } = account\nconsole.log(code)',
+    'export const show = ({ pin, id }: User) => { console.log(id, pin) }',
+    'const { id, ...rest } = user\nconsole.log(rest)\nexport { id }',
+    'declare function getLogger(): typeof logger\ngetLogger().info(user.pin)',
   ])('finds %s', (code) => {
     expect(rules(code)).toEqual(['no-logged-plaintext'])
   })
@@ -92,6 +103,10 @@ describe('no-logged-plaintext', () => {
     'service.run(user.privateKey)',
     "console.log('privateKey')",
     'Math.log(user.privateKey.length)',
+    'const { id, city } = user\nconsole.log({ id, city })',
+    'const [pin] = [user.id]\nconsole.log(pin)',
+    'console.log(user.privateKey.length.toString())',
+    'const { pin } = account\nconsole.log(pin)',
   ])('lets %s pass', (code) => {
     expect(rules(code)).toEqual([])
   })
@@ -105,6 +120,8 @@ describe('no-plaintext-in-error', () => {
   it.each([
     'throw new Error(`no user with ${user.privateKey}`)',
     "throw new TypeError('no user with ' + user.privateKey)",
+    'throw new Error(`no user with ${user?.privateKey}`)',
+    "throw new Error('no user', { cause: user.pin })",
     'class NotFoundException { constructor(public body: unknown) {} }\nthrow new NotFoundException({ key: user.privateKey })',
   ])('finds %s', (code) => {
     expect(rules(code)).toEqual(['no-plaintext-in-error'])
@@ -112,6 +129,7 @@ describe('no-plaintext-in-error', () => {
 
   it.each([
     'throw new Error(`no user ${user.id}`)',
+    'throw new Error(`no user ${user?.id}`)',
     'export const copy = new Map([[user.id, user.privateKey]])',
   ])('lets %s pass', (code) => {
     expect(rules(code)).toEqual([])
@@ -123,6 +141,8 @@ describe('no-raw-sql', () => {
     "void manager.query('SELECT private_key FROM person')",
     'void manager.query(`UPDATE person SET pin = 1 WHERE id = ${user.id}`)',
     "void manager.query('SELECT iban ' + 'FROM bank_account')",
+    'void manager.sql`SELECT id FROM person WHERE pin = ${user.city}`',
+    'void manager?.query(`\n  SELECT p.private_key\n  FROM person p\n`)',
   ])('finds %s', (code) => {
     expect(rules(code)).toEqual(['no-raw-sql'])
   })
@@ -131,6 +151,8 @@ describe('no-raw-sql', () => {
     "void manager.query('SELECT pin FROM bank_account')",
     "void manager.query('SELECT id, city FROM person')",
     "void manager.query('SELECT iban FROM elsewhere')",
+    'void manager.sql`SELECT id FROM person WHERE city = ${user.city}`',
+    'export const text = String.raw`SELECT pin FROM person`',
   ])('lets %s pass', (code) => {
     expect(rules(code)).toEqual([])
   })
@@ -148,6 +170,13 @@ describe('no-unindexed-where', () => {
     "void cards.findBy({ digits: In(['4242']) })",
     "void cards.findBy({ digits: Not(In(['4242'])) })",
     "void cards.findBy({ phone: '1' })",
+    "void users?.findOneBy({ pin: 'x' })",
+    "void users.createQueryBuilder('u').where({ pin: 'x' }).getOne()",
+    "void accounts.createQueryBuilder('a').orWhere([{ id: 1 }, { owner: { pin: 'x' } }]).getOne()",
+    "void users.createQueryBuilder().update().set({ pin: 'y' }).where({ pin: 'x' }).execute()",
+    "void users.createQueryBuilder('u')\n  .leftJoin('u.city', 'c')\n  .where('u.id = 1')\n  .andWhere('u.pin = :pin', { pin: 1 })\n  .getMany()",
+    "void manager.createQueryBuilder(User, 'u').where(`LOWER(u.privateKey) LIKE :key`).getMany()",
+    "void cards.createQueryBuilder('card').where('card.phone = :phone').getMany()",
   ])('finds %s', (code) => {
     expect(rules(code)).toEqual(['no-unindexed-where'])
   })
@@ -163,6 +192,13 @@ describe('no-unindexed-where', () => {
     "void cards.findBy({ digits: Indexed('last4', '4242') })",
     "void cards.findBy({ digits: Not(Indexed('last4', '4242')), phone: IsNull() })",
     "void cards.findBy({ last: 'x', first: 'y' })",
+    "void users.createQueryBuilder('u').where('u.pin IS NOT NULL AND u.city = :pin').getMany()",
+    "void users.createQueryBuilder('u').innerJoin('other', 'o').where('o.pin = :pin').getMany()",
+    "void cards.createQueryBuilder('card').where('card.holder = :holder').getMany()",
+    "void users.createQueryBuilder('u').where({ city: 'x', pin: IsNull() }).getMany()",
+    "void users.createQueryBuilder('u').where('u.city = :pin', { pin: 'x' }).getMany()",
+    "declare const knex: any\nknex('person').where({ pin: 'x' }).orWhere('u.pin = 1')",
+    "class Builder { where(condition: object) { return condition } }\nnew Builder().where({ pin: 'x' })",
   ])('lets %s pass', (code) => {
     expect(rules(code)).toEqual([])
   })
