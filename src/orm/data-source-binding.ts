@@ -6,6 +6,7 @@ import { boundColumn, boundColumns } from './bound-columns'
 import { guardCachedResults } from './cached-results'
 import { ColumnBinder, type ColumnDefaults } from './column-binder'
 import { checkDeclarations, refuseDuplicates } from './declarations'
+import { refuseDeclaredSql } from './declared-sql'
 import { keepEncryptedColumns } from './guarded-synchronize'
 import { EmptyingGuard } from './key-table/emptying'
 import { keepKeyTable } from './key-table/kept-table'
@@ -277,6 +278,7 @@ export class DataSourceBinding {
     const { driver, options } = this.#dataSource
     const statements = new Statements(this.#dataSource)
     refuseUndeclaredResults(this.#dataSource, statements)
+    refuseDeclaredSql(this.#dataSource, statements)
     const escape = (name: string): string => driver.escape(name)
     const dialect = dialectOf(options)
     this.#mustReturnKeys = dialect.mustReturnKeys

@@ -4,10 +4,14 @@ import { asBytes } from '../column/driver-value'
 import { InvalidOptionError, KmsEncryptionError } from '../errors'
 import { boundColumn, boundColumns } from './bound-columns'
 import { boundTable } from './bound-table'
+import { refuseUses } from './declared-sql'
 import { boundColumnsOf } from './statement/entity-catalogue'
-import { type ResultColumn, type Statement } from './statement/statement'
+import { type Place, type ResultColumn, type Statement } from './statement/statement'
 import { type Statements } from './statement/statements'
 import { type ColumnMetadata } from './typeorm-types'
+
+/** Of what the SQL of a view computes, a row tells whether it is a ciphertext. */
+const LEFT_TO_ROWS: ReadonlySet<Place> = new Set(['computed'])
 
 /**
  * Refuses columns of views, and virtual columns, that stand for an encrypted column and are not declared as one:
@@ -32,10 +36,11 @@ export function refuseUndeclaredResults(dataSource: DataSource, statements: Stat
 
 function checkView(
   dataSource: DataSource,
-  { columns }: EntityMetadata,
+  { columns, name }: EntityMetadata,
   reading: Statement | undefined,
 ): void {
   if (!reading) return
+  refuseUses(reading, { what: 'the SQL of the view', entity: name }, LEFT_TO_ROWS)
   for (const column of columns) check(dataSource, column, reading, resultOf(reading, column.databaseName))
 }
 

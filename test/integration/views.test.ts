@@ -106,6 +106,33 @@ describeDatabases('A column that nobody declared as encrypted', (db) => {
     )
   })
 
+  it.each([
+    ['a condition', `SELECT owner AS value FROM account WHERE secret = 'of Ada'`],
+    ['a condition of a join', `SELECT a.owner AS value FROM account a JOIN visitor v ON v.secret = a.note`],
+    ['CASE', `SELECT CASE WHEN note = 'a note' THEN 1 ELSE 0 END AS value FROM account`],
+    ['GROUP BY', `SELECT COUNT(*) AS value FROM account GROUP BY secret`],
+    ['DISTINCT', `SELECT COUNT(DISTINCT note) AS value FROM account`],
+    ['an aggregate', `SELECT MAX(note) AS value FROM account`],
+    ['its order', `SELECT owner AS value FROM account ORDER BY secret`],
+  ])('is refused where the SQL of a view uses it in %s', async (_, expression) => {
+    expect(await failure(start(view(expression)))).toMatchObject({
+      code: 'INVALID_OPTION',
+      entity: 'Shown',
+      message: expect.stringMatching(/the SQL of the view looks at Account\.(secret|note)/) as string,
+    })
+  })
+
+  it('may be used by the SQL of a view where the ciphertext is said to be meant', async () => {
+    const Shown = view(
+      `SELECT /* kms-encrypted:raw */ COUNT(DISTINCT note) /* kms-encrypted:end */ AS value FROM account`,
+    )
+    const dataSource = await start(Shown)
+    await dataSource
+      .getRepository(Account)
+      .insert(['a', 'b'].map((owner) => ({ owner, secret: owner, note: 'a note' })))
+    expect(Number((await dataSource.getRepository(Shown).find())[0]?.value)).toBe(2)
+  })
+
   it('gives the ciphertext to a property that is typed as Buffer', async () => {
     const Shown = view(selecting('a.secret'), Buffer)
     const dataSource = await start(Shown)
