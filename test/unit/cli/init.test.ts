@@ -293,8 +293,47 @@ test.each([
   expect(stdout.replace(/\s+/g, ' ')).toContain(why)
 })
 
-test('init refuses a folder that is no project', async () => {
-  const { status, stderr } = await tool(['init', join(folder, 'nothing')])
+test.each<[string, packageJson: object, files: Record<string, string>, remarks: RegExp[]]>([
+  ['a project that has all', { dependencies: { typeorm: '1', mysql2: '3' } }, { 'src/user.ts': USER }, []],
+  [
+    'another ORM',
+    { dependencies: { '@prisma/client': '5' } },
+    {},
+    [/^TypeORM is neither in package\.json nor/],
+  ],
+  ['a monorepo', { workspaces: ['packages/*'] }, {}, [/name the folder of the application/]],
+  ['a monorepo of pnpm', {}, { 'pnpm-workspace.yaml': '' }, [/^this is a project of several/]],
+  [
+    'a database that is not supported',
+    { dependencies: { typeorm: '1', mongodb: '6' } },
+    { 'src/user.ts': USER },
+    [/not on mongodb\. MongoDB has client-side field level encryption/],
+  ],
+  [
+    'several DataSources',
+    { dependencies: { typeorm: '1' } },
+    {
+      'a.mts': "export default new DataSource({ type: 'sqljs' })",
+      'b.mts': "export default new DataSource({ type: 'sqljs' })",
+    },
+    [/^b\.mts makes a DataSource as well: .* -d b\.mts\.$/],
+  ],
+  ['JavaScript', { dependencies: { typeorm: '1' } }, { 'index.js': '' }, [/kmsEncryptedColumn\(\); -d FILE/]],
+])('init says what to know of %s', async (name, packageJson, files, expected) => {
+  const path = project(`remarks ${name}`, { 'package.json': JSON.stringify(packageJson), ...files })
+  const { stdout } = await tool(['init', path, '--offline', '--json'])
+  const { remarks } = JSON.parse(stdout) as { remarks: string[] }
+  expect(remarks).toEqual(expected.map((each) => expect.stringMatching(each) as string))
+})
+
+test.each([
+  ['nothing', undefined, /ENOENT/],
+  ['half', '{"name":', /SyntaxError/],
+  ['null', 'null', /TypeError/],
+])('init refuses a folder that is no project: %s', async (name, text, why) => {
+  const path = text === undefined ? join(folder, name) : project(name, { 'package.json': text })
+  const { status, stderr } = await tool(['init', path])
   expect(status).toBe(1)
-  expect(stderr).toContain('package.json cannot be read')
+  expect(stderr).toMatch(/package\.json cannot be read \(/)
+  expect(stderr).toMatch(why)
 })

@@ -11,6 +11,7 @@ import { columnsIn, otherColumns, type ProposedColumn } from './columns'
 import { look, type Looked } from './look'
 import { policyOf, type ProposedPolicy } from './policy'
 import { type Project, readProject } from './project'
+import { remarksOn } from './remarks'
 import { commandsFor, configuration, encryptionFile } from './texts'
 
 export const init: Command = {
@@ -41,7 +42,8 @@ export const init: Command = {
     const found = described(project, looked)
     terminal.print(terminal.style('bold', 'Found'))
     for (const [what, text] of Object.entries(found)) terminal.remark(`  ${what.padEnd(12)} `, text)
-    for (const failed of looked.failed) terminal.remark('  ! ', failed)
+    const remarks = remarksOn(project)
+    for (const remark of [...remarks, ...looked.failed]) terminal.remark('  ! ', remark)
     terminal.print(`\n${terminal.style('bold', file.path)}\n\n${indented(file.text)}`)
     for (const { where, text } of steps)
       terminal.print(`${terminal.style('bold', where)}\n\n${indented(text)}`)
@@ -49,7 +51,16 @@ export const init: Command = {
     printPolicy(policy, terminal)
     terminal.print(`${terminal.style('bold', 'Then')}\n\n${indented(commands.join('\n'))}`)
     if (args.flag('write')) await write(join(folder, file.path), file.text)
-    terminal.printJson({ project: found, file, configuration: steps, columns, policy, commands, findings })
+    terminal.printJson({
+      project: found,
+      remarks,
+      file,
+      configuration: steps,
+      columns,
+      policy,
+      commands,
+      findings,
+    })
     if (findings) {
       terminal.print(terminal.style('bold', 'Check (typeorm-kms doctor)\n'))
       printFindings(findings, terminal)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join, relative, resolve, sep } from 'node:path'
@@ -23,6 +24,10 @@ export interface Project {
   readonly usesLibrary: boolean
   /** The file with the DataSource, for `-d`. */
   readonly dataSource: string | undefined
+  /** Further files that make one. */
+  readonly otherDataSources: readonly string[]
+  /** True if package.json is that of a monorepo. */
+  readonly hasWorkspaces: boolean
   /** The NestJS module that sets TypeORM up. */
   readonly nestModule: string | undefined
   readonly migrations: string
@@ -47,11 +52,11 @@ const MAX_FILES = 5_000
 
 /** @throws CommandFailed for a folder without package.json. */
 export async function readProject(folder: string): Promise<Project> {
-  const { type, dependencies = {}, devDependencies = {} } = await readPackage(folder)
+  const { type, workspaces, dependencies = {}, devDependencies = {} } = await readPackage(folder)
   const packages = new Set(Object.keys({ ...devDependencies, ...dependencies }))
   const sources = await readSources(folder)
   const having = (text: RegExp): Source | undefined => sources.find((source) => text.test(source.text))
-  const dataSource = having(/new DataSource\s*\(/)
+  const [dataSource, ...others] = sources.filter(({ text }) => /new DataSource\s*\(/.test(text))
   const nestModule = having(/TypeOrmModule\s*\.\s*forRoot/)
   return {
     modules: type === 'module' ? 'module' : 'commonjs',
@@ -64,6 +69,8 @@ export async function readProject(folder: string): Promise<Project> {
     packages,
     usesLibrary: having(/['"]typeorm-kms-encrypted(?:\/nestjs)?['"]/) !== undefined,
     dataSource: dataSource?.path,
+    otherDataSources: others.map(({ path }) => path),
+    hasWorkspaces: workspaces !== undefined || existsSync(join(folder, 'pnpm-workspace.yaml')),
     nestModule: nestModule?.path,
     migrations: sources.some(({ path }) => path.startsWith('src/')) ? 'src/migrations' : 'migrations',
     sources,
@@ -89,6 +96,7 @@ function installedTypeorm(folder: string): string | undefined {
 
 interface Package {
   type?: string
+  workspaces?: unknown
   dependencies?: Record<string, string>
   devDependencies?: Record<string, string>
 }
@@ -96,11 +104,12 @@ interface Package {
 async function readPackage(folder: string): Promise<Package> {
   const path = join(folder, 'package.json')
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Package
+    const read: unknown = JSON.parse(await readFile(path, 'utf8'))
+    if (typeof read !== 'object' || read === null) throw new TypeError('no object')
+    return read
   } catch (error) {
-    throw new CommandFailed(
-      `${path} cannot be read (${(error as Error).name}). Name the folder of a project.`,
-    )
+    const { code, name } = error as NodeJS.ErrnoException
+    throw new CommandFailed(`${path} cannot be read (${code ?? name}). Name the folder of a project.`)
   }
 }
 
