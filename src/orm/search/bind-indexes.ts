@@ -95,6 +95,18 @@ export function bindIndexes(
     }
   }
   refuseLostIndexes(metadata)
+  dropRepeatedIndexes(metadata)
+}
+
+/** Classes of a single table that declare the same property bring an index each, of one name, over one column. */
+function dropRepeatedIndexes(metadata: EntityMetadata): void {
+  const names = new Set<string>()
+  metadata.indices = metadata.indices.filter(({ name, columns }) => {
+    if (!columns.some(({ transformer }) => IndexColumn.of(transformer))) return true
+    const isFirst = !names.has(name)
+    names.add(name)
+    return isFirst
+  })
 }
 
 /** The names that the key of an index is derived from: those under which values are bound, and the index beside. */

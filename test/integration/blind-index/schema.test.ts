@@ -1,5 +1,6 @@
-import { EntitySchema } from 'typeorm'
-import { kmsEncryptedColumn } from 'typeorm-kms-encrypted'
+import 'reflect-metadata'
+import { ChildEntity, Entity, EntitySchema, PrimaryGeneratedColumn, TableInheritance } from 'typeorm'
+import { KmsEncrypted, kmsEncryptedColumn } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
 
@@ -40,5 +41,44 @@ describeDatabases('The columns of an EntitySchema are searched', (db) => {
     await expect(visitors.insert({ email: 'a', pass: { code: '3' } })).rejects.toThrow('Visitor.email')
     const [row] = await db().rawQuery('SELECT pass_code_index FROM visitor')
     expect(row).toBeDefined()
+  })
+})
+
+@Entity()
+@TableInheritance({ column: { type: 'varchar', name: 'kind' } })
+class Person {
+  @PrimaryGeneratedColumn() id!: number
+}
+
+@ChildEntity()
+class Guest extends Person {
+  @KmsEncrypted({ type: 'string', nullable: true, search: true, unique: true }) email!: string | null
+}
+
+@ChildEntity()
+class Host extends Person {
+  @KmsEncrypted({ type: 'string', nullable: true, search: true, unique: true }) email!: string | null
+}
+
+describeDatabases('Classes of one table that declare the same searched property', (db) => {
+  let app: TestApplication
+
+  beforeAll(async () => {
+    app = await startApplication(db(), [Person, Guest, Host], withIndexKey)
+  })
+  afterAll(() => app.stop())
+
+  test('share its index', async () => {
+    const { dataSource } = app
+    const guests = dataSource.getRepository(Guest)
+    const hosts = dataSource.getRepository(Host)
+    await guests.save({ email: 'a' })
+    await hosts.save({ email: 'b' })
+    expect(await guests.findBy({ email: 'a' })).toMatchObject([{ email: 'a' }])
+    expect(await guests.findBy({ email: 'b' })).toEqual([])
+    expect(await hosts.findBy({ email: 'b' })).toMatchObject([{ email: 'b' }])
+    await expect(hosts.insert({ email: 'a' })).rejects.toThrow('.email: another row')
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log()
+    expect(upQueries).toEqual([])
   })
 })
