@@ -112,6 +112,7 @@ describeDatabases('What writes store', (db) => {
     let answer: unknown = 'plaintext'
     await start((column) => {
       asked.push(column)
+      if (answer instanceof Error) throw answer
       return answer as 'plaintext'
     })
     await notes.insert({ id: 1, text: 'one', strict: 'one' })
@@ -129,8 +130,18 @@ describeDatabases('What writes store', (db) => {
         property: 'text',
       })
     }
+    const flags = (answer = new Error('the flags cannot be asked'))
+    const note = notes.create({ id: 1, text: 'three', data: [1], count: 1 })
+    for (const write of [
+      () => notes.save(note),
+      () => notes.insert({ id: 2, text: 'three' }),
+      () => notes.upsert({ id: 1, text: 'three' }, ['id']),
+      () => notes.createQueryBuilder().update().set({ text: 'three' }).where({ id: 1 }).execute(),
+    ])
+      expect(await failure(write())).toBe(flags)
+    expect(note).toEqual(notes.create({ id: 1, text: 'three', data: [1], count: 1 }))
     answer = 'ciphertext'
-    expect(await notes.findOneByOrFail({ id: 1 })).toMatchObject({ text: 'two' })
+    expect(await notes.find()).toMatchObject([{ id: 1, text: 'two', data: null }])
   })
 
   test('is never a plaintext that would be taken for a ciphertext', async () => {
