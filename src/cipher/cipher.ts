@@ -12,6 +12,7 @@ import { type StoredKeyLimits } from './data-keys/stored-key'
 import { type DataKeyStore } from './data-keys/store'
 import { type StoredKey } from './data-keys/stored-key'
 import { StoredKeys } from './data-keys/stored-keys'
+import { HEADER_LENGTH, PREFIX_LENGTH } from './format'
 import { notACiphertext } from './not-a-ciphertext'
 import { Opening, type OpeningOptions, type Opens, type Outcome, type ToOpen } from './opening'
 import { Refusals } from './refusals'
@@ -159,6 +160,21 @@ export class Cipher {
       this.#count('encrypt', 'envelope', recipe.scope)
       return key.seal(plaintext, recipe.scope.aad)
     }
+  }
+
+  /**
+   * True for a ciphertext under the KMS key that this one was sealed under, or under a data key that is in the store. The
+   * store is asked where that is not known.
+   */
+  async isOwn(ciphertext: Ciphertext, sealed: CiphertextBytes, { scope }: Recipe): Promise<boolean> {
+    if (ciphertext.suite === 'stored-key') return (await this.storedKeys?.isStored(ciphertext)) === true
+    const under = parse(sealed)
+    const tag =
+      under instanceof StoredKeyCiphertext
+        ? this.#stored.keyTagOf(under, scope)
+        : sealed.subarray(PREFIX_LENGTH, HEADER_LENGTH)
+    // A data key that has left the memory meanwhile tells nothing.
+    return tag === undefined || ciphertext.keyTag.equals(tag)
   }
 
   /**

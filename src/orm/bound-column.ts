@@ -27,7 +27,7 @@ import { SealedValue } from './sealed-value'
 import { type BlindIndex } from './search/blind-index'
 import { type ColumnMetadata } from './typeorm-types'
 import { Comparison } from './write/comparison'
-import { isOwnCiphertext } from './write/own-ciphertext'
+import { ciphertextIn } from './write/own-ciphertext'
 import { pending, persist } from './write/persist'
 import { samePlaintext } from './write/same-plaintext'
 import { type PlaintextWrites } from './write/plaintext-writes'
@@ -179,16 +179,18 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   }
 
   encryptNow(plaintext: Plaintext, recipe: RowRecipe): Stored | undefined {
+    // Whether it is one of ours, `encrypt` finds out.
+    if (ciphertextIn(plaintext)) return undefined
     const ciphertext = this.cipher.encryptNow(plaintext, recipe)
-    // Why it is refused, `encrypt` says.
-    if (!ciphertext || isOwnCiphertext(plaintext, ciphertext)) return undefined
-    return this.#toStorage(ciphertext)
+    return ciphertext && this.#toStorage(ciphertext)
   }
 
   async encrypt(plaintext: Plaintext, recipe: RowRecipe): Promise<Stored> {
     try {
       const ciphertext = await this.cipher.encrypt(plaintext, recipe)
-      if (!isOwnCiphertext(plaintext, ciphertext)) return this.#toStorage(ciphertext)
+      const inside = ciphertextIn(plaintext)
+      if (!inside || !(await this.cipher.isOwn(inside, ciphertext, recipe)))
+        return this.#toStorage(ciphertext)
       throw new InvalidValueError(
         'the value is a ciphertext already, under the KMS key of the column: to encrypt it once more would hide the value for good. Where does it come from? Raw results hold ciphertext: open it with encryption.decrypt(), or store it as it is with dataSource.query().',
       )

@@ -16,7 +16,7 @@ import { parseBlob, sealBlob } from '../../src/local-kms/ciphertext-blob'
 
 import { KeyMaterial } from '../../src/local-kms/key-material'
 import { tokenise } from '../../src/orm/statement/lexer'
-import { isOwnCiphertext } from '../../src/orm/write/own-ciphertext'
+import { ciphertextIn } from '../../src/orm/write/own-ciphertext'
 import { VectorKms } from '../unit/cipher/vector-kms'
 import { directs, envelopes, invalid, storedKeys, valid, type EnvelopeVector } from '../unit/cipher/vectors'
 import { databases, type Database, languages, placesIn, readerOf } from '../unit/orm/statement/support'
@@ -133,9 +133,8 @@ const ownTarget: Target = {
       Buffer.from(`0x${bytes.toString('hex')}`),
     ]),
   run(input) {
-    const sealed = hex(envelopes[0]!.ciphertext)
-    const asBytes = isOwnCiphertext(input, sealed)
-    const asText = isOwnCiphertext(input.toString('latin1'), sealed)
+    const asBytes = ciphertextIn(input) !== undefined
+    const asText = ciphertextIn(input.toString('latin1')) !== undefined
     must(!asBytes || asText || parse(input).kind === 'ciphertext', 'bytes that are no ciphertext')
     return `${asBytes} ${asText}`
   },

@@ -1,5 +1,5 @@
 import { BoundedMap } from '../bounded-map'
-import { DataKeyMissingError, DataKeyNotFoundError, ForgottenError } from '../../errors'
+import { DataKeyMissingError, DataKeyNotFoundError, ForgottenError, KeyTableMissingError } from '../../errors'
 import { type Moment, now, since } from './moment'
 import { type DataKeyStore, type StoredDataKey } from './store'
 
@@ -42,6 +42,16 @@ export class KeyLookup {
     this.#missing.delete(name)
     if (found.row.destroyedAt || !found.row.encrypted) throw forgotten(found.row)
     return found
+  }
+
+  /** True for the id of a data key that is in the store, destroyed or not. A store that is not there has none. */
+  async has(id: Buffer): Promise<boolean> {
+    try {
+      return (await this.#lookUp(id)) !== undefined
+    } catch (error) {
+      if (error instanceof KeyTableMissingError) return false
+      throw error
+    }
   }
 
   /** What was found is not used again. */

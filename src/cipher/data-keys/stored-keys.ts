@@ -3,6 +3,7 @@ import { type DataKeyEvent } from '../../diagnostics'
 import { ClosedError, ForgottenError, TamperedCiphertextError, UntrustedKeyError } from '../../errors'
 import { type Caller, type KeyReference, type KeyService } from '../../kms/key-service'
 import { type StoredKeyCiphertext } from '../ciphertext'
+import { keyTag } from '../format'
 import { type Refusals } from '../refusals'
 import { type Scope } from '../scope'
 import { CallsUnderWay } from './calls-under-way'
@@ -93,6 +94,18 @@ export class StoredKeys {
     if (!key?.opensStill(this.#limits.maxAge)) return undefined
     this.#usedAt = key.openedAt
     return (this.#last = key)
+  }
+
+  /** True if the data key that a ciphertext names is in memory or in the store; destroyed ones are. */
+  async isStored({ dataKeyId, dataKeyName }: StoredKeyCiphertext): Promise<boolean> {
+    for (const { name } of this.#keys.values()) if (name === dataKeyName) return true
+    return this.#lookup.has(dataKeyId)
+  }
+
+  /** The key tag of the KMS key that a data key is under; `undefined` if the data key is not in memory. */
+  keyTagOf({ dataKeyName }: StoredKeyCiphertext, { contextKey }: Scope): Buffer | undefined {
+    const key = this.#keys.get(contextKey + dataKeyName)
+    return key && keyTag(key.row.keyReference)
   }
 
   /** The data key that opened the last value, if it is one of this scope and may still be used. */

@@ -1,8 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { Column, Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { pass, startClock, stopClock } from '../../support/clock'
 import { describeDatabases } from '../../support/databases'
-import { startApplication, type TestApplication } from '../../support/encryption'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
 import { StatementLog } from '../../support/statements'
 
 @Entity()
@@ -46,6 +47,33 @@ describeDatabases('Stored data keys', (db) => {
       bytes: Buffer.from([1, 2, 3]),
     })
     expect(encryption.metrics().kmsCalls).toMatchObject({ Decrypt: 1, GenerateDataKey: 0 })
+  })
+
+  test('seal no ciphertext once more, and whatever else begins like one', async () => {
+    const notes = app.dataSource.getRepository(Note)
+    const others = app.dataSource.getRepository(Other)
+    await notes.save({ text: 'a secret', bytes: Buffer.from('more') })
+    const [stored] = await raw()
+    const { encryption, dataSource } = await app.restart({ dataKeys: 'inline' })
+    const inline = await encryption.encrypt(Note, 'text', 'a secret', dataSource)
+    for (const own of [stored!, inline as Buffer]) {
+      for (const bytes of [own, Buffer.from(own.toString('base64'))])
+        for (const repository of [notes, dataSource.getRepository(Note)])
+          expect(await failure(repository.save({ text: '', bytes }))).toMatchObject({ code: 'INVALID_VALUE' })
+      for (const repository of [others, dataSource.getRepository(Other)])
+        expect(await failure(repository.insert({ plain: '', text: own.toString('hex') }))).toMatchObject({
+          code: 'INVALID_VALUE',
+        })
+    }
+    // One random key of 64 bytes in 16 million begins so.
+    for (const start of ['c10104', 'c10102']) {
+      const bytes = Buffer.concat([Buffer.from(start, 'hex'), randomBytes(61)])
+      for (const repository of [notes, dataSource.getRepository(Note)]) {
+        const { id } = await repository.save({ text: bytes.toString('hex'), bytes })
+        expect(await repository.findOneBy({ id })).toEqual({ id, text: bytes.toString('hex'), bytes })
+      }
+    }
+    await dataSource.destroy()
   })
 
   test('are one for each context, made on first need and shared by processes', async () => {

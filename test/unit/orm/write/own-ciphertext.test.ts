@@ -1,13 +1,34 @@
 import { randomBytes } from 'node:crypto'
 import { type Recipe, Cipher } from '../../../../src/cipher/cipher'
 import { Scope } from '../../../../src/cipher/scope'
-import { isOwnCiphertext } from '../../../../src/orm/write/own-ciphertext'
+import { type Ciphertext } from '../../../../src/cipher/ciphertext'
+import { KeyTableMissingError, KeyTableUnavailableError } from '../../../../src/errors'
+import { ciphertextIn } from '../../../../src/orm/write/own-ciphertext'
 import { MemoryKms } from '../../cipher/memory-kms'
+import { MemoryStore } from '../../cipher/memory-store'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
-const cipher = new Cipher(new MemoryKms(), { maxAge: 60_000, maxValues: 100, maxKeys: 10 })
-const recipe = (keyId: string, mode: Recipe['mode'] = 'envelope'): Recipe => ({ mode, keyId, scope })
-const stored = (): Buffer => Buffer.concat([Buffer.from('c10104', 'hex'), randomBytes(16 + 8 + 12 + 5 + 16)])
+const recipe = (keyId: string, more: Partial<Recipe> = {}): Recipe => ({
+  mode: 'envelope',
+  keyId,
+  scope,
+  usesStoredKey: false,
+  ...more,
+})
+const storedRecipe = recipe('alias/one', { usesStoredKey: true })
+const ciphers: Cipher[] = []
+/** A process. */
+function start(store = new MemoryStore()): Cipher {
+  const base = new Cipher(new MemoryKms(), { maxAge: 60_000, maxValues: 100, maxKeys: 10 })
+  ciphers.push(base)
+  return base.withStore(store, { renewAfter: 60_000, lease: 60_000 })
+}
+/** What begins like a ciphertext under a stored data key, and is nothing but random bytes. */
+const random = (): Buffer => Buffer.concat([Buffer.from('c10104', 'hex'), randomBytes(61)])
+
+afterEach(() => {
+  for (const cipher of ciphers.splice(0)) cipher.close()
+})
 
 /** Forms in which raw results and dumps hold a ciphertext. */
 const FORMS: [string, (bytes: Buffer) => string | Uint8Array][] = [
@@ -24,32 +45,68 @@ const FORMS: [string, (bytes: Buffer) => string | Uint8Array][] = [
 ]
 
 describe.each(FORMS)('A ciphertext as %s', (_, form) => {
-  test('is told where it is under the same KMS key, whatever its data key', async () => {
-    const other = new Cipher(new MemoryKms(), { maxAge: 60_000, maxValues: 100, maxKeys: 10 })
-    const sealed = await cipher.encrypt('x', recipe('alias/one'))
-    for (const mode of ['envelope', 'direct'] as const)
-      expect(isOwnCiphertext(form(await other.encrypt('x', recipe('alias/one', mode))), sealed)).toBe(true)
-    expect(isOwnCiphertext(form(await cipher.encrypt('x', recipe('alias/two'))), sealed)).toBe(false)
-    other.close()
+  const found = (bytes: Buffer): Ciphertext => {
+    const inside = ciphertextIn(form(bytes))
+    expect(inside?.bytes).toEqual(bytes)
+    return inside!
+  }
+
+  test('is own where it is under the same KMS key, whatever its data key', async () => {
+    const [cipher, other] = [start(), start()]
+    for (const own of [recipe('alias/one'), recipe('alias/one', { mode: 'direct' }), storedRecipe]) {
+      const sealed = await cipher.encrypt('x', own)
+      for (const mode of ['envelope', 'direct'] as const)
+        expect(
+          await cipher.isOwn(found(await other.encrypt('x', recipe('alias/one', { mode }))), sealed, own),
+        ).toBe(true)
+      expect(await cipher.isOwn(found(await other.encrypt('x', recipe('alias/two'))), sealed, own)).toBe(
+        false,
+      )
+    }
   })
 
-  test('is told where either is under a stored data key, which says nothing of the KMS key', async () => {
-    const inline = await cipher.encrypt('x', recipe('alias/one'))
-    expect(isOwnCiphertext(form(stored()), stored())).toBe(true)
-    expect(isOwnCiphertext(form(stored()), inline)).toBe(true)
-    expect(isOwnCiphertext(form(inline), stored())).toBe(true)
+  test('is own where its data key is in the store, in memory or not, destroyed or not', async () => {
+    const store = new MemoryStore()
+    const [cipher, fresh] = [start(store), start(store)]
+    const inside = found(await cipher.encrypt('x', storedRecipe))
+    for (const own of [recipe('alias/one'), recipe('alias/two'), storedRecipe])
+      expect(await cipher.isOwn(inside, await cipher.encrypt('y', own), own)).toBe(true)
+    expect(store.lookups).toBe(0)
+    const own = recipe('alias/one')
+    expect(await fresh.isOwn(inside, await fresh.encrypt('y', own), own)).toBe(true)
+    store.change({ encrypted: undefined, destroyedAt: new Date() })
+    const last = start(store)
+    expect(await last.isOwn(inside, await last.encrypt('y', own), own)).toBe(true)
   })
+
+  test('is none where it only looks like one', async () => {
+    const cipher = start()
+    for (const own of [recipe('alias/one'), storedRecipe]) {
+      const sealed = await cipher.encrypt('x', own)
+      expect(await cipher.isOwn(found(random()), sealed, own)).toBe(false)
+      const direct = Buffer.concat([Buffer.from('c10102', 'hex'), randomBytes(61)])
+      expect(await cipher.isOwn(found(direct), sealed, own)).toBe(false)
+    }
+  })
+})
+
+test('A store that cannot be asked tells nothing, and one that is not there has no data key', async () => {
+  const store = new MemoryStore()
+  const cipher = start(store)
+  const own = recipe('alias/one')
+  const sealed = await cipher.encrypt('x', own)
+  const inside = ciphertextIn(random())!
+  jest.spyOn(store, 'find').mockRejectedValue(new KeyTableUnavailableError('down'))
+  await expect(cipher.isOwn(inside, sealed, own)).rejects.toMatchObject({ code: 'KEY_TABLE_UNAVAILABLE' })
+  jest.spyOn(store, 'find').mockRejectedValue(new KeyTableMissingError('none'))
+  expect(await cipher.isOwn(inside, sealed, own)).toBe(false)
 })
 
 test.each([
   ['', 'wQEB', 'c101', '\\xc101', '"wQE', '"', '""', '0', 'where', 'c101 is a room', '"'.repeat(100_000)],
 ])('Other values are none: %p …', (...texts) => {
   for (const text of texts) {
-    expect(isOwnCiphertext(text, stored())).toBe(false)
-    expect(isOwnCiphertext(Buffer.from(text), stored())).toBe(false)
+    expect(ciphertextIn(text)).toBeUndefined()
+    expect(ciphertextIn(Buffer.from(text))).toBeUndefined()
   }
-})
-
-afterAll(() => {
-  cipher.close()
 })
