@@ -35,7 +35,7 @@ const onOneMajor = [
   'cli/',
   'blind-index/(collation|compound|fill|keyed|known-answers|migrations|plans|twin|values)',
   'failures/(forged-rows|key-state|outage|pool|region-outage|service-trouble|throttling)',
-  'migration/(bad-input|counted-together|data-key-proof|expand-and-contract|foreign-formats|generate-cases|keys|newer-release|no-downtime|previous-settings|race|volume)',
+  'migration/(bad-input|counted-together|data-key-proof|expand-and-contract|foreign-formats|generate-cases|keys|lost-connection|newer-release|no-downtime|previous-settings|race|volume)',
   'stored-keys/(deletion-guard|forged|forgetting|killed|lease|life|python|random-transactions|restore|rotation|tenants|trouble)',
   '(faults|model|performance-counts|servers|steady-state|upgrades|row-binding/(attacker|embedded|mending|migration|refusals|tenants))',
 ].map((path) => `/test/integration/${path}`)
