@@ -8,11 +8,13 @@ import { ForeignFormatError } from '../errors'
  *
  * @example
  * ```ts
+ * const FORM = /^([0-9a-f]{24}):([0-9a-f]{32}):([0-9a-f]*)$/
  * const ours: ForeignFormat = (stored) => {
- *   const [iv, tag, sealed] = stored.toString().split(':').map((part) => Buffer.from(part, 'hex'))
- *   if (!iv || !tag || !sealed) return undefined
- *   const decipher = createDecipheriv('aes-256-gcm', key, iv).setAuthTag(tag)
- *   return Buffer.concat([decipher.update(sealed), decipher.final()])
+ *   const parts = FORM.exec(stored.toString('latin1'))
+ *   if (!parts) return undefined
+ *   const [iv, tag, sealed] = parts.slice(1).map((part) => Buffer.from(part, 'hex'))
+ *   const decipher = createDecipheriv('aes-256-gcm', key, iv!, { authTagLength: 16 }).setAuthTag(tag!)
+ *   return Buffer.concat([decipher.update(sealed!), decipher.final()])
  * }
  * ```
  */
