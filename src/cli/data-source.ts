@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { type DataSource, type DataSourceOptions } from 'typeorm'
+import { thenUndo } from '../dialects/then-undo'
 import { type Arguments, type CommandOptions, UsageError } from './command'
 import { loadModule } from './load-module'
 
@@ -31,11 +32,10 @@ export async function withDataSource<T>(
   dataSource.setOptions({ synchronize: false, migrationsRun: false, dropSchema: false })
   prepare?.(dataSource)
   if (!dataSource.isInitialized) await dataSource.initialize()
-  try {
-    return await use(dataSource)
-  } finally {
-    await dataSource.destroy()
-  }
+  return thenUndo(
+    () => use(dataSource),
+    () => dataSource.destroy(),
+  )
 }
 
 async function loadDataSource(file: string): Promise<DataSource> {
