@@ -35,7 +35,8 @@ export async function rebuildTables(
       await restore(queryRunner, tables, triggers)
       if (ownTransaction) await queryRunner.commitTransaction()
     } catch (error) {
-      if (ownTransaction) await queryRunner.rollbackTransaction()
+      // A full disk, for one, has ended the transaction already.
+      if (ownTransaction) await queryRunner.rollbackTransaction().catch(() => undefined)
       throw error
     }
   } finally {
