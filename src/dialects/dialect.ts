@@ -81,6 +81,8 @@ export interface Dialect extends BytesSql {
   readonly onlyConnection: OnlyConnection | undefined
   /** What of an entity names the schema of its table; `undefined` where there are none. */
   readonly namespace: 'schema' | 'database' | undefined
+  /** True if a column cannot have the name: the database would refuse it, or cut it off and say nothing. */
+  isTooLong(name: string): boolean
   /** True if a binary column can hold nothing but bytes. In SQLite each value has a type of its own. */
   readonly binaryColumnsHoldBytes: boolean
   /** True if the driver takes a `HiddenParameter`. */

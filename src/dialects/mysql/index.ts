@@ -15,6 +15,8 @@ export const mysql: Dialect = {
   name: 'mysql',
   onlyConnection: undefined,
   namespace: 'database',
+  // 64 characters: https://dev.mysql.com/doc/refman/en/identifier-length.html
+  isTooLong: (name) => name.length > 64,
   binaryColumnsHoldBytes: true,
   hidesParameters: true,
   // The package that TypeORM loaded.

@@ -12,6 +12,8 @@ export const postgres: Dialect = {
   name: 'postgres',
   onlyConnection: undefined,
   namespace: 'schema',
+  // NAMEDATALEN - 1: https://www.postgresql.org/docs/current/sql-syntax-lexical.html
+  isTooLong: (name) => Buffer.byteLength(name) > 63,
   binaryColumnsHoldBytes: true,
   hidesParameters: true,
   language: () => postgresLanguage,

@@ -27,6 +27,7 @@ const FAILURES: FailureCodes = {
 const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | 'failureOf'> = {
   name: 'sqlite',
   namespace: undefined,
+  isTooLong: () => false,
   binaryColumnsHoldBytes: false,
   hidesParameters: false,
   language: () => sqliteLanguage,

@@ -49,6 +49,7 @@ export function bindIndexes(
   given: IndexKeys | undefined,
   hasKeyTable: boolean,
 ): void {
+  const dialect = dialectOf(options)
   for (const column of boundColumns(metadata)) {
     column.indexes = column.scheme.indexes.map((declared) => {
       const beside = metadata.columns.find((each) => {
@@ -69,6 +70,10 @@ export function bindIndexes(
         )
       }
       checkNames(metadata, beside, refuse)
+      if (dialect.isTooLong(beside.databaseName))
+        refuse(
+          `its blind index needs the column ${beside.databaseName}, and that is a longer name than the database allows. Give the encrypted column a shorter name: @KmsEncrypted({ name: '…' }); or rename the property`,
+        )
       const isKeyed = rowPropertiesOf(column.scheme.options.keyPer).length > 0
       const keysOf = (context: EncryptionContext): IndexKeys =>
         given ?? storedIndexKeys(column.cipher, column.recipes.keyIdFor(context), context)

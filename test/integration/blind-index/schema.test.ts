@@ -1,8 +1,8 @@
 import 'reflect-metadata'
 import { ChildEntity, Entity, EntitySchema, PrimaryGeneratedColumn, TableInheritance } from 'typeorm'
 import { KmsEncrypted, kmsEncryptedColumn } from 'typeorm-kms-encrypted'
-import { describeDatabases } from '../../support/databases'
-import { startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
+import { type DatabaseName, describeDatabases } from '../../support/databases'
+import { failure, startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
 
 interface Visitor {
   id: number
@@ -81,5 +81,40 @@ describeDatabases('Classes of one table that declare the same searched property'
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log()
     // On MySQL TypeORM finds a change in every column of a child, encrypted or not.
     expect(upQueries.filter(({ query }) => / INDEX /.test(query))).toEqual([])
+  })
+})
+
+function searched(name: string): new () => object {
+  class Longest {}
+  PrimaryGeneratedColumn()(Longest.prototype, 'id')
+  KmsEncrypted({ type: 'string', search: true, name })(Longest.prototype, 'email')
+  Entity('longest')(Longest)
+  return Longest
+}
+
+describeDatabases('The column of an index with a long name', (db) => {
+  /** With `_index` behind it. MySQL counts characters, up to 64, and PostgreSQL bytes, up to 63. */
+  test.each<[string, string, DatabaseName[]]>([
+    ['63 letters', 'x'.repeat(57), []],
+    ['64 letters', 'x'.repeat(58), ['postgres']],
+    ['65 letters', 'x'.repeat(59), ['mariadb', 'postgres']],
+    ['63 letters of 64 bytes', `é${'x'.repeat(56)}`, ['postgres']],
+  ])('of %s is made, or refused where there is no such name', async (_, name, refusing) => {
+    const starting = startApplication(db(), [searched(name)], withIndexKey)
+    if (refusing.includes(db().name)) {
+      expect(await failure(starting)).toMatchObject({
+        code: 'INVALID_OPTION',
+        entity: 'Longest',
+        property: 'email',
+        message: expect.stringContaining('shorter name') as string,
+      })
+      return
+    }
+    const app = await starting
+    await app.dataSource.synchronize()
+    const longest = app.dataSource.getRepository('Longest')
+    await longest.insert({ email: 'a' })
+    expect(await longest.findBy({ email: 'a' })).toHaveLength(1)
+    await app.stop()
   })
 })
