@@ -13,7 +13,7 @@ export function notACiphertext(
   switch (parsed.kind) {
     case 'newer':
       return new NewerCiphertextError(
-        `the ciphertext has suite ${parsed.suite}: a newer release of this library wrote it. Install that one; nothing was changed.`,
+        `the ciphertext has suite ${parsed.suite}: a newer release of this library wrote it. Install that one; nothing was changed. If it is plaintext that only begins so, as one of 136,000 random values of bytes does: read it with a raw query, and store it with an update() of the entity.`,
       )
     case 'malformed':
       return new MalformedCiphertextError(

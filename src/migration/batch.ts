@@ -4,7 +4,7 @@ import { alteredError } from '../dialects/rows/check-stored'
 import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { isSame } from '../dialects/rows/is-same'
 import { ForgottenError, KmsEncryptionError, RowsHiddenError } from '../errors'
-import { isLasting } from '../errors/kinds'
+import { isOfOneValue } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { rowsKept } from './column-contents'
 import { type Conversion } from './conversion'
@@ -160,7 +160,7 @@ export class BatchWorker {
 
   #skips(row: ColumnRow, error: unknown): boolean {
     // Trouble of KMS itself says nothing about the row.
-    if (!this.#options.failures || !isLasting(error)) return false
+    if (!this.#options.failures || !isOfOneValue(error)) return false
     this.#options.failures.add(row, this.#column.placed(error))
     return true
   }

@@ -1,5 +1,5 @@
 import { BoundedMap } from '../bounded-map'
-import { DataKeyMissingError, DataKeyNotFoundError, ForgottenError, KeyTableMissingError } from '../../errors'
+import { DataKeyMissingError, DataKeyNotFoundError, ForgottenError } from '../../errors'
 import { type Moment, now, since } from './moment'
 import { type DataKeyStore, type StoredDataKey } from './store'
 
@@ -44,12 +44,12 @@ export class KeyLookup {
     return found
   }
 
-  /** True for the id of a data key that is in the store, destroyed or not. A store that is not there has none. */
+  /** True for the id of a data key that is in the store, destroyed or not. Where there is no store, there is none. */
   async has(id: Buffer): Promise<boolean> {
     try {
       return (await this.#lookUp(id)) !== undefined
     } catch (error) {
-      if (error instanceof KeyTableMissingError) return false
+      if (error instanceof DataKeyMissingError) return false
       throw error
     }
   }

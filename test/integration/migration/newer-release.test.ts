@@ -48,4 +48,19 @@ describeDatabases('A value that a newer release wrote', (db) => {
     expect(row?.['v']).toEqual(bytes)
     expect(app.kms.calls.map(({ operation }) => operation)).not.toContain('Decrypt')
   })
+
+  it.each(SUITES)(
+    'of suite %d, if it was plaintext after all, is stored anew through the entity',
+    async (suite) => {
+      const documents = app.dataSource.getRepository(Document)
+      const content = Buffer.concat([Buffer.from([0xc1, 1, suite]), randomBytes(80)])
+      const q = (name: string): string => db().quote(name)
+      await db().rawQuery(`UPDATE ${q('document')} SET ${q('content')} = ?`, [content])
+      expect(await failure(documents.find())).toMatchObject({ code: codeOf(suite) })
+      const [row] = await db().rawQuery(`SELECT ${q('id')} AS id FROM ${q('document')}`)
+      await documents.update(Number(row?.['id']), { content })
+      expect(await documents.find()).toMatchObject([{ content }])
+      expect(await verifyColumns(app.dataSource, Document, ['content'])).toMatchObject([{ failed: 0 }])
+    },
+  )
 })

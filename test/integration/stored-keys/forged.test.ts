@@ -1,7 +1,7 @@
 import { Entity, PrimaryGeneratedColumn } from 'typeorm'
 import { GenerateDataKeyCommand } from '@aws-sdk/client-kms'
 import { KmsEncrypted, undecryptable } from 'typeorm-kms-encrypted'
-import { rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { rotateColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
 import { boundColumns } from '../../../src/orm/bound-columns'
 import { describeDatabases } from '../../support/databases'
@@ -205,6 +205,9 @@ describeDatabases('A forged key table', (db) => {
     await notes.save({ text: 'new' })
     expect(await failure(notes.find())).toMatchObject({ code: 'DATA_KEY_NOT_FOUND' })
     expect(await notes.findOneByOrFail({ id: 2 })).toMatchObject({ text: 'new' })
+    // In a process that has just begun, as the tool is: the key table may be on its way, the other rows are done all the same.
+    const lost = { primaryKey: { id: expect.anything() as unknown }, code: 'DATA_KEY_NOT_FOUND' }
+    expect(await verifyColumns(dataSource, Note, ['text'])).toMatchObject([{ failed: 1, unreadable: [lost] }])
   })
 
   test('that says that a data key was destroyed is believed', async () => {

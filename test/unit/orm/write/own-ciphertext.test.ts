@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Recipe, Cipher } from '../../../../src/cipher/cipher'
 import { Scope } from '../../../../src/cipher/scope'
 import { type Ciphertext } from '../../../../src/cipher/ciphertext'
-import { KeyTableMissingError, KeyTableUnavailableError } from '../../../../src/errors'
+import { DataKeyMissingError, KeyTableUnavailableError } from '../../../../src/errors'
 import { ciphertextIn } from '../../../../src/orm/write/own-ciphertext'
 import { MemoryKms } from '../../cipher/memory-kms'
 import { MemoryStore } from '../../cipher/memory-store'
@@ -98,7 +98,7 @@ test('A store that cannot be asked tells nothing, and one that is not there has 
   const inside = ciphertextIn(random())!
   jest.spyOn(store, 'find').mockRejectedValue(new KeyTableUnavailableError('down'))
   await expect(cipher.isOwn(inside, sealed, own)).rejects.toMatchObject({ code: 'KEY_TABLE_UNAVAILABLE' })
-  jest.spyOn(store, 'find').mockRejectedValue(new KeyTableMissingError('none'))
+  jest.spyOn(store, 'find').mockRejectedValue(new DataKeyMissingError('no table'))
   expect(await cipher.isOwn(inside, sealed, own)).toBe(false)
 })
 
