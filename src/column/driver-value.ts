@@ -95,7 +95,7 @@ function textOf(value: unknown): string {
 
 function driverValueError(value: unknown, place: ErrorDetails): DriverValueError {
   return new DriverValueError(
-    `expected the bytes of a binary column, got ${formOf(value)}. A setting of the driver converts them: for mysql2 the option typeCast (extra.typeCast); for pg a type parser for bytea (pg.types.setTypeParser(17, …), or extra.types); for better-sqlite3 a wrapper around the driver. Remove it, or let it return Buffers for binary columns. If the column in the database is of a text type, write its migration first: typeorm-kms migration:generate. Nothing was changed; do not encrypt the rows again.`,
+    `expected the bytes of a binary column, got ${formOf(value)}. A setting of the driver converts them: for mysql2 the option typeCast (extra.typeCast); for pg a type parser for bytea (pg.types.setTypeParser(17, …), or extra.types) or the option binary (extra.binary); for better-sqlite3 a wrapper around the driver. Remove it, or let it return Buffers for binary columns. If the column in the database is of a text type, write its migration first: typeorm-kms migration:generate. Nothing was changed; do not encrypt the rows again.`,
     place,
   )
 }

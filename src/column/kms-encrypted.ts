@@ -29,7 +29,9 @@ import { type ValueTypeName } from './types'
 export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extends boolean = false>(
   options: KmsEncryptedOptions<Type, Nullable> = {},
 ): KmsEncryptedDecorator<Type, Nullable> {
+  refuseWithoutParentheses(options)
   return (target, property) => {
+    refuseStandardDecorators(target, property)
     refuseOutsideOfInstances(target, property)
     const place = { entity: target.constructor.name, property: String(property) }
     const scheme = new Scheme(options, place, designTypeOf(target, property))
@@ -40,6 +42,27 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
     for (const name of declareIndexColumns(scheme, target, String(property)))
       putFirst(target.constructor, name)
   }
+}
+
+/** Without them the class, or its prototype, stands where options do, and no column would be declared. */
+function refuseWithoutParentheses(options: unknown): void {
+  const given = typeof options === 'object' && options !== null && Object.hasOwn(options, 'constructor')
+  const target = given ? options.constructor : options
+  if (typeof target !== 'function') return
+  throw new InvalidOptionError(
+    'write @KmsEncrypted() with its parentheses: without them it declares nothing.',
+    { entity: target.name },
+  )
+}
+
+/** Those of ECMAScript get no class, so that TypeORM could not tell what they are on. */
+function refuseStandardDecorators(target: unknown, property: unknown): void {
+  if (target !== undefined) return
+  const { name } = (property ?? {}) as { name?: unknown }
+  throw new InvalidOptionError(
+    'the compiler emits the decorators of ECMAScript, which TypeORM does not understand: set experimentalDecorators in tsconfig.json.',
+    typeof name === 'string' ? { property: name } : {},
+  )
 }
 
 /** TypeORM stores properties of instances that have a name, and takes others for columns of nothing. */

@@ -108,6 +108,18 @@ test('@KmsEncrypted() on what is no property of instances is refused: TypeORM wo
   }).toThrow(/^Account\.Symbol\(secret\): a property whose key is a symbol is no column/)
 })
 
+test('without its parentheses, or as a decorator of ECMAScript, it is refused: it would declare nothing', () => {
+  class Account {}
+  // As a compiler calls them that checks no types.
+  const bare = KmsEncrypted as (...given: unknown[]) => unknown
+  for (const target of [Account.prototype, Account]) {
+    expect(() => bare(target, 'secret')).toThrow(/^Account: write @KmsEncrypted\(\) with its parentheses/)
+  }
+  const decorate = KmsEncrypted({ type: 'string' }) as (...given: unknown[]) => unknown
+  expect(() => decorate(undefined, { kind: 'field', name: 'secret' })).toThrow(/set experimentalDecorators/)
+  expect(getMetadataArgsStorage().columns.some(({ target }) => target === Account)).toBe(false)
+})
+
 describe('kmsEncryptedColumn()', () => {
   test('declares the same for EntitySchema', () => {
     const column = kmsEncryptedColumn({ type: 'json', nullable: true, name: 'codes' })
