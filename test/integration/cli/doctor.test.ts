@@ -135,6 +135,16 @@ describeDatabases('The doctor', (db) => {
     if (db().name === 'postgres') await sql('DROP FUNCTION lower_case CASCADE')
   })
 
+  it('finds a foreign key that has an encrypted column', async () => {
+    const type = { mariadb: 'varbinary(600)', postgres: 'bytea', sqlite: 'blob' }[db().name]
+    await sql('CREATE UNIQUE INDEX tokens ON "user" (token)')
+    await sql(`CREATE TABLE friend (token ${type}, FOREIGN KEY (token) REFERENCES "user" (token))`)
+    expect(bad(await databaseFindings(app.dataSource, 'ormconfig.ts'))).toEqual([
+      expect.stringMatching(/^problem: User\.token: the column is part of a foreign key \(.*friend\)/),
+    ])
+    await sql('DROP TABLE friend')
+  })
+
   it('finds a driver that makes text of bytes', async () => {
     const extra = {
       mariadb: {
