@@ -46,9 +46,21 @@ export class PlannedWrites {
   /** An upsert by a unique index asks whether a row has the value: one without its index would get a double. */
   #findConflicts({ columns, conflict, mayBeIgnored }: Statement['inserts'][number]): void {
     if (!conflict && !mayBeIgnored) return
+    const { draft } = this
     for (const index of columns.flatMap(({ column }) => indexesOf(column))) {
+      if (!index.declared.isUnique) continue
       const isAsked = conflict?.columns?.includes(index.metadata.databaseName) ?? true
-      if (index.declared.isUnique && isAsked) this.draft.answering.add(index)
+      if (isAsked) draft.answering.add(index)
+      // A builder's `orUpdate` names the column itself.
+      const place =
+        index === index.column.searchedBy
+          ? conflict?.columns?.indexOf(index.column.metadata.databaseName)
+          : -1
+      const span = conflict?.spans[place ?? -1]
+      if (!span) continue
+      draft.answering.add(index)
+      draft.answered.add(span[0])
+      draft.edit(...span, draft.nameOf(index))
     }
   }
 

@@ -2,7 +2,7 @@ import { AssignmentReader } from './assignment-reader'
 import { type Name } from './names'
 import { extend } from './row-runs'
 import { type NameUse, type Scope, type ScopeTable } from './scope'
-import { type AssignedValue, type Conflict, type RowRun } from './statement'
+import { type AssignedValue, type Conflict, type RowRun, type Span } from './statement'
 import { Kind } from './tokens'
 
 /** An INSERT, before it is known what its columns are. */
@@ -159,16 +159,16 @@ export abstract class InsertReader extends AssignmentReader {
   #onConflict(scope: Scope, insert: ReadInsert): void {
     const { table } = insert
     if (this.takeWords('ON', 'DUPLICATE', 'KEY', 'UPDATE')) {
-      insert.conflict = { columns: undefined }
+      insert.conflict = { columns: undefined, spans: [] }
       this.readAssignments({ scope, clause: 'set' })
       return
     }
     if (!this.takeWords('ON', 'CONFLICT')) this.fail()
-    let columns: string[] | undefined
+    let conflict: Conflict = { columns: undefined, spans: [] }
     if (this.takeWords('ON', 'CONSTRAINT')) this.takeName()
     else if (this.symbol() === '(') {
       this.at++
-      columns = this.#plainNames()
+      conflict = this.#plainNames()
       this.expressions({ scope, clause: 'where' })
       this.expectSymbol(')')
       if (this.takeWord('WHERE')) this.expression({ scope, clause: 'where' })
@@ -178,7 +178,7 @@ export abstract class InsertReader extends AssignmentReader {
       insert.mayBeIgnored = true
       return
     }
-    insert.conflict = { columns }
+    insert.conflict = conflict
     this.expectWord('UPDATE')
     this.expectWord('SET')
     const excluded: Name = { text: 'excluded', key: 'excluded' }
@@ -188,14 +188,16 @@ export abstract class InsertReader extends AssignmentReader {
   }
 
   /** The names up to the next `)`, if there is nothing but names. Nothing is taken. */
-  #plainNames(): string[] | undefined {
-    const names: string[] = []
-    for (let ahead = 0; ; ahead += 2) {
-      if (!this.isName(ahead)) return undefined
-      names.push(this.nameAt(this.at + ahead).text)
-      const next = this.symbol(ahead + 1)
-      if (next === ')') return names
-      if (next !== ',') return undefined
+  #plainNames(): Conflict {
+    const columns: string[] = []
+    const spans: Span[] = []
+    for (let at = this.at; ; at += 2) {
+      if (!this.isName(at - this.at)) return { columns: undefined, spans: [] }
+      columns.push(this.nameAt(at).text)
+      spans.push([this.tokens.start(at), this.tokens.end(at)])
+      const next = this.symbol(at + 1 - this.at)
+      if (next === ')') return { columns, spans }
+      if (next !== ',') return { columns: undefined, spans: [] }
     }
   }
 }

@@ -135,6 +135,8 @@ export interface Clause {
 export interface Conflict {
   /** Columns of the unique key that matches; `undefined` if the statement does not say, or not by plain names. */
   readonly columns: readonly string[] | undefined
+  /** Where the names stand, in their order. */
+  readonly spans: readonly Span[]
 }
 
 /**

@@ -158,6 +158,26 @@ describeDatabases(
         ],
       ],
       [
+        'an insert builder that updates by the value itself',
+        async () => {
+          await people.insert({ email: 'b', card: '1' })
+          const values = [
+            { email: 'b', card: '3' },
+            { email: 'c', card: '4' },
+          ]
+          await builder().insert().values(values).orUpdate(['card'], ['email']).execute()
+          await builder()
+            .insert()
+            .values({ email: 'c', card: null })
+            .orUpdate(['email', 'card'], ['email'])
+            .execute()
+        },
+        [
+          ['b', '3'],
+          ['c', null],
+        ],
+      ],
+      [
         'delete, and a transaction that is rolled back',
         async () => {
           await people.insert([{ email: 'a' }, { email: 'b' }, { email: 'c' }])
