@@ -68,12 +68,20 @@ function refuseStandardDecorators(target: unknown, property: unknown): void {
 /** TypeORM stores properties of instances that have a name, and takes others for columns of nothing. */
 function refuseOutsideOfInstances(target: object, property: string | symbol): void {
   const entity = typeof target === 'function' ? target.name : target.constructor.name
-  const kind = typeof target === 'function' ? 'a static property' : 'a property whose key is a symbol'
-  if (typeof target !== 'function' && typeof property === 'string') return
+  const kind = kindOutsideOfInstances(target, property)
+  if (kind === undefined) return
   throw new InvalidOptionError(`${kind} is no column: declare a property of the instances, with a name.`, {
     entity,
     property: String(property),
   })
+}
+
+function kindOutsideOfInstances(target: object, property: string | symbol): string | undefined {
+  if (typeof target === 'function') return 'a static property'
+  if (typeof property === 'symbol') return 'a property whose key is a symbol'
+  return typeof Object.getOwnPropertyDescriptor(target, property)?.value === 'function'
+    ? 'a method'
+    : undefined
 }
 
 /**

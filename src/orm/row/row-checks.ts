@@ -47,8 +47,14 @@ function dependents(table: CatalogueTable, { name }: CatalogueColumn): BoundColu
 
 /** The key of a blind index depends on the columns of `keyPer`: rows with one index have the same in those. */
 function withKeyed(names: readonly string[], table: CatalogueTable): readonly string[] {
-  const indexes = table.columns.flatMap(boundColumnsOf).flatMap((column) => column.indexes)
-  const found = indexes.filter(({ metadata }) => names.includes(metadata.databaseName))
+  const found = table.columns.flatMap(boundColumnsOf).flatMap(({ metadata, indexes }) =>
+    indexes.filter(
+      (index) =>
+        names.includes(index.metadata.databaseName) ||
+        // The conflict target of a builder is the value itself, and becomes its index when the statement is sent.
+        (index.isOfValue && names.includes(metadata.databaseName)),
+    ),
+  )
   return [...names, ...found.flatMap(({ keyedBy }) => keyedBy.map(({ column }) => column.name))]
 }
 

@@ -174,6 +174,12 @@ describe.each<[string, (test: Parameters<typeof withIndexKey>[0]) => Promise<obj
       await contacts.upsert({ id: 1, tenant: 1, email: 'a@x', note: 'again' }, ['email'])
       expect(await contacts.findBy({ tenant: 1, email: 'a@x' })).toMatchObject([{ id: 1, note: 'again' }])
       expect(await contacts.findBy({ tenant: 2, email: 'a@x' })).toMatchObject([{ id: 2, note: 'from 2' }])
+      const builder = contacts.createQueryBuilder().insert()
+      const values = { id: 3, tenant: 2, email: 'a@x', note: 'by a builder' }
+      await builder.values(values).orUpdate(['email', 'note'], ['email']).execute()
+      expect(await contacts.findBy({ tenant: 2, email: 'a@x' })).toMatchObject([
+        { id: 2, note: 'by a builder' },
+      ])
     })
 
     test('filled by the tool', async () => {

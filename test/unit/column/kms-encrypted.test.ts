@@ -98,8 +98,15 @@ describe('@KmsEncrypted()', () => {
 })
 
 test('@KmsEncrypted() on what is no property of instances is refused: TypeORM would store nothing of it', () => {
-  class Account {}
+  class Account {
+    plain(): string {
+      return ''
+    }
+  }
   const decorate = KmsEncrypted({ type: 'string' }) as PropertyDecorator
+  expect(() => {
+    decorate(Account.prototype, 'plain')
+  }).toThrow(/^Account\.plain: a method is no column/)
   expect(() => {
     decorate(Account, 'secret')
   }).toThrow(/^Account\.secret: a static property is no column/)
