@@ -1,6 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { generateMigration } from '../../migration'
+import { KEY_TABLE_FIRST } from '../../migration/generate/key-table-changes'
 import { type Command, CommandFailed, UsageError } from '../command'
 import { DATA_SOURCE_OPTIONS, withDataSource } from '../data-source'
 
@@ -24,7 +25,11 @@ export const migrationGenerate: Command = {
       throw new CommandFailed('the database is as the entities declare it: nothing to migrate.')
     const file = join(folder, `${timestamp}-${name}.ts`)
     await write(file, text)
-    terminal.print(`${file} is written. Read it, then run TypeORM's migration:run.`)
+    terminal.print(
+      text.includes(KEY_TABLE_FIRST)
+        ? `${file} is written: it makes the table of the stored data keys, which must be there before values are encrypted. Run TypeORM's migration:run, then migration:generate once more, under another name, for the columns.`
+        : `${file} is written. Read it, then run TypeORM's migration:run.`,
+    )
     terminal.printJson({ file })
   },
 }

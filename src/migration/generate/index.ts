@@ -4,6 +4,7 @@ import { boundColumns } from '../../orm/bound-columns'
 import { dialectOf } from '../../dialects'
 import { type ColumnChange, columnChange } from './column-change'
 import { migrationFile } from './migration-file'
+import { keyTableChanges } from './key-table-changes'
 import { otherChanges } from './other-changes'
 import { stepsOf } from './steps'
 
@@ -11,6 +12,9 @@ import { stepsOf } from './steps'
  * Writes a migration for what TypeORM's `migration:generate` would do with loss of data: columns that are to be
  * encrypted, or whose encryption changed. The values keep their bytes and are encrypted; `down` brings type and
  * plaintext back. The changes that have nothing to do with encrypted columns are in it as TypeORM writes them.
+ *
+ * Where new values are to be sealed under stored data keys and there is no key table yet, the migration makes that and
+ * nothing else: run it, and generate once more. A data key must be committed before values are sealed under it.
  *
  * @throws RowsHiddenError where row level security hides rows from the role; DeclaredTypeError where stored values are not of the type that the column declares.
  *
@@ -33,14 +37,16 @@ export async function generateMigration(
   try {
     const changes = await columnChanges(queryRunner, dataSource)
     const dialect = dialectOf(dataSource.options)
+    const altered = changes.filter(({ kind }) => kind === 'alteration')
+    const className = `${name.charAt(0).toUpperCase()}${name.slice(1).replace(/[^\w$]/g, '')}${timestamp}`
+    const keyTable = altered.length > 0 ? await keyTableChanges(dataSource) : undefined
+    if (keyTable) return migrationFile(className, keyTable.up, keyTable.down)
     const others = await otherChanges(dataSource, changes, dialect, queryRunner)
     const steps = changes.map((change) => stepsOf(change, dialect))
     const up = [...others.up, ...steps.flatMap((step) => step.up)]
     const down = [...steps.flatMap((step) => step.down), ...others.down]
     if (up.length === 0) return undefined
-    const altered = changes.filter(({ kind }) => kind === 'alteration')
     const tables = [...new Set([...altered.map(({ column }) => column.tablePath), ...others.rebuilt])]
-    const className = `${name.charAt(0).toUpperCase()}${name.slice(1).replace(/[^\w$]/g, '')}${timestamp}`
     return migrationFile(className, dialect.steps.whole(up, tables), dialect.steps.whole(down, tables))
   } finally {
     await queryRunner.release()

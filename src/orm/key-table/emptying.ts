@@ -1,6 +1,8 @@
-import { type DataSource, type QueryRunner } from 'typeorm'
+import { type DataSource } from 'typeorm'
 import { type Dialect, dialectOf } from '../../dialects'
+import { type ColumnKind } from '../../dialects/bytes-sql'
 import { kindOf } from '../../dialects/column-layout'
+import { type Queries } from '../../dialects/dialect'
 import { KeyTableInUseError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { boundColumns } from '../bound-columns'
@@ -12,8 +14,6 @@ import { type KeyTable } from './key-table'
 const END_OF_TARGET = new Set(['add', 'drop', 'modify', 'change', 'alter', 'rename', 'set', 'where', 'using'])
 /** What an ALTER TABLE does to rows or columns. */
 const ALTERING = new Set(['drop', 'modify', 'change', 'alter', 'rename'])
-
-type Query = (sql: string) => Promise<unknown>
 
 /**
  * Stands before statements that empty, drop or change the key table: while there are values under its keys, they would
@@ -39,10 +39,10 @@ export class EmptyingGuard {
    * Throws `KeyTableInUseError`. Returns true if the statement empties or drops the table, so that the keys in memory
    * are good for nothing when it is done.
    */
-  async check(sql: string, queryRunner: QueryRunner, query: Query): Promise<boolean> {
+  async check(sql: string, queries: Queries): Promise<boolean> {
     const emptying = this.#emptying(sql)
     if (!emptying) return /^\s*drop\s+(?:schema|database)\b/i.test(sql)
-    const column = await this.#valuesLeft(emptying, queryRunner, query)
+    const column = await this.#valuesLeft(emptying, queries)
     if (!column) return true
     throw new KeyTableInUseError(
       `this statement would empty, drop or change the table ${this.#table.name}, and the values of ${column.name} are encrypted under its data keys: they would be lost for good. Nothing was sent. Delete the values first (clear() of their entities before that of the key table), or move them to data keys of their own: dataKeys: 'inline', then typeorm-kms rotate.`,
@@ -67,35 +67,35 @@ export class EmptyingGuard {
   }
 
   /** A column with values of suite 4, outside of these tables. */
-  async #valuesLeft(
-    emptied: ReadonlySet<string>,
-    queryRunner: QueryRunner,
-    query: Query,
-  ): Promise<BoundColumn | undefined> {
+  async #valuesLeft(emptied: ReadonlySet<string>, queries: Queries): Promise<BoundColumn | undefined> {
     const seen = new Set<string>()
     for (const metadata of this.#dataSource.entityMetadatas) {
       const columns = metadata.tableType === 'view' ? [] : boundColumns(metadata)
       if (columns.length === 0 || emptied.has(metadata.tableName.toLowerCase())) continue
-      if (!seen.has(metadata.tablePath) && !(await queryRunner.hasTable(metadata.tablePath))) continue
+      const escape = (name: string): string => this.#dataSource.driver.escape(name)
+      const sql = metadata.tablePath.split('.').map(escape).join('.')
+      const table = { path: metadata.tablePath, sql, escape }
+      const names = columns.map((column) => column.metadata.databaseName)
+      // Before its migration, or after that was taken back, the database has a column otherwise, or not at all.
+      const found = await this.#dialect.rowColumns(queries, table, names)
       for (const column of columns) {
-        if (seen.has(column.cell)) continue
-        seen.add(column.cell).add(metadata.tablePath)
-        const rows = await query(this.#valuesSql(column))
+        const kind = kindOf(found.get(column.metadata.databaseName)?.type ?? '')
+        if (kind === 'other' || seen.has(column.cell)) continue
+        seen.add(column.cell)
+        const rows = await queries.query(this.#valuesSql(column, sql, kind))
         if (Array.isArray(rows) && rows.length > 0) return column
       }
     }
     return undefined
   }
 
-  #valuesSql({ metadata }: BoundColumn): string {
-    const { driver } = this.#dataSource
-    const name = driver.escape(metadata.databaseName)
-    const bytes = this.#dialect.bytesSql({ kind: kindOf(String(metadata.type)), name })
+  #valuesSql({ metadata }: BoundColumn, table: string, kind: ColumnKind): string {
+    const name = this.#dataSource.driver.escape(metadata.databaseName)
+    const bytes = this.#dialect.bytesSql({ kind, name })
     const begins = (hex: string): string =>
       `SUBSTR(${bytes}, 1, ${hex.length / 2}) = ${this.#dialect.bytesLiteral(hex)}`
-    const table = metadata.entityMetadata.tablePath.split('.').map((part) => driver.escape(part))
     // Bytes, or the first digits of base64.
-    return `SELECT 1 AS n FROM ${table.join('.')} WHERE ${begins('c10104')} OR ${begins('77514545')} LIMIT 1`
+    return `SELECT 1 AS n FROM ${table} WHERE ${begins('c10104')} OR ${begins('77514545')} LIMIT 1`
   }
 }
 

@@ -257,8 +257,8 @@ export class Passage {
   }
 
   async #refuseEmptying(): Promise<boolean> {
-    const { sealing, queryRunner, query } = this.#door
-    return (await sealing?.emptying.check(this.#sql, queryRunner, query)) === true
+    const { sealing, query } = this.#door
+    return (await sealing?.emptying.check(this.#sql, { query })) === true
   }
 
   /** Compares what was found with what was searched, and opens the values before TypeORM makes entities of the rows. */

@@ -56,6 +56,12 @@ class EncryptedMemo {
   @KmsEncrypted({ type: 'string', storage: 'text' }) text!: string
 }
 
+@Entity('account')
+class Account {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', nullable: true, maxLength: 100 }) token!: string | null
+}
+
 describeDatabases(
   'a generated migration',
   (db) => {
@@ -104,6 +110,37 @@ describeDatabases(
       ])
       await dataSource.undoLastMigration()
       expect(await db().rawQuery('SELECT * FROM event ORDER BY id')).toEqual(before)
+    })
+
+    it('makes the table of stored data keys first, and by itself, where values will need it', async () => {
+      await db().rawQuery(`CREATE TABLE account (id int NOT NULL PRIMARY KEY, token varchar(100))`)
+      await db().rawQuery('INSERT INTO account VALUES (1, ?), (2, NULL)', ['a secret'])
+      const stored = new Generated(db(), kms.client, { dataKeys: 'stored' })
+      try {
+        const [first, makes] = await stored.migrate(Account, 'KeyTable')
+        expect(makes).toContain('CREATE TABLE')
+        expect(makes).not.toMatch(/encryptColumns|token/)
+        await first.runMigrations()
+        const [second, encrypts] = await stored.migrate(Account, 'Encrypt')
+        expect(encrypts).not.toContain('kms_data_key')
+        await second.runMigrations()
+        const [row] = await db().rawQuery('SELECT token AS v FROM account WHERE id = 1')
+        expect((row?.['v'] as Buffer).toString('hex', 0, 3)).toBe('c10104')
+        expect(await stored.rows(Account)).toMatchObject([{ id: 1, token: 'a secret' }, { token: null }])
+        await second.undoLastMigration()
+        expect(await db().rawQuery('SELECT * FROM account ORDER BY id')).toEqual([
+          { id: 1, token: 'a secret' },
+          { id: 2, token: null },
+        ])
+        await first.undoLastMigration()
+        await stored.with(Account, async (dataSource) => {
+          const queryRunner = dataSource.createQueryRunner()
+          expect(await queryRunner.hasTable('kms_data_key')).toBe(false)
+          await queryRunner.release()
+        })
+      } finally {
+        await stored.close()
+      }
     })
 
     it('changes the storage from bytes to text and back', async () => {
