@@ -107,7 +107,7 @@ export class KeyLookup {
     const which = `the data key ${id.toString('hex')} that the ciphertext names is not in ${this.#store.name}`
     return since(first) > ON_ITS_WAY
       ? new DataKeyMissingError(
-          `${which}. Restore that table from a backup: it must be as new as the values. If there never was such a key, the value was forged.`,
+          `${which}. Restore that table from a backup: it must be as new as the values. If there never was such a key, the value was forged, or is plaintext of bytes that only begins like a ciphertext.`,
         )
       : new DataKeyNotFoundError(
           `${which}. If a restore is under way, repeat the operation when it is done; in a minute this counts as lost.`,

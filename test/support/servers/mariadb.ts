@@ -29,9 +29,12 @@ export async function startMariadb(folder: string): Promise<TestServer> {
   const generalLog = join(folder, 'general.log')
   const binlogFolder = join(folder, 'binlog')
   mkdirSync(binlogFolder, { recursive: true })
+  // A server that starts removes the temporary tables of all others that have the same folder for them.
+  const temporary = join(folder, 'tmp')
+  mkdirSync(temporary, { recursive: true })
   const user = isRoot ? ['--user=root'] : []
 
-  await installSystemTables(data, user)
+  await installSystemTables(data, temporary, user)
   const password = randomBytes(12).toString('hex')
   const initFile = join(folder, 'init.sql')
   writeFileSync(
@@ -47,6 +50,7 @@ export async function startMariadb(folder: string): Promise<TestServer> {
       '--no-defaults',
       ...user,
       `--datadir=${data}`,
+      `--tmpdir=${temporary}`,
       '--socket=server.sock', // in the data folder: an absolute path may be too long for a socket
       `--pid-file=${join(folder, 'server.pid')}`,
       '--bind-address=127.0.0.1',
@@ -85,16 +89,11 @@ export async function startMariadb(folder: string): Promise<TestServer> {
   }
 }
 
-async function installSystemTables(data: string, user: string[]): Promise<void> {
+async function installSystemTables(data: string, temporary: string, user: string[]): Promise<void> {
   const program = findProgram('mariadb-install-db', 'mysql_install_db')!
   try {
-    await run(program, [
-      '--no-defaults',
-      ...user,
-      `--datadir=${data}`,
-      '--skip-test-db',
-      '--skip-name-resolve',
-    ])
+    const options = ['--no-defaults', ...user, `--datadir=${data}`, '--skip-test-db', '--skip-name-resolve']
+    await run(program, options, { env: { ...process.env, TMPDIR: temporary } })
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string }
     throw new Error(`${program} failed:\n${stdout ?? ''}${stderr ?? ''}`, { cause: error })
