@@ -8,6 +8,7 @@ import { type IndexCount, indexCounts } from './indexes/index-counts'
 import { type ColumnLayout, readLayout } from './rows/column-layout'
 import { dataSourceOf } from './target'
 import { type ValueStart, valueStarts } from './value-starts'
+import { escapedPath } from '../dialects/escaped-path'
 
 /** What the rows of one encrypted column hold, by how the values begin. */
 export interface ColumnContents {
@@ -65,10 +66,7 @@ async function requireBytes(queryRunner: QueryRunner, layout: ColumnLayout): Pro
 export async function requireAllRows(queryRunner: QueryRunner, column: BoundColumn): Promise<void> {
   const { driver, options } = dataSourceOf(queryRunner)
   const path = column.metadata.entityMetadata.tablePath
-  const table = path
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.')
+  const table = escapedPath(path, (part) => driver.escape(part))
   const hiddenBy = await dialectOf(options).hiddenBy(queryRunner, { path, table })
   if (hiddenBy) throw column.error(RowsHiddenError, rowsHidden(path, hiddenBy))
 }
@@ -100,10 +98,7 @@ async function readableLayout(queryRunner: QueryRunner, column: BoundColumn): Pr
 /** Catalogues show only what the role has a right to. Asking for the column tells whether it is there. */
 async function probe(queryRunner: QueryRunner, { metadata }: BoundColumn): Promise<void> {
   const { driver } = dataSourceOf(queryRunner)
-  const table = metadata.entityMetadata.tablePath
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.')
+  const table = escapedPath(metadata.entityMetadata.tablePath, (part) => driver.escape(part))
   try {
     await queryRunner.query(`SELECT ${driver.escape(metadata.databaseName)} FROM ${table} WHERE 1 = 0`)
   } catch (error) {

@@ -3,6 +3,7 @@ import { type EncryptionContext } from '../cipher/context'
 import { KmsEncryptionError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { dataSourceOf } from './target'
+import { escapedPath } from '../dialects/escaped-path'
 
 /** Tenants that the function `keyId` is asked about. */
 const MAX_CONTEXTS = 10_000
@@ -39,7 +40,7 @@ async function contextsOf(
   const { driver } = dataSourceOf(queryRunner)
   const escape = (name: string): string => driver.escape(name)
   const names = perRow.map(({ column }) => escape(column.name)).join(', ')
-  const table = metadata.entityMetadata.tablePath.split('.').map(escape).join('.')
+  const table = escapedPath(metadata.entityMetadata.tablePath, escape)
   const rows = (await queryRunner.query(
     `SELECT DISTINCT ${names} FROM ${table} LIMIT ${MAX_CONTEXTS + 1}`,
   )) as Record<string, unknown>[]

@@ -8,6 +8,7 @@ import { type BoundColumn } from '../orm/bound-column'
 import { readTable } from './read-table'
 import { kindOf } from './rows/column-layout'
 import { dataSourceOf } from './target'
+import { escapedPath } from '../dialects/escaped-path'
 
 /** Types with exactly one text per value; a text in another form would come back as another one. */
 const CANONICAL = new Set(['boolean', 'bigint', 'date'])
@@ -71,10 +72,7 @@ async function sample(queryRunner: QueryRunner, bound: BoundColumn, name: string
   // Migrations write these in the serialised form themselves.
   if (kind === 'other' && CANONICAL.has(bound.scheme.type.name)) return []
   const sql = driver.escape(name)
-  const table = tablePath
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.')
+  const table = escapedPath(tablePath, (part) => driver.escape(part))
   const [value, short] =
     kind === 'other' ? [dialectOf(options).steps.asText(sql), ''] : [sql, ` AND LENGTH(${sql}) <= ${LONGEST}`]
   const rows = (await queryRunner.query(

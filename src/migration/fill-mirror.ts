@@ -10,6 +10,7 @@ import { checkedOptions, type MigrationOptions, type MigrationResult } from './o
 import { explained } from './refusals'
 import { toResume } from './resume'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
+import { escapedPath } from '../dialects/escaped-path'
 
 /** Rounds in which no row could be written before it is given up. */
 const MAX_IDLE = 8
@@ -152,7 +153,7 @@ function updateOf(
   const name = (each: ColumnMetadata): string => escape(each.databaseName)
   const kept = setByItself(entityMetadata).map((each) => `, ${name(each)} = ${name(each)}`)
   const keys = entityMetadata.primaryColumns.map((key, at) => `${name(key)} = ${dialect.placeholder(at + 2)}`)
-  const table = entityMetadata.tablePath.split('.').map(escape).join('.')
+  const table = escapedPath(entityMetadata.tablePath, escape)
   return (
     `UPDATE ${table} SET ${name(follower)} = ${dialect.placeholder(1)}${kept.join('')} ` +
     `WHERE ${keys.join(' AND ')} AND ${name(follower)} IS NULL AND ${name(leader)} IS NOT NULL`

@@ -5,6 +5,7 @@ import { boundColumnsOf } from './statement/entity-catalogue'
 import { isHarmless } from './statement/refusal'
 import { type Place, type Statement } from './statement/statement'
 import { type Statements } from './statement/statements'
+import { escapedPath } from '../dialects/escaped-path'
 
 /** An expression that the database evaluates by itself, as a statement that is never sent. */
 interface DeclaredSql {
@@ -46,10 +47,7 @@ export function refuseUses(
 }
 
 function* declaredSql(metadata: EntityMetadata, { driver }: DataSource): Generator<DeclaredSql> {
-  const table = metadata.tablePath
-    .split('.')
-    .map((name) => driver.escape(name))
-    .join('.')
+  const table = escapedPath(metadata.tablePath, (name) => driver.escape(name))
   const condition = (sql: string): string => `SELECT 1 FROM ${table} WHERE (${sql})`
   for (const { expression } of metadata.checks) yield { what: 'a CHECK', sql: condition(expression) }
   for (const { where } of metadata.indices) {

@@ -5,6 +5,7 @@ import { ColumnTypeError } from '../errors'
 import { type BoundColumn } from './bound-column'
 import { boundColumn, boundColumns } from './bound-columns'
 import { type ColumnMetadata } from './typeorm-types'
+import { escapedPath } from '../dialects/escaped-path'
 
 /**
  * Looks at what `synchronize` is about to do to encrypted columns. TypeORM drops a column whose type or length
@@ -36,7 +37,7 @@ async function keepColumns(
   table: Table,
 ): Promise<void> {
   const dialect = dialectOf(options)
-  const escaped = escapedPath(metadata, (name) => driver.escape(name))
+  const escaped = escapedPath(metadata.tablePath, (name) => driver.escape(name))
   const holdsValue = async (name: string, condition = ''): Promise<boolean> => {
     const column = driver.escape(name)
     const rows: unknown = await queryRunner.query(
@@ -145,10 +146,6 @@ function wideningOf(now: TableColumn, column: BoundColumn): string | undefined {
   const isWider =
     from === to ? Number(column.metadata.length) >= Number(now.length) : from < to && type !== family[1]
   return isWider ? declaredType(column) : undefined
-}
-
-function escapedPath({ tablePath }: EntityMetadata, escape: (name: string) => string): string {
-  return tablePath.split('.').map(escape).join('.')
 }
 
 function placeOf({ entityMetadata, propertyPath }: ColumnMetadata): { entity: string; property: string } {

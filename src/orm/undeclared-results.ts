@@ -8,6 +8,7 @@ import { refuseUses } from './declared-sql'
 import { boundColumnsOf } from './statement/entity-catalogue'
 import { type Place, type ResultColumn, type Statement } from './statement/statement'
 import { type Statements } from './statement/statements'
+import { escapedPath } from '../dialects/escaped-path'
 import { type ColumnMetadata } from './typeorm-types'
 
 /** Of what the SQL of a view computes, a row tells whether it is a ciphertext. */
@@ -116,8 +117,8 @@ function viewSql({ expression }: EntityMetadata, dataSource: DataSource): string
 function virtualSql({ query, entityMetadata }: ColumnMetadata, { driver }: DataSource): string | undefined {
   const alias = driver.escape(entityMetadata.targetName)
   try {
-    const table = entityMetadata.tablePath.split('.').map((name) => driver.escape(name))
-    return query && `SELECT (${query(alias)}) AS ${driver.escape('v')} FROM ${table.join('.')} ${alias}`
+    const table = escapedPath(entityMetadata.tablePath, (name) => driver.escape(name))
+    return query && `SELECT (${query(alias)}) AS ${driver.escape('v')} FROM ${table} ${alias}`
   } catch {
     return undefined
   }

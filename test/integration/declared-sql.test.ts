@@ -3,15 +3,16 @@ import {
   Check,
   Column,
   type ColumnOptions,
-  DataSource,
+  type DataSource,
   Entity,
   Exclusion,
   Index,
   PrimaryGeneratedColumn,
 } from 'typeorm'
-import { kmsEncryption, type KmsEncryption, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { type DatabaseName, describeDatabases } from '../support/databases'
-import { failure, KEY, testKms } from '../support/encryption'
+import { failure } from '../support/encryption'
+import { oneDataSource } from '../support/one-data-source'
 
 /** An expression that the database evaluates by itself, and where TypeORM knows it. */
 interface Declared {
@@ -55,19 +56,7 @@ const ALLOWED: [string, Declared][] = [
 ]
 
 describeDatabases('an expression that an entity declares for the database', (db) => {
-  let encryption: KmsEncryption
-  let started: DataSource | undefined
-
-  beforeAll(async () => {
-    const { client } = await testKms()
-    encryption = kmsEncryption({ keyId: KEY, client })
-  })
-  afterEach(async () => {
-    if (started?.isInitialized) await started.destroy()
-  })
-  afterAll(() => {
-    encryption.close()
-  })
+  const one = oneDataSource(db)
 
   async function start({ on, column }: Declared): Promise<DataSource> {
     class Guarded {
@@ -81,9 +70,7 @@ describeDatabases('an expression that an entity declares for the database', (db)
     if (column) Column(column)(Guarded.prototype, 'made')
     on?.(Guarded)
     Entity('guarded')(Guarded)
-    const options = { ...db().options, entities: [Guarded], dropSchema: true, synchronize: true }
-    started = new DataSource(encryption.configure(options))
-    return started.initialize()
+    return one.start([Guarded])
   }
 
   const here = (list: [string, Declared][]): [string, Declared][] =>

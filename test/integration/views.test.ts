@@ -1,17 +1,17 @@
 import 'reflect-metadata'
 import {
   Column,
-  DataSource,
-  type DataSourceOptions,
+  type DataSource,
   Entity,
   PrimaryGeneratedColumn,
   ViewColumn,
   ViewEntity,
   VirtualColumn,
 } from 'typeorm'
-import { kmsEncryption, type KmsEncryption, KmsEncrypted } from 'typeorm-kms-encrypted'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { describeDatabases } from '../support/databases'
-import { failure, KEY, testKms } from '../support/encryption'
+import { failure } from '../support/encryption'
+import { oneDataSource } from '../support/one-data-source'
 
 @Entity('account')
 class Account {
@@ -46,30 +46,10 @@ const selecting =
     dataSource.createQueryBuilder().select(sql, 'value').from(Account, 'a')
 
 describeDatabases('A column that nobody declared as encrypted', (db) => {
-  let encryption: KmsEncryption
-  let started: DataSource | undefined
+  const one = oneDataSource(db)
 
-  beforeAll(async () => {
-    const { client } = await testKms()
-    encryption = kmsEncryption({ keyId: KEY, client })
-  })
-  afterEach(async () => {
-    if (started?.isInitialized) await started.destroy()
-  })
-  afterAll(() => {
-    encryption.close()
-  })
-
-  const start = async (...entities: (new () => object)[]): Promise<DataSource> => {
-    const options = {
-      ...db().options,
-      entities: [Account, Visitor, ...entities],
-      dropSchema: true,
-      synchronize: true,
-    } as DataSourceOptions
-    started = new DataSource(encryption.configure(options))
-    return started.initialize()
-  }
+  const start = (...entities: (new () => object)[]): Promise<DataSource> =>
+    one.start([Account, Visitor, ...entities])
   const q = (name: string): string => db().quote(name)
   const account = { owner: 'Ada', secret: 'of Ada', note: 'a note' }
 
@@ -138,7 +118,7 @@ describeDatabases('A column that nobody declared as encrypted', (db) => {
     const dataSource = await start(Shown)
     await dataSource.getRepository(Account).insert(account)
     const [row] = await dataSource.getRepository(Shown).find()
-    expect(await encryption.decrypt(Account, 'secret', row?.value)).toBe('of Ada')
+    expect(await one.encryption().decrypt(Account, 'secret', row?.value)).toBe('of Ada')
   })
 
   it('refuses a ciphertext that an expression of a view brings', async () => {

@@ -10,6 +10,7 @@ import { columnStatus } from '../status'
 import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
 import { requireDeclaredType } from '../declared-type'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /** How one encrypted column of the database differs from what the entity declares. */
 export type ColumnChange = Addition | Alteration
@@ -92,13 +93,12 @@ function declaredColumn(
   const { driver } = dataSourceOf(queryRunner)
   const { entityMetadata, propertyPath, databaseName, length, isNullable } = metadata
   const type = driver.normalizeType(metadata)
-  const escaped = entityMetadata.tablePath.split('.').map((part) => driver.escape(part))
   return {
     entity: entityMetadata.name,
     property: propertyPath,
     tablePath: entityMetadata.tablePath,
     name: databaseName,
-    tableSql: escaped.join('.'),
+    tableSql: escapedPath(entityMetadata.tablePath, (part) => driver.escape(part)),
     nameSql: driver.escape(databaseName),
     valueType: scheme.type.name,
     type: length ? `${type}(${length})` : type,

@@ -8,6 +8,7 @@ import { type BlindIndex } from '../../orm/search/blind-index'
 import { columnsOfIndex } from '../../orm/search/index-of-row'
 import { readTable } from '../read-table'
 import { dataSourceOf } from '../target'
+import { escapedPath } from '../../dialects/escaped-path'
 
 export { type ColumnKind } from '../../dialects/bytes-sql'
 export { kindOf } from '../../dialects/column-layout'
@@ -25,7 +26,7 @@ export async function readLayout(queryRunner: QueryRunner, column: BoundColumn):
   const dialect = dialectOf(options)
   const escape = (name: string): string => driver.escape(name)
   const path = entityMetadata.tablePath
-  const table = path.split('.').map(escape).join('.')
+  const table = escapedPath(path, escape)
   const found = (await readTable(queryRunner, path))?.findColumnByName(databaseName)
   if (!found) {
     throw column.error(

@@ -9,6 +9,7 @@ import { boundColumns } from '../bound-columns'
 import { tokenise } from '../statement/lexer'
 import { Kind, type Tokens } from '../statement/tokens'
 import { type KeyTable } from './key-table'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /** What ends the part of an ALTER TABLE or a DELETE that names the table. */
 const END_OF_TARGET = new Set(['add', 'drop', 'modify', 'change', 'alter', 'rename', 'set', 'where', 'using'])
@@ -73,7 +74,7 @@ export class EmptyingGuard {
       const columns = metadata.tableType === 'view' ? [] : boundColumns(metadata)
       if (columns.length === 0 || emptied.has(metadata.tableName.toLowerCase())) continue
       const escape = (name: string): string => this.#dataSource.driver.escape(name)
-      const sql = metadata.tablePath.split('.').map(escape).join('.')
+      const sql = escapedPath(metadata.tablePath, escape)
       const table = { path: metadata.tablePath, sql, escape }
       const names = columns.map((column) => column.metadata.databaseName)
       // Before its migration, or after that was taken back, the database has a column otherwise, or not at all.

@@ -17,6 +17,7 @@ import { asEncryptedDataKey, type EncryptedDataKey } from '../../kms/bytes'
 import { KEY_TABLE_COLUMNS, KEY_TABLE_ENTITY } from './entity'
 import { type KeyTableAccess, keyTableAccess } from './key-table-access'
 import { type KeyTableSettings } from './key-table-options'
+import { escapedPath } from '../../dialects/escaped-path'
 
 type Row = Record<string, unknown>
 
@@ -58,10 +59,7 @@ export class KeyTable implements DataKeyStore {
 
   /** The path, escaped. */
   get sql(): string {
-    return this.name
-      .split('.')
-      .map((part) => this.#escape(part))
-      .join('.')
+    return escapedPath(this.name, (part) => this.#escape(part))
   }
 
   expect(): void {

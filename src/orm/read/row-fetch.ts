@@ -1,6 +1,7 @@
 import { type BindableColumn } from '../row/bindable-column'
 import { type Connection } from '../row/located-update'
 import { type EncryptedResult } from './result-columns'
+import { escapedPath } from '../../dialects/escaped-path'
 
 type Row = Record<string, unknown>
 
@@ -54,7 +55,7 @@ export async function fetchMissing(
       }),
     )
     const columns = [...key.map(({ column }) => column), ...missing].map(escape).join(', ')
-    const table = path.split('.').map(escape).join('.')
+    const table = escapedPath(path, escape)
     const all = [...keys.values()]
     for (let at = 0; at < all.length; at += ROWS_AT_ONCE) {
       const parameters: unknown[] = []

@@ -8,6 +8,7 @@ import { type SealedAhead } from '../write/sealed-ahead'
 import { type BindableColumn } from './bindable-column'
 import { type GeneratedKeys, type KeylessInsert, type Runner } from './keyless-insert'
 import { type Connection } from './located-update'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /** Stands for a key that is not known, where it does not matter. */
 const ANY_KEY = 0
@@ -157,7 +158,7 @@ export class InsertedKeys implements GeneratedKeys {
 
   get #table(): string {
     const { tablePath } = this.#key.metadata.entityMetadata
-    return tablePath.split('.').map(this.#connection.escape).join('.')
+    return escapedPath(tablePath, this.#connection.escape)
   }
 
   #altered(): Error {

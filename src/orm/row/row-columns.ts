@@ -7,6 +7,7 @@ import { type CatalogueTable, type Statement } from '../statement/statement'
 import { type ColumnMetadata } from '../typeorm-types'
 import { BindableColumn, bindableColumn } from './bindable-column'
 import { type Connection } from './located-update'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /** Who wants to bind to a column, for errors. */
 interface User {
@@ -118,7 +119,7 @@ export class RowColumns {
     const { driver } = this.#dataSource
     const escape = driver.escape.bind(driver)
     for (const [path, columns] of [...this.#unchecked]) {
-      const sql = path.split('.').map(escape).join('.')
+      const sql = escapedPath(path, escape)
       const names = columns.map(({ column }) => column.name)
       const found = await dialect.rowColumns(queryRunner, { path, sql, escape }, names)
       if (names.some((name) => !found.has(name))) continue

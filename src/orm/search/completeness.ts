@@ -4,6 +4,7 @@ import { IndexWrongError, SearchIncompleteError } from '../../errors'
 import { type EndOfTransaction } from '../query/end-of-transaction'
 import { type BlindIndex } from './blind-index'
 import { columnsOfIndex, indexOfRow, textOf } from './index-of-row'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /** Over which connection a look is taken. */
 export interface Looker {
@@ -53,7 +54,7 @@ export class Completeness {
 
   async #look(index: BlindIndex, { query, queryRunner }: Looker): Promise<void> {
     const { metadata, column } = index
-    const table = metadata.entityMetadata.tablePath.split('.').map(this.escape).join('.')
+    const table = escapedPath(metadata.entityMetadata.tablePath, this.escape)
     const own = this.escape(metadata.databaseName)
     const hasValues = index.members.map((each) => `${this.escape(each.metadata.databaseName)} IS NOT NULL`)
     const left = await query(

@@ -8,6 +8,7 @@ import { type Insertions } from './insertions'
 import { type KeyedIndex } from './keyed-index'
 import { type Narrowed, type SearchLanguage } from './plan-draft'
 import { type Answered, hashesIn } from './hashes'
+import { escapedPath } from '../../dialects/escaped-path'
 
 /*
  * An index of few bits finds rows with other values, too. So the rows with those bits are read and opened first, and the
@@ -40,7 +41,7 @@ export async function matchesOf(
     `${escape(column.metadata.databaseName)} AS _v`,
     ...bound.map((name, at) => `${escape(name)} AS _b${at}`),
   ]
-  const table = column.metadata.entityMetadata.tablePath.split('.').map(escape).join('.')
+  const table = escapedPath(column.metadata.entityMetadata.tablePath, escape)
   const places = stored.map((_, at) => placeholder(at + 1)).join(', ')
   const sql = `SELECT ${names.join(', ')} FROM ${table} WHERE ${escape(index.metadata.databaseName)} IN (${places}) LIMIT ${MAX_ROWS + 1}`
   const rows = (await query(sql, stored)) as Row[]

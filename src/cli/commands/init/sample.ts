@@ -4,6 +4,7 @@ import { thenUndo } from '../../../dialects/then-undo'
 import { boundColumn } from '../../../orm/bound-columns'
 import { type ColumnMetadata } from '../../../orm/typeorm-types'
 import { kindOf } from './kinds'
+import { escapedPath } from '../../../dialects/escaped-path'
 
 /** Values of a column that are looked at. */
 const MAX_VALUES = 300
@@ -86,10 +87,7 @@ async function valuesOf(
 ): Promise<string[]> {
   const { readOnly, textSql } = dialectOf(options)
   const name = driver.escape(databaseName)
-  const table = tablePath
-    .split('.')
-    .map((part) => driver.escape(part))
-    .join('.')
+  const table = escapedPath(tablePath, (part) => driver.escape(part))
   await queryRunner.query(readOnly.begin)
   const read = async (): Promise<string[]> => {
     const rows = (await queryRunner.query(
