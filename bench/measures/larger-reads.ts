@@ -9,8 +9,10 @@ import {
   type Repository,
 } from 'typeorm'
 import { KmsEncrypted, kmsEncryption } from 'typeorm-kms-encrypted'
+import { AwsEncryptionSdk } from '../contenders/aws-encryption-sdk'
 import { scope } from '../contenders/library'
 import { NodeCrypto } from '../contenders/node-crypto'
+import { typeormEncrypted, typeormEncryptedJson } from '../contenders/typeorm-encrypted'
 import { type Bench } from '../support/bench'
 import { compareAdded } from '../support/comparison'
 import { type Place } from '../support/databases'
@@ -24,6 +26,16 @@ const DOCUMENTS = Number(process.env['BENCH_JSON_ROWS'] ?? 1_000)
 const AIM = 1.3
 
 type Secret = (type: 'string' | 'json') => PropertyDecorator
+
+/** What the columns of each application are. */
+const SECRETS = {
+  plain: (type) => Column(type === 'json' ? { type: 'simple-json' } : { type: 'text' }),
+  own: (type) => KmsEncrypted({ type, maxLength: 20_000 }),
+  transformed: (type) =>
+    type === 'json'
+      ? Column({ type: 'simple-json', transformer: typeormEncryptedJson })
+      : Column({ type: 'text', transformer: typeormEncrypted }),
+} as const satisfies Record<string, Secret>
 
 interface Page {
   id: number
@@ -64,7 +76,11 @@ interface Side {
 export async function largerReads({ kms, allPlaces, report, quick }: Bench): Promise<void> {
   const bare = new NodeCrypto(scope.aad.length)
   for (const place of allPlaces) {
-    const [plain, own] = [await open(place), await open(place, kms)]
+    const sides = {
+      plain: await open(place, 'plain'),
+      own: await open(place, 'own', kms),
+      transformed: await open(place, 'transformed'),
+    }
     const pages = Array.from({ length: PAGE }, (_, id) => pageRow(id))
     const owners = Array.from({ length: PAGE }, (_, id) => ({ id, secret: privateKey() }))
     const notes = owners.flatMap((owner) =>
@@ -75,7 +91,7 @@ export async function largerReads({ kms, allPlaces, report, quick }: Bench): Pro
     const read = (sealed: readonly Buffer[]) => ({ run: () => sealed.map((bytes) => bare.open(bytes)) })
     const sealed = (texts: readonly string[]) => texts.map((text) => bare.seal(text))
     try {
-      for (const { page, owner, note, stored } of [plain, own]) {
+      for (const { page, owner, note, stored } of Object.values(sides)) {
         await page.save(pages, { chunk: 500 })
         await owner.save(owners, { chunk: 500 })
         await note.save(notes, { chunk: 500 })
@@ -85,18 +101,35 @@ export async function largerReads({ kms, allPlaces, report, quick }: Bench): Pro
         measure: string,
         run: (side: Side) => () => Promise<unknown>,
         texts: readonly string[],
+        sdk?: { readonly run: () => Promise<unknown> },
       ) =>
         compareAdded(
           report,
           { measure, on: place.name, aim: AIM },
-          { plain: { run: run(plain) }, own: { run: run(own) }, bare: read(sealed(texts)), rounds },
+          {
+            plain: { run: run(sides.plain) },
+            own: { run: run(sides.own) },
+            transformed: { run: run(sides.transformed) },
+            bare: read(sealed(texts)),
+            ...(sdk && { sdk }),
+            rounds,
+          },
         )
+      const values = pages.flatMap(({ first, second, third, fourth, fifth }) => [
+        first,
+        second,
+        third,
+        fourth,
+        fifth,
+      ])
       await against(
         `page of ${PAGE.toLocaleString('en')} rows with 5 encrypted columns`,
         ({ page }) =>
           () =>
             page.find({ order: { id: 'ASC' }, take: PAGE }),
-        pages.flatMap(({ first, second, third, fourth, fifth }) => [first, second, third, fourth, fifth]),
+        values,
+        // It knows no database, and takes seconds.
+        place.options.type === 'better-sqlite3' ? await openedBySdk(kms, values) : undefined,
       )
       await against(
         `join of ${PAGE.toLocaleString('en')} rows with ${NOTES} each, both encrypted`,
@@ -113,8 +146,7 @@ export async function largerReads({ kms, allPlaces, report, quick }: Bench): Pro
         documents.map(({ data }) => JSON.stringify(data)),
       )
     } finally {
-      await own.close()
-      await plain.close()
+      for (const side of Object.values(sides)) await side.close()
     }
   }
 }
@@ -131,11 +163,21 @@ function documentOf(): unknown {
   return { lines: Array.from({ length: 71 }, (_, at) => ({ at, text: privateKey() })) }
 }
 
-async function open({ options }: Place, kms?: BenchKms): Promise<Side> {
-  const secret: Secret = kms
-    ? (type) => KmsEncrypted({ type, maxLength: 20_000 })
-    : (type) => Column(type === 'json' ? { type: 'simple-json' } : { type: 'text' })
-  const prefix = kms ? 'larger_own' : 'larger_plain'
+/** Without signatures, which this library does not have either. */
+async function openedBySdk(kms: BenchKms, values: readonly string[]) {
+  const sdk = new AwsEncryptionSdk(kms, { signed: false })
+  const sealed: Buffer[] = []
+  for (const value of values) sealed.push(await sdk.seal(value))
+  return {
+    async run() {
+      for (const bytes of sealed) await sdk.open(bytes)
+    },
+  }
+}
+
+async function open({ options }: Place, name: keyof typeof SECRETS, kms?: BenchKms): Promise<Side> {
+  const secret: Secret = SECRETS[name]
+  const prefix = `larger_${name}`
   @Entity(`${prefix}_page`)
   class PageRow implements Page {
     @PrimaryColumn('integer') id!: number

@@ -39,20 +39,28 @@ export async function compare(
   })
 }
 
+interface Contenders extends Record<'plain' | 'own' | 'transformed' | 'bare', Side> {
+  /** The AWS Encryption SDK, opening as many values by itself. */
+  readonly sdk?: Side
+  readonly rounds: number
+}
+
 /**
  * Finds what the library adds to plain TypeORM, as a multiple of the bare cryptographic operations that it cannot do
- * without. A place by itself, not a server that shares the cores, tells it best.
+ * without, and beside typeorm-encrypted. A place by itself, not a server that shares the cores, tells it best.
  */
 export async function compareAdded(
   report: Report,
   { measure, on, aim }: Question & { readonly aim: number },
-  { plain, own, bare, rounds }: Record<'plain' | 'own' | 'bare', Side> & { readonly rounds: number },
+  { plain, own, transformed, bare, sdk, rounds }: Contenders,
 ): Promise<void> {
   const took = await timeInTurns(
     [
       { name: 'plain TypeORM', ...plain },
       { name: 'this library', ...own },
+      { name: 'typeorm-encrypted', ...transformed },
       { name: 'bare operations', ...bare },
+      ...(sdk ? [{ name: 'AWS Encryption SDK' as const, ...sdk }] : []),
     ],
     { rounds },
   )
@@ -65,5 +73,13 @@ export async function compareAdded(
     measured: `${median(added).toFixed(1)} ms = ${ratio.toFixed(2)} × bare operations`,
     target: `≤ ${aim} × bare operations`,
     met: ratio <= aim,
+  })
+  const peer = median(ratios(took['this library'], took['typeorm-encrypted']))
+  report.find({
+    measure,
+    on,
+    measured: `${peer.toFixed(2)} × typeorm-encrypted`,
+    target: 'measured',
+    met: true,
   })
 }
