@@ -29,14 +29,13 @@ function pairsOf(binding: EncryptionContext | Binding): EncryptionContext {
 /**
  * What a value belongs to: the context under which its data key is made, cached and opened, and the binding to
  * the single value. Built once per column (or, where it depends on the row, per row: see `ScopeTemplate`) and asked
- * per value.
+ * per value. What is serialised is so when it is first asked for: most columns of a large application are not met by
+ * a process soon.
  */
 export class Scope {
-  /** Identifies the context; data keys are shared by all scopes with the same one. */
-  readonly contextKey: string
-  /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
-  readonly aad: Buffer
   readonly #binding: EncryptionContext | Binding
+  #contextKey: string | undefined
+  #aad: Buffer | undefined
   #directContext: EncryptionContext | undefined
   #directKey: string | undefined
 
@@ -51,8 +50,18 @@ export class Scope {
     aad?: Buffer,
   ) {
     this.#binding = binding
-    this.contextKey = contextKey ?? serialiseContext(context).toString('latin1')
-    this.aad = aad ?? Buffer.concat([AAD_START, serialiseContext({ ...context, ...pairsOf(binding) })])
+    this.#contextKey = contextKey
+    this.#aad = aad
+  }
+
+  /** Identifies the context; data keys are shared by all scopes with the same one. */
+  get contextKey(): string {
+    return (this.#contextKey ??= serialiseContext(this.context).toString('latin1'))
+  }
+
+  /** AAD of an envelope ciphertext: the first 3 bytes of the header, then context and binding. */
+  get aad(): Buffer {
+    return (this.#aad ??= Buffer.concat([AAD_START, serialiseContext(this.directContext)]))
   }
 
   /** Context and binding, serialised: what every AAD ends with. */

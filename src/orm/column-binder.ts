@@ -116,7 +116,8 @@ export class ColumnBinder {
     const { boundTo = {}, keyPer } = options
     const table = boundTo.table ?? boundTable(entityMetadata, this.#dataSource.options.type)
     return {
-      context: options.context ?? this.#defaults.context ?? { table },
+      // A copy: what the application does to its object later changes nothing.
+      context: { ...(options.context ?? this.#defaults.context ?? { table }) },
       binding: { column: boundTo.column ?? databaseName },
       row: rowPropertiesOf(boundTo.row),
       keyPer: rowPropertiesOf(keyPer),
@@ -133,7 +134,7 @@ export class ColumnBinder {
       const table = boundTo.table ?? own
       const same = boundTo.table === undefined ? (given ?? this.#defaults.context) : undefined
       return {
-        context: context ?? same ?? { table },
+        context: { ...(context ?? same ?? { table }) },
         binding: { column: boundTo.column ?? now?.column ?? databaseName },
         row: rowPropertiesOf(boundTo.row ?? now?.row),
         keyPer: rowPropertiesOf(keyedThen ?? keyPer),

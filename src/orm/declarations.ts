@@ -146,6 +146,7 @@ function partsOf(metadata: EntityMetadata): Part[] {
 /** What classes declare. TypeORM has one list for all of them, too long to be gone through for each of many. */
 class Declarations {
   readonly #columns: ByClass<ColumnArgs>
+  readonly #encrypted: ByClass<ColumnArgs>
   readonly #inPlace: ByClass<Declaration>
   readonly #ofRelations: ByClass<Declaration>
 
@@ -156,12 +157,13 @@ class Declarations {
       relationCounts?: typeof storage.relationIds
     }
     this.#columns = byClass(storage.columns)
+    this.#encrypted = byClass(storage.columns.filter(isDeclared))
     this.#inPlace = byClass<Declaration>([...storage.relations, ...storage.embeddeds])
     this.#ofRelations = byClass<Declaration>([...relationIds, ...relationCounts])
   }
 
   encryptedIn(classes: readonly Class[]): ColumnArgs[] {
-    return of(this.#columns, classes).filter(isDeclared)
+    return of(this.#encrypted, classes)
   }
 
   /** The other columns that are declared for the same property. */
@@ -200,7 +202,12 @@ function byClass<T extends { readonly target: Class }>(all: readonly T[]): ByCla
 }
 
 function of<T>(groups: ByClass<T>, classes: readonly Class[]): T[] {
-  return classes.flatMap((each) => groups.get(each) ?? [])
+  const found: T[] = []
+  for (const each of classes) {
+    const group = groups.get(each)
+    if (group) found.push(...group)
+  }
+  return found
 }
 
 /** Throws if something else is declared for the property, where it is not plainly overridden by a subclass. */

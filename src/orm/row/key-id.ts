@@ -8,13 +8,14 @@ const known = new WeakMap<(...args: never[]) => unknown, BoundedMap<string, stri
 /** The KMS key of a context. A function is asked once for it; its answers to the last `max` contexts are remembered. */
 export function keyIdFor(
   keyId: KeyId,
-  { context, contextKey }: Pick<Scope, 'context' | 'contextKey'>,
+  scope: Pick<Scope, 'context' | 'contextKey'>,
   place: { entity: string; property: string },
   max: number,
 ): string {
   if (typeof keyId === 'string') return keyId
   let keys = known.get(keyId)
   if (!keys) known.set(keyId, (keys = new BoundedMap(max)))
+  const { context, contextKey } = scope
   let key = keys.get(contextKey)
   if (key === undefined) {
     key = asked(keyId, context, place)

@@ -127,6 +127,25 @@ describeDatabases('a DataSource with encrypted columns', (db) => {
     expect(dataSource.subscribers).toHaveLength(1)
   })
 
+  it('keeps to the context that it was given, whatever becomes of the object later', async () => {
+    const context: Record<string, string> = { app: 'one' }
+    const own = kmsEncryption({ keyId: KEY, client: test.client, context })
+    try {
+      const dataSource = await make(own.configure(base())).initialize()
+      context['app'] = 'another'
+      const { id } = await dataSource.getRepository(Shared).save({ secret: 'a secret', note: 'a note' })
+      const later = kmsEncryption({ keyId: KEY, client: test.client, context: { app: 'one' } })
+      const fresh = await make(later.configure({ ...base(), dropSchema: false })).initialize()
+      await expect(fresh.getRepository(Shared).findOneByOrFail({ id })).resolves.toMatchObject({
+        secret: 'a secret',
+        note: 'a note',
+      })
+      later.close()
+    } finally {
+      own.close()
+    }
+  })
+
   it('encrypts with subscribers that are added later', async () => {
     const dataSource = await make(encryption.configure(base())).initialize()
     const inserted: unknown[] = []
