@@ -17,7 +17,7 @@ export interface Searched {
   /** `IN` and `= ANY` take arrays. */
   readonly mayBeList: boolean
   /** With `keyPer`: what the statement says of the columns that the key depends on, by their names. */
-  readonly keyedBy: ReadonlyMap<string, Pick<Condition, 'placeholders' | 'integers'>>
+  readonly keyedBy: ReadonlyMap<string, Omit<Condition, 'source'>>
   /** Its placeholder is a new one: that of the parameter stands elsewhere, too, for something else. */
   readonly isAdded: boolean
   /** Where its comparison begins. */

@@ -27,11 +27,15 @@ function keyedFor({ index, keyedBy }: Searched, sql: string, parameters: readonl
 }
 
 function valuesOf(
-  { placeholders, integers }: Pick<Condition, 'placeholders' | 'integers'>,
+  { placeholders, arrays, integers }: Omit<Condition, 'source'>,
   sql: string,
   parameters: readonly unknown[],
 ): unknown[] {
-  return [...placeholders.flatMap((each) => parameters[each]), ...integers.map((span) => sql.slice(...span))]
+  const given = placeholders.flatMap((each) => {
+    const value = parameters[each]
+    return arrays.includes(each) && !Array.isArray(value) ? [undefined] : value
+  })
+  return [...given, ...integers.map((span) => sql.slice(...span))]
 }
 
 function onlyValue({ column, keyedBy }: BlindIndex, name: string, [first, ...others]: unknown[]): unknown {

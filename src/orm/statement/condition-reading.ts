@@ -22,6 +22,8 @@ export class ConditionReading {
   isFirst = true
   openCases = 0
   hasInterval = false
+  /** What comes next is not compared as it is: a sign, `~` or NOT stands between it and the operator. */
+  isAltered = false
   /** Of the condition between two connectives: a word such as NOT stands in front. */
   hasPrefix = false
   readonly facts = new Facts<NameUse>()
@@ -44,7 +46,8 @@ export class ConditionReading {
   }
 
   took(operand: Operand): void {
-    const { last, operator, isNegated } = this
+    const { last, operator, isNegated, isAltered } = this
+    this.isAltered = false
     this.operands++
     this.#operandsOfPart++
     this.last = operand
@@ -56,6 +59,8 @@ export class ConditionReading {
     const [column, other] = use ? [use, operand] : [operand.use, last]
     const { placeholders = [], integers = [] } = other
     if (!last.isFirst || !column || column.isStar || placeholders.length + integers.length === 0) return
+    // The sign of a whole number is part of it.
+    if (isAltered && (column !== use || integers.length === 0)) return
     this.#comparison = {
       use: column,
       operator,

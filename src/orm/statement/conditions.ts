@@ -14,8 +14,9 @@ export function conditionsIn(facts: readonly Fact<NameUse>[], index: TableIndex)
   return facts.flatMap((fact) => {
     if ('any' in fact) return common(fact.any.map((each) => conditionsIn(each, index)))
     const [source, ...others] = sourcesOf(fact.use, index)
-    const { placeholders, integers } = fact
-    return source && others.length === 0 ? [{ source, placeholders, integers }] : []
+    const { placeholders, integers, operator } = fact
+    const arrays = operator.includes(' ') ? placeholders : []
+    return source && others.length === 0 ? [{ source, placeholders, arrays, integers }] : []
   })
 }
 
@@ -42,6 +43,7 @@ function common(alternatives: readonly (readonly Condition[])[]): Condition[] {
       {
         source: first.source,
         placeholders: same.flatMap(({ placeholders }) => placeholders),
+        arrays: same.flatMap(({ arrays }) => arrays),
         integers: same.flatMap(({ integers }) => integers),
       },
     ]

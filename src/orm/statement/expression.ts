@@ -124,6 +124,7 @@ export abstract class ExpressionReader extends CallReader {
         signs++
         this.at++
         isFirst = false
+        reading.isAltered = true
         continue
       }
       if (kind === Kind.Word) {
@@ -186,6 +187,7 @@ export abstract class ExpressionReader extends CallReader {
     }
     if (word === 'INTERVAL') reading.hasInterval = true
     if (word === 'DISTINCT' || word === 'BINARY') reading.isFirst = false
+    if (word === 'NOT' && !reading.isFirst) reading.isAltered = true
     if ((word === 'ANY' || word === 'SOME' || word === 'ALL') && isCall) reading.operator += ` ${word}`
     if (word === 'EXISTS' && isCall) {
       this.at += 2

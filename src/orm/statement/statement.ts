@@ -192,6 +192,8 @@ export interface Condition {
   readonly source: ColumnSource
   /** Numbers of the parameters. A parameter may be an array: that of `= ANY ($1)`, and in MySQL of `IN (?)`. */
   readonly placeholders: readonly number[]
+  /** Those of `= ANY ($1)`: a text there is read as an array by the database, and says nothing. */
+  readonly arrays: readonly number[]
   /** Where whole numbers stand in the text; the column equals one of these or one of those. */
   readonly integers: readonly Span[]
 }

@@ -51,13 +51,13 @@ function conditionOn(
 ): unknown {
   const [target, ...others] = tables
   if (!target || others.length > 0) return undefined
-  for (const { source, placeholders, integers } of conditions) {
+  for (const { source, placeholders, arrays, integers } of conditions) {
     if (source.table !== target.table || source.column.name !== name) continue
     const [integer, ...rest] = integers
     if (integer) return rest.length + placeholders.length === 0 ? sql.slice(...integer) : undefined
     const [index, ...more] = placeholders
     const value = index === undefined || more.length > 0 ? undefined : parameters[index]
-    if (!Array.isArray(value)) return value
+    if (!Array.isArray(value)) return arrays.length > 0 ? undefined : value
     return value.length === 1 ? (value[0] as unknown) : undefined
   }
   return undefined

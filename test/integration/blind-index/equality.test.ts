@@ -206,6 +206,11 @@ describeDatabases('Rows are found by an encrypted value', (db) => {
     ['order', () => members.find({ order: { email: 'ASC' } })],
     ['a function', () => members.createQueryBuilder('m').where('LOWER(m.email) = :e', { e: 'a' }).getMany()],
     ['a literal', () => members.createQueryBuilder('m').where("m.email = 'a@x'").getMany()],
+    ['a sign', () => members.createQueryBuilder('m').where('m.pin = -:p', { p: '1' }).getCount()],
+    [
+      'a sign of the column',
+      () => members.createQueryBuilder('m').where(':p = -m.pin', { p: '1' }).getCount(),
+    ],
     ['another column', () => members.createQueryBuilder('m').where('m.email = m.name').getMany()],
     ['<> with normalize', () => members.findBy({ login: Not('anna') })],
     [

@@ -76,6 +76,16 @@ describeDatabases('Corners of values that are bound to their row', (db) => {
     await dataSource.queryResultCache?.remove(['corner'])
   })
 
+  it('an update by a key with a sign in front of its parameter', async () => {
+    await coupons().insert([coupon(5), coupon(-5)])
+    // PostgreSQL asks for a type, and the other two take a text for a number.
+    const where = db().name === 'postgres' ? 'id = -(:n)::int' : 'id = -:n'
+    const query = dataSource.createQueryBuilder().update(Coupon).set({ secret: 'changed' })
+    await query.where(where, { n: '5' }).execute()
+    const found = await coupons().find({ order: { id: 'ASC' } })
+    expect(found.map(({ secret }) => secret)).toEqual(['changed', 'secret 5'])
+  })
+
   it('an update whose row others change in between: done again for what it has then', async () => {
     await coupons().insert(coupon(1))
     let changes = 0
@@ -155,6 +165,25 @@ describeDatabases(
       await db().rawQuery('UPDATE two.vault SET secret = (SELECT secret FROM one.vault)')
       const [row] = await app.dataSource.getRepository(VaultTwo).find()
       expect(undecryptable(row!.secret)?.failure.code).toBe('CIPHERTEXT_WRONG_CONTEXT')
+      await app.stop()
+    })
+  },
+  { databases: ['postgres'] },
+)
+
+describeDatabases(
+  'An update of a row that is found by = ANY',
+  (db) => {
+    it('with an array, and with a text that the database reads as one', async () => {
+      const app = await startApplication(db(), [Named])
+      const named = app.dataSource.getRepository(Named)
+      await named.insert({ id: 1, name: 'x', secret: 'old' })
+      for (const names of [['x'], '{x}']) {
+        const secret = `by ${JSON.stringify(names)}`
+        const query = named.createQueryBuilder().update().set({ secret })
+        await query.where('name = ANY (:names)', { names }).execute()
+        expect(await named.find()).toEqual([{ id: 1, name: 'x', secret }])
+      }
       await app.stop()
     })
   },

@@ -88,7 +88,7 @@ describe.each(databases)('The structure of a statement, on %s', (database) => {
   test('keeps comparisons with their placeholders and offsets', () => {
     const sql = inDialect(
       database,
-      'SELECT 1 FROM usr u WHERE u.name = ? AND u.secret = ? OR (? <> u.secret) AND u.secret NOT IN (?, ?) AND u.secret = ? + 1',
+      'SELECT 1 FROM usr u WHERE u.name = ? AND u.secret = ? OR (? <> u.secret) AND u.secret NOT IN (?, ?) AND u.secret = ? + 1 AND u.secret = -? AND ? = -u.secret AND u.secret = NOT ?',
     )
     const { comparisons } = readerOf(database).read(sql)[0]
     expect(
