@@ -1,6 +1,8 @@
 import { type DataSource, type EntityMetadata, type FindManyOptions, type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from '../bound-column'
+import { boundColumns } from '../bound-columns'
 import { SealedValue } from '../sealed-value'
+import { hasAccessor } from './has-accessor'
 
 /*
  * `save` and `remove` load rows to compare them with entities. TypeORM finds them by the maps of ids that it made of the
@@ -95,7 +97,10 @@ const EVENTS = /^(?:afterLoad|(?:before|after)(?:Update|Remove|SoftRemove|Recove
 
 const seen = new WeakMap<readonly EntityMetadata[], boolean>()
 
-/** True if the application may look at rows that are loaded to be compared. `isOurs` knows our own subscribers. */
+/**
+ * True if the application may look at rows that are loaded to be compared: in listeners, subscribers, and setters of
+ * properties, which may look at other properties as well. `isOurs` knows our own subscribers.
+ */
 export function areRowsSeen(
   { subscribers, entityMetadatas }: DataSource,
   isOurs: (subscriber: object) => boolean,
@@ -103,7 +108,11 @@ export function areRowsSeen(
   if (subscribers.some((each) => !isOurs(each) && handlesRows(each))) return true
   let have = seen.get(entityMetadatas)
   if (have === undefined) {
-    have = entityMetadatas.some(({ listeners }) => listeners.some(({ type }) => type === 'after-load'))
+    have = entityMetadatas.some(
+      (metadata) =>
+        metadata.listeners.some(({ type }) => type === 'after-load') ||
+        (boundColumns(metadata).length > 0 && metadata.columns.some(hasAccessor)),
+    )
     seen.set(entityMetadatas, have)
   }
   return have

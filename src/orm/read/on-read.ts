@@ -2,6 +2,7 @@ import { type ObjectLiteral } from 'typeorm'
 import { InvalidOptionError } from '../../errors'
 import { type BoundColumn } from '../bound-column'
 import { type ColumnMetadata } from '../typeorm-types'
+import { hasAccessor } from './has-accessor'
 import { UnreadProperty } from './unread-property'
 import { UnreadValue } from './unread-value'
 
@@ -51,17 +52,7 @@ function refusalOf({ metadata, recipes }: BoundColumn): string | undefined {
     return "does not work with mode: 'direct': each value is a call to KMS there, and who reads a property cannot wait for one. Leave out one of the two."
   if (!recipes.constant)
     return 'does not work with boundTo.row and keyPer yet: such values are opened with their rows. Leave out one of the two.'
-  const { embeddedMetadata, entityMetadata, propertyName } = metadata
-  const type: unknown = embeddedMetadata ? embeddedMetadata.type : entityMetadata.target
-  return typeof type === 'function' && isAccessor(type.prototype as object, propertyName)
+  return hasAccessor(metadata)
     ? 'makes an accessor of the property, and its class has one of its own already. Leave out one of the two.'
     : undefined
-}
-
-function isAccessor(prototype: object, property: string): boolean {
-  for (let each: object | null = prototype; each; each = Object.getPrototypeOf(each) as object | null) {
-    const descriptor = Object.getOwnPropertyDescriptor(each, property)
-    if (descriptor) return !('value' in descriptor)
-  }
-  return false
 }
