@@ -1,13 +1,19 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { deny, withContext } from '../../../src/access'
 import { Cipher, type Recipe } from '../../../src/cipher/cipher'
+import { parse } from '../../../src/cipher/ciphertext'
 import { type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
 import { Scope } from '../../../src/cipher/scope'
+import { channels } from '../../../src/diagnostics'
 import { ClosedError, PlaintextFoundError, ThrottledError } from '../../../src/errors'
 import { MemoryKms } from './memory-kms'
+import { MemoryStore } from './memory-store'
 
 const KEY = 'alias/test'
 const scope = new Scope({ table: 'user' }, { column: 'token' })
 const envelope: Recipe = { mode: 'envelope', keyId: KEY, scope }
 const direct: Recipe = { mode: 'direct', keyId: KEY, scope }
+const stored: Recipe = { ...envelope, usesStoredKey: true }
 
 const ciphers: Cipher[] = []
 
@@ -175,7 +181,159 @@ describe('Decryption', () => {
   })
 })
 
+describe('Where KMS is asked', () => {
+  test('is every value in direct mode, though a data key is at hand', async () => {
+    const { kms, cipher } = setUp()
+    await cipher.prepare(envelope)
+    expect(cipher.prepare(direct)).toBeUndefined()
+    expect(cipher.encryptNow('x', direct)).toBeUndefined()
+    expect(kms.calls).toHaveLength(1)
+  })
+
+  test('is the first value under a stored data key, which is put into the store', async () => {
+    const { kms, cipher } = setUp()
+    const store = new MemoryStore()
+    const withStore = cipher.withStore(store, { renewAfter: 60_000, lease: 60_000 })
+    expect(withStore.encryptNow('x', stored)).toBeUndefined()
+    await withStore.prepare(stored)
+    expect(withStore.prepare(stored)).toBeUndefined()
+    expect(store.rows).toHaveLength(1)
+    expect(parse(withStore.encryptNow('x', stored)!)).toMatchObject({ suite: 'stored-key' })
+    expect(kms.calls).toHaveLength(1)
+    expect(() => cipher.prepare(stored)).toThrow(TypeError)
+  })
+
+  test('is a value whose data key is not at hand; and none for what KMS cannot open', async () => {
+    const { kms, cipher } = setUp()
+    const store = new MemoryStore()
+    const start = (): Cipher => cipher.withStore(store, { renewAfter: 60_000, lease: 60_000 })
+    const [writer, reader] = [start(), start()]
+    const bare = kms.blobOf(Buffer.from('x'), scope.directContext)
+    const cold = new Scope({ table: 'other' }, {})
+    const sealed = await writer.encrypt('x', envelope)
+    const storedValue = await writer.encrypt('x', stored)
+    for (const [bytes, under, needs] of [
+      [await writer.encrypt('x', direct), scope, true],
+      [bare, scope, true],
+      [sealed, scope, false],
+      [sealed, cold, true],
+      [storedValue, scope, true],
+      [Buffer.from('plaintext'), scope, false],
+      [Buffer.from([0xc1, 1, 1, 0]), scope, false],
+    ] as const) {
+      expect(reader.needsKms(bytes, under)).toBe(needs)
+    }
+    expect(reader.decryptNow(bare, scope)).toBeUndefined()
+    expect(writer.needsKms(storedValue, scope)).toBe(false)
+  })
+
+  test('has one name for values that one call opens, and none for those that no call does', async () => {
+    const { kms, cipher } = setUp()
+    const call = (bytes: Buffer, under = scope): string | undefined => cipher.callOf(parse(bytes), under)
+    const [one, two] = [await cipher.encrypt('1', envelope), await cipher.encrypt('2', envelope)]
+    const other = new Scope({ table: 'other' }, { column: 'token' })
+    expect(call(one)).toBe(call(two))
+    expect(call(one, other)).not.toBe(call(one))
+    const [blob, second] = [kms.blobOf(Buffer.from('x'), {}), kms.blobOf(Buffer.from('x'), {})]
+    expect(call(blob)).toBeDefined()
+    expect(call(blob)).not.toBe(call(second))
+    expect(call(blob, other)).not.toBe(call(blob))
+    for (const none of ['plaintext', '\u00c1']) expect(call(Buffer.from(none, 'latin1'))).toBeUndefined()
+  })
+
+  test('opens with one call only the values for which it was made', async () => {
+    const { cipher } = setUp()
+    const parsed = parse(await cipher.encrypt('x', envelope))
+    const open = await cipher.load(parsed, scope)
+    expect(open(parsed, scope).toString()).toBe('x')
+    expect(() => open(parse(Buffer.from('plaintext')), scope)).toThrow(TypeError)
+    await expect(cipher.load(parse(Buffer.from('plaintext')), scope)).rejects.toThrow(PlaintextFoundError)
+  })
+
+  test('is nowhere inside of deny()', async () => {
+    const { kms, cipher } = setUp()
+    const sealed = await cipher.encrypt('x', direct)
+    await expect(deny(() => cipher.decrypt(sealed, scope))).rejects.toMatchObject({
+      code: 'DECRYPTION_DENIED',
+    })
+    expect(kms.count('decrypt')).toBe(0)
+  })
+})
+
+test('A limit of decryptions counts decrypted values, and no others', async () => {
+  const { cipher } = setUp()
+  const sealed = await cipher.encrypt('x', envelope)
+  withContext({ maxDecryptions: 1 }, () => {
+    for (let n = 0; n < 3; n++) expect(cipher.encryptNow('x', envelope)).toBeDefined()
+    expect(cipher.decryptNow(sealed, scope)?.toString()).toBe('x')
+    expect(() => cipher.decryptNow(sealed, scope)).toThrow(/more than 1 values/)
+  })
+})
+
+describe('What is counted and published of a value', () => {
+  const events: unknown[] = []
+  const note = (event: unknown): void => void events.push(event)
+  const name = channels.value.name
+  beforeEach(() => {
+    subscribe(name, note)
+  })
+  afterEach(() => {
+    unsubscribe(name, note)
+    events.length = 0
+  })
+
+  test('is its column, its row where that is known, and who it was for', async () => {
+    const { cipher } = setUp()
+    const tally = cipher.tally('User', 'token')
+    expect(cipher.tally('User', 'token')).toBe(tally)
+    const counted = new Scope(scope.context, { column: 'token' }, tally)
+    const sealed = await cipher.encrypt('x', { ...envelope, scope: counted })
+    cipher.encryptNow('y', { ...envelope, scope: counted })
+    withContext({ user: 'ann', reason: 'test' }, () => cipher.decryptNow(sealed, counted, () => ({ id: 7 })))
+    const value = { mode: 'envelope', entity: 'User', property: 'token' }
+    expect(events).toEqual([
+      { action: 'encrypt', ...value },
+      { action: 'encrypt', ...value },
+      {
+        action: 'decrypt',
+        ...value,
+        primaryKey: { id: 7 },
+        context: { user: 'ann', reason: 'test' },
+      },
+    ])
+    expect([...cipher.tallies]).toEqual([{ entity: 'User', property: 'token', encrypted: 2, decrypted: 1 }])
+  })
+
+  test('is nothing as long as it is not opened, and no event where nobody listens', async () => {
+    const { kms, cipher } = setUp()
+    const tally = cipher.tally('User', 'token')
+    const counted = new Scope(scope.context, { column: 'token' }, tally)
+    const sealed = await cipher.encrypt('x', { ...envelope, scope: counted })
+    const reader = new Cipher(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 1 })
+    ciphers.push(reader)
+    expect(reader.decryptNow(sealed, counted)).toBeUndefined()
+    expect(reader.counts.decrypted).toBe(0)
+    unsubscribe(name, note)
+    const row = jest.fn()
+    await reader.decrypt(sealed, counted, row)
+    expect(row).not.toHaveBeenCalled()
+    expect(tally).toMatchObject({ encrypted: 1, decrypted: 1 })
+    expect(events).toHaveLength(1)
+  })
+})
+
 describe('A closed cipher', () => {
+  test('has closed the stored data keys of every DataSource', async () => {
+    const { cipher } = setUp()
+    const limits = { renewAfter: 60_000, lease: 60_000 }
+    const all = [1, 2].map(() => cipher.withStore(new MemoryStore(), limits))
+    for (const each of all) await each.encrypt('x', stored)
+    expect(cipher.stores.map(({ size }) => size)).toEqual([1, 1])
+    cipher.close()
+    expect(cipher.stores.map(({ size }) => size)).toEqual([0, 0])
+    for (const each of all) await expect(each.encrypt('x', stored)).rejects.toBeInstanceOf(ClosedError)
+  })
+
   test('neither encrypts nor decrypts under data keys', async () => {
     const { cipher } = setUp()
     const sealed = await cipher.encrypt('x', envelope)

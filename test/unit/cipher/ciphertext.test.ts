@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { fromBase64Bytes, parse } from '../../../src/cipher/ciphertext'
+import { fromBase64Bytes, parse, type StoredKeyCiphertext } from '../../../src/cipher/ciphertext'
 import { keyTag } from '../../../src/cipher/format'
-import { directOf, envelopeOf } from './parsed'
+import { directOf, envelopeOf, storedKeyOf } from './parsed'
 import { directs, envelopes, invalid, valid } from './vectors'
 
 const bytesOf = (vector: { ciphertext: string }): Buffer => Buffer.from(vector.ciphertext, 'hex')
@@ -80,6 +80,35 @@ describe('What stored bytes are, with no key and no call to KMS', () => {
     }
   })
 
+  test('is malformed for a header with nothing behind it, whatever its suite', () => {
+    for (let suite = 0; suite < 256; suite++) {
+      expect(parse(Buffer.from([0xc1, 1, suite])).kind).toBe('malformed')
+    }
+  })
+
+  test('tells which ciphertexts of stored data keys share a data key, and which a salt', () => {
+    const one = storedKeyOf(randomBytes(60).fill('c10104', 0, 3, 'hex'))
+    const changed = (at: number): StoredKeyCiphertext => {
+      const bytes = Buffer.from(one.bytes)
+      bytes[at] = (bytes[at] ?? 0) ^ 1
+      return storedKeyOf(bytes)
+    }
+    // The data key id is in bytes 3 to 18, the salt in 19 to 26, and an IV follows.
+    for (const [at, sameKey, sameSalt] of [
+      [3, false, true],
+      [18, false, true],
+      [19, true, false],
+      [26, true, false],
+      [27, true, true],
+    ] as const) {
+      const other = changed(at)
+      expect(other.namesLike(one.bytes)).toBe(sameKey)
+      expect(other.dataKeyName === one.dataKeyName).toBe(sameKey)
+      expect(other.saltName === one.saltName).toBe(sameSalt)
+      expect(other.beginsLike(one.bytes)).toBe(sameKey && sameSalt)
+    }
+  })
+
   test('is a bare blob for what KMS made for another program', () => {
     const blob = Buffer.concat([Buffer.from('0102030078', 'hex'), randomBytes(179)])
     expect(parse(blob).kind).toBe('bare')
@@ -100,6 +129,11 @@ describe('Base64 text in a binary column', () => {
       const text = Buffer.from(bytesOf(vector).toString('base64'))
       expect(fromBase64Bytes(text)).toEqual(bytesOf(vector))
     }
+  })
+
+  test('is read for what a newer release wrote, which must not be taken for plaintext', () => {
+    const newer = Buffer.alloc(60).fill('c10105', 0, 3, 'hex')
+    expect(fromBase64Bytes(Buffer.from(newer.toString('base64')))).toEqual(newer)
   })
 
   test('is left alone if it is no ciphertext, whole and in canonical form', () => {

@@ -1,8 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type EncryptionContext } from '../../../src/cipher/context'
 import { type DataKey } from '../../../src/cipher/data-keys/data-key'
 import { DataKeyCache, type DataKeyLimits } from '../../../src/cipher/data-keys/data-key-cache'
 import { Scope } from '../../../src/cipher/scope'
+import { channels } from '../../../src/diagnostics'
 import { ClosedError, ThrottledError } from '../../../src/errors'
+import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import { pass, startClock, stopClock } from '../../support/clock'
 import { arnOf, MemoryKms } from './memory-kms'
 import { envelopeOf } from './parsed'
@@ -191,6 +194,72 @@ describe('A data key for opening', () => {
     const first = await cache.generate(KEY, USERS)
     const second = await cache.generate(KEY, USERS)
     for (const key of [first, second, first]) expect(cached(cache, key.seal('x', USERS.aad))).toBe(key)
+  })
+})
+
+describe('What KMS answers with', () => {
+  test.each([
+    [16, 184],
+    [33, 184],
+    [32, 31],
+    [32, 6_145],
+  ])('is no data key if it has %d bytes, encrypted in %d, and is zero-filled', async (plain, encrypted) => {
+    const { kms, cache } = setUp()
+    const plaintext = asPlaintextKey(Buffer.alloc(plain, 7))
+    kms.generateDataKey = () =>
+      Promise.resolve({
+        plaintext,
+        encrypted: asEncryptedDataKey(Buffer.alloc(encrypted)),
+        keyReference: arnOf(KEY),
+      })
+    await expect(cache.generate(KEY, USERS)).rejects.toMatchObject({ code: 'KMS_REQUEST_FAILED' })
+    expect(plaintext).toEqual(Buffer.alloc(plain))
+    expect(cache.size).toBe(0)
+  })
+})
+
+describe('The data key that opened the last value', () => {
+  test('is named for its own context alone, as long as it may be used', async () => {
+    const { cache } = setUp({ maxAge: 60_000 })
+    expect(cache.lastUsed(USERS)).toBeUndefined()
+    const key = await cache.generate(KEY, USERS)
+    cached(cache, key.seal('x', USERS.aad))
+    expect(cache.lastUsed(USERS)).toBe(key)
+    expect(cache.lastUsed(ORDERS)).toBeUndefined()
+    passBusily(60_001)
+    expect(cache.lastUsed(USERS)).toBeUndefined()
+  })
+})
+
+describe('What is counted and published', () => {
+  test('is each value that a data key at hand served, and each call that someone waited for', async () => {
+    const { cache } = setUp()
+    const events: unknown[] = []
+    const note = (event: unknown): void => void events.push(event)
+    const { name } = channels.dataKey
+    subscribe(name, note)
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    expect(cached(cache, sealed)).toBeDefined()
+    cache.hit('encrypt')
+    unsubscribe(name, note)
+    await cache.generate(KEY, ORDERS)
+    cache.hit('encrypt')
+    expect(events).toEqual([
+      { purpose: 'encrypt', outcome: 'miss' },
+      { purpose: 'decrypt', outcome: 'hit' },
+      { purpose: 'encrypt', outcome: 'hit' },
+    ])
+    expect(cache.counts).toEqual({ hits: 3, misses: 2 })
+  })
+
+  test('is not who only asks whether a data key is at hand', async () => {
+    const { cache } = setUp({ maxAge: 1_234, maxKeys: 12 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    const counts = { ...cache.counts }
+    expect(cache.has(envelopeOf(sealed), USERS)).toBe(true)
+    expect(cache.has(envelopeOf(sealed), ORDERS)).toBe(false)
+    expect(cache.counts).toEqual(counts)
+    expect([cache.maxAge, cache.maxKeys]).toEqual([1_234, 12])
   })
 })
 

@@ -164,6 +164,9 @@ describe('A ciphertext carries a data key', () => {
 
   test('if it carries it whole, under the same key tag', () => {
     expect(key.isCarriedBy(key.seal('other', AAD))).toBe(true)
+    expect(key.isCarriedBy(key.seal('', AAD))).toBe(true)
+    expect(key.openCarrier(sealed, AAD).toString()).toBe('x')
+    expect(() => key.openCarrier(sealed, Buffer.from('other'))).toThrow(TamperedCiphertextError)
     for (const place of [0, 1, 2, 3, 6, 7, 8, 9, 100, 192]) {
       const other = Buffer.from(sealed)
       other[place]! ^= 1
@@ -179,6 +182,7 @@ describe('A data key seems to open', () => {
 
   test('every ciphertext that carries it, and none that ends otherwise or is cut off', () => {
     expect(key.seemsToOpen(sealed)).toBe(true)
+    expect(key.seemsToOpen(key.seal('', AAD))).toBe(true)
     for (const place of [3, 6, 189, 192]) {
       const other = Buffer.from(sealed)
       other[place]! ^= 1
@@ -186,5 +190,42 @@ describe('A data key seems to open', () => {
     }
     expect(key.seemsToOpen(sealed.subarray(0, 193 + 12 + 15))).toBe(false)
     expect(key.seemsToOpen(Buffer.alloc(0))).toBe(false)
+  })
+
+  test('every such ciphertext in base64, whatever the length of its encrypted data key', () => {
+    for (const length of [184, 185, 186]) {
+      const other = new DataKey(randomBytes(32), asEncryptedDataKey(randomBytes(length)), ARN, scope)
+      const text = other.seal('value', AAD).toString('base64')
+      expect(other.seemsToOpenText(text)).toBe(true)
+      expect(other.seemsToOpenText(other.seal('another', AAD).toString('base64'))).toBe(true)
+      // The last digit that stands for the encrypted data key alone.
+      const last = Math.floor((9 + length) / 3) * 4 - 1
+      const digit = text[last] === 'A' ? 'B' : 'A'
+      expect(other.seemsToOpenText(text.slice(0, last) + digit + text.slice(last + 1))).toBe(false)
+      expect(other.seemsToOpenText(`A${text}`)).toBe(false)
+    }
+  })
+})
+
+describe('The age of a data key', () => {
+  let time = 1_000
+  beforeEach(() => jest.spyOn(performance, 'now').mockImplementation(() => time))
+  afterEach(() => jest.restoreAllMocks())
+
+  test('ends its use when it is more than maxAge; only for opening it begins anew when KMS has opened it again', () => {
+    const { key } = makeKey()
+    const uses = (): boolean[] => [key.seals(100), key.opensStill(100)]
+    time += 100
+    expect(uses()).toEqual([true, true])
+    expect([key.sealedAt, key.openedAt]).toEqual([time, time])
+    time += 0.5
+    expect(uses()).toEqual([false, false])
+    key.renew()
+    time += 100
+    expect(uses()).toEqual([false, true])
+    expect(key.isDestroyed).toBe(false)
+    key.destroy()
+    expect(key.isDestroyed).toBe(true)
+    expect(uses()).toEqual([false, false])
   })
 })

@@ -16,6 +16,16 @@ describe('IVs', () => {
     expect(seen.has('00'.repeat(12))).toBe(false)
   })
 
+  test('are used one after the other, until all that were drawn at once are', () => {
+    now += MAX_AGE * 2
+    for (let left = 63; left >= 0; left--) {
+      nextIv()
+      expect(ivsAhead()).toBe(left)
+    }
+    expect(nextIv()).toHaveLength(12)
+    expect(ivsAhead()).toBe(63)
+  })
+
   test('that were drawn before a pause are not used after it', () => {
     nextIv()
     now += MAX_AGE * 2

@@ -22,15 +22,7 @@ export class MemoryStore implements DataKeyStore {
 
   current(purpose: DataKeyPurpose, contextHash: Buffer): Promise<readonly StoredDataKey[]> {
     this.searches++
-    const rows = this.rows.filter(
-      (row) =>
-        row.purpose === purpose &&
-        row.contextHash.equals(contextHash) &&
-        row.encrypted &&
-        !row.retiredAt &&
-        !row.destroyAt,
-    )
-    return Promise.resolve(rows.sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime()))
+    return Promise.resolve(this.#newestFirst(purpose, contextHash))
   }
 
   add(key: NewDataKey): Promise<void> {
@@ -39,14 +31,25 @@ export class MemoryStore implements DataKeyStore {
   }
 
   async addFirst(key: NewDataKey): Promise<StoredDataKey> {
-    const [first] = await this.current(key.purpose, key.contextHash)
-    if (first) return first
-    await this.add(key)
-    return this.addFirst(key)
+    if (this.#newestFirst(key.purpose, key.contextHash).length === 0) await this.add(key)
+    return this.#newestFirst(key.purpose, key.contextHash).at(-1)!
   }
 
   /** Changes all rows. */
   change(values: Partial<StoredDataKey>): void {
     this.rows = this.rows.map((row) => ({ ...row, ...values }))
+  }
+
+  #newestFirst(purpose: DataKeyPurpose, contextHash: Buffer): StoredDataKey[] {
+    return this.rows
+      .filter(
+        (row) =>
+          row.purpose === purpose &&
+          row.contextHash.equals(contextHash) &&
+          row.encrypted &&
+          !row.retiredAt &&
+          !row.destroyAt,
+      )
+      .sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime())
   }
 }

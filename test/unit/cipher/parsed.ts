@@ -1,4 +1,9 @@
-import { DirectCiphertext, EnvelopeCiphertext, parse } from '../../../src/cipher/ciphertext'
+import {
+  DirectCiphertext,
+  EnvelopeCiphertext,
+  parse,
+  StoredKeyCiphertext,
+} from '../../../src/cipher/ciphertext'
 
 /** A ciphertext of suite 1. */
 export function envelopeOf(bytes: Buffer): EnvelopeCiphertext {
@@ -12,4 +17,11 @@ export function directOf(bytes: Buffer): DirectCiphertext {
   const parsed = parse(bytes)
   if (parsed instanceof DirectCiphertext) return parsed
   throw new Error(`not a direct ciphertext but ${parsed.kind}`)
+}
+
+/** A ciphertext of suite 4. */
+export function storedKeyOf(bytes: Buffer): StoredKeyCiphertext {
+  const parsed = parse(bytes)
+  if (parsed instanceof StoredKeyCiphertext) return parsed
+  throw new Error(`not a ciphertext of a stored data key but ${parsed.kind}`)
 }

@@ -3,8 +3,12 @@ import { Cipher, type Recipe } from '../../../src/cipher/cipher'
 import { MAX_VALUES_PER_SALT, StoredKey } from '../../../src/cipher/data-keys/stored-key'
 import { Scope } from '../../../src/cipher/scope'
 import { storedKeyId } from '../../../src/cipher/suites/stored-key/seal'
+import { storedIndexKeys } from '../../../src/cipher/blind-index/index-keys'
+import { StoredKeyCiphertext, parse } from '../../../src/cipher/ciphertext'
+import { type NewDataKey, type StoredDataKey } from '../../../src/cipher/data-keys/store'
+import { type StoredKeys } from '../../../src/cipher/data-keys/stored-keys'
 import { AccessDeniedError, KmsEncryptionError } from '../../../src/errors'
-import { asEncryptedDataKey } from '../../../src/kms/bytes'
+import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import { arnOf, MemoryKms } from './memory-kms'
 import { MemoryStore } from './memory-store'
 
@@ -164,6 +168,390 @@ describe('Stored data keys', () => {
     other.storedKeys!.current.dropTentative()
     other.storedKeys!.current.settle(true)
     expect(other.encryptNow('x', recipe)).toBeUndefined()
+  })
+
+  test('that the open transaction has lost stop its COMMIT, and seal nothing more', async () => {
+    const cipher = start(kms, store)
+    const { current } = cipher.storedKeys!
+    await current.verifyTentative()
+    expect(store.lookups).toBe(0)
+    store.isTentative = true
+    const other = { ...recipe, scope: new Scope({ table: 'other' }, {}) }
+    await cipher.encrypt('x', recipe)
+    await cipher.encrypt('x', other)
+    await current.verifyTentative()
+    expect(cipher.encryptNow('x', recipe)).toBeDefined()
+    store.rows.pop()
+    expect(await codeOf(current.verifyTentative())).toBe('KEY_TABLE_UNAVAILABLE')
+    expect(cipher.encryptNow('x', recipe)).toBeUndefined()
+    expect(cipher.encryptNow('x', other)).toBeUndefined()
+  })
+
+  test('that were there before a transaction outlive it', async () => {
+    const cipher = start(kms, store)
+    const { current } = cipher.storedKeys!
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    await cipher.decrypt(sealed, scope)
+    store.isTentative = true
+    await cipher.encrypt('x', recipe)
+    await current.verifyTentative()
+    expect(store.lookups).toBe(1)
+    current.dropTentative()
+    store.isTentative = false
+    expect(cipher.encryptNow('x', recipe)).toBeDefined()
+  })
+
+  test.each([
+    ['once: another is made', 1, 'opened', 2],
+    ['again and again: that is said', 100, 'KEY_TABLE_UNAVAILABLE', 5],
+  ])('whose transaction is rolled back while they are made, %s', async (_, times, outcome, made) => {
+    const cipher = start(kms, store)
+    store.isTentative = true
+    let undone = 0
+    kms.beforeAnswer = () => {
+      if (undone++ < times) cipher.storedKeys!.current.dropTentative()
+    }
+    jest.spyOn(store, 'current').mockResolvedValue([])
+    expect(await codeOf(cipher.encrypt('x', recipe))).toBe(outcome)
+    expect(kms.count('generateDataKey')).toBe(made)
+    jest.restoreAllMocks()
+  })
+
+  describe('while a value is on its way to the database', () => {
+    const cases: [string, (store: MemoryStore) => void, string][] = [
+      ['are as they were', () => undefined, 'opened'],
+      [
+        'were retired',
+        (each) => {
+          each.change({ retiredAt: new Date() })
+        },
+        'FORGOTTEN',
+      ],
+      [
+        'are to be destroyed',
+        (each) => {
+          each.change({ destroyAt: new Date() })
+        },
+        'FORGOTTEN',
+      ],
+      [
+        'were destroyed',
+        (each) => {
+          each.change({ encrypted: undefined, destroyedAt: new Date() })
+        },
+        'FORGOTTEN',
+      ],
+      ['are gone', (each) => void each.rows.splice(0), 'FORGOTTEN'],
+    ]
+    test.each(cases)('%s: it is confirmed only if they may seal still', async (_, change, outcome) => {
+      const cipher = start(kms, store)
+      const keys = cipher.storedKeys!
+      await jest.advanceTimersByTimeAsync(SECOND)
+      const mark = keys.mark()
+      await cipher.encrypt('x', recipe)
+      change(store)
+      expect(await codeOf(keys.confirm(mark))).toBe(outcome)
+      expect(cipher.encryptNow('y', recipe) !== undefined).toBe(outcome === 'opened')
+      // What is sealed from now on is not concerned.
+      await jest.advanceTimersByTimeAsync(SECOND)
+      expect(await codeOf(keys.confirm(keys.mark()))).toBe('opened')
+    })
+
+    test('of the same transaction, need no confirmation: what is rolled back takes the value with it', async () => {
+      const cipher = start(kms, store)
+      const keys = cipher.storedKeys!
+      store.isTentative = true
+      const mark = keys.mark()
+      await cipher.encrypt('x', recipe)
+      store.rows.splice(0)
+      expect(await codeOf(keys.confirm(mark))).toBe('opened')
+    })
+
+    test('are asked for again where that takes longer than the lease', async () => {
+      const cipher = start(kms, store, { lease: MINUTE })
+      await cipher.encrypt('x', recipe)
+      const keys = cipher.storedKeys!
+      const mark = keys.mark()
+      await jest.advanceTimersByTimeAsync(MINUTE)
+      expect(keys.isOverdue(mark)).toBe(false)
+      await jest.advanceTimersByTimeAsync(1)
+      expect(keys.isOverdue(mark)).toBe(true)
+      expect(keys.isOverdue(keys.mark())).toBe(false)
+    })
+  })
+
+  test.each([
+    ['alive: they seal on', () => undefined, 1],
+    [
+      'retired: another one is made',
+      (each: MemoryStore) => {
+        each.change({ retiredAt: new Date() })
+      },
+      2,
+    ],
+  ])('that nobody looked at for longer than the lease are looked at first; %s', async (_, change, keys) => {
+    const cipher = start(kms, store, { lease: MINUTE })
+    const sealed = await cipher.encrypt('x', recipe)
+    change(store)
+    // The process was suspended, its timers with it.
+    jest.setSystemTime(Date.now() + MINUTE + 1)
+    expect(cipher.encryptNow('y', recipe)).toBeUndefined()
+    await cipher.encrypt('y', recipe)
+    expect(store.rows).toHaveLength(keys)
+    expect(store.lookups).toBe(1)
+    expect((await cipher.decrypt(sealed, scope)).toString()).toBe('x')
+    expect(kms.count('decrypt')).toBe(0)
+  })
+
+  test('are one for each context and KMS key, and none of them takes another one with it', async () => {
+    const cipher = start(kms, store)
+    const other = new Scope({ table: 'other' }, { column: 'token' })
+    const recipes = [recipe, { ...recipe, scope: other }, { ...recipe, keyId: 'alias/other' }]
+    for (const each of recipes) await cipher.encrypt('x', each)
+    expect(cipher.indexKeyNow(recipe.keyId, scope, { table: 't', column: 'c', index: 'i' })).toBeUndefined()
+    const idsOf = (): (string | undefined)[] =>
+      recipes.map((each) => cipher.encryptNow('y', each)?.toString('hex', 3, 19))
+    const ids = store.rows.map(({ id }) => id.toString('hex'))
+    expect(ids).toHaveLength(3)
+    for (let n = 0; n < 2; n++) expect(idsOf()).toEqual(ids)
+    store.rows = store.rows.map((row, n) => (n === 1 ? { ...row, retiredAt: new Date() } : row))
+    await cipher.storedKeys!.lookAgain()
+    expect(idsOf()).toEqual([ids[0], undefined, ids[2]])
+  })
+
+  test('are made by one call to KMS, whose answer is not left in memory, and must be a data key', async () => {
+    await start(kms, store).encrypt('x', recipe)
+    expect(kms.handedOut).toEqual([Buffer.alloc(32)])
+    const generate = kms.generateDataKey.bind(kms)
+    for (const [plaintext, encrypted] of [
+      [16, 184],
+      [32, 31],
+      [32, 7_000],
+    ] as const) {
+      const bytes = asPlaintextKey(Buffer.alloc(plaintext, 7))
+      jest.spyOn(kms, 'generateDataKey').mockImplementation(async (keyId, context) => ({
+        ...(await generate(keyId, context)),
+        plaintext: bytes,
+        encrypted: asEncryptedDataKey(Buffer.alloc(encrypted)),
+      }))
+      expect(await codeOf(start(kms, new MemoryStore()).encrypt('x', recipe))).toBe('KMS_REQUEST_FAILED')
+      expect(bytes).toEqual(Buffer.alloc(plaintext))
+    }
+    jest.restoreAllMocks()
+  })
+
+  test('under other KMS keys are tried a bounded number of times; those that name the own one come first', async () => {
+    for (let n = 0; n < 12; n++) await start(kms, store).encrypt('x', { ...recipe, keyId: `alias/${n}` })
+    expect(store.rows).toHaveLength(12)
+    kms.calls.length = 0
+    await start(kms, store).encrypt('x', { ...recipe, keyId: kms.keyArn })
+    expect(kms.count('decrypt')).toBe(8)
+    expect(kms.count('generateDataKey')).toBe(1)
+    // The table is full of newer ones.
+    await jest.advanceTimersByTimeAsync(SECOND)
+    for (let n = 0; n < 12; n++) await start(kms, store).encrypt('x', { ...recipe, keyId: `alias/new${n}` })
+    kms.calls.length = 0
+    await start(kms, store).encrypt('x', { ...recipe, keyId: kms.keyArn })
+    expect(kms.count('decrypt')).toBe(1)
+    expect(kms.count('generateDataKey')).toBe(0)
+  })
+
+  test.each([
+    ['within a day of this clock are used', 24 * HOUR, 1],
+    ['later than a day from now are not: their age would never end', 24 * HOUR + 1, 2],
+    ['as long ago as renewAfter are used', -24 * HOUR, 1],
+    ['longer ago are not', -24 * HOUR - 1, 2],
+  ])('that were made %s', async (_, made, rows) => {
+    await start(kms, store).encrypt('x', recipe)
+    store.change({ createdAt: new Date(Date.now() + made) })
+    await start(kms, store).encrypt('x', recipe)
+    expect(store.rows).toHaveLength(rows)
+  })
+
+  test('are tried again with a KMS key that was denied, but not before maxAge has passed', async () => {
+    await start(kms, store).encrypt('x', recipe)
+    const cipher = start(kms, store)
+    let isDenied = true
+    kms.beforeAnswer = (operation) => {
+      if (operation === 'decrypt' && isDenied) throw new AccessDeniedError('no kms:Decrypt')
+    }
+    await cipher.encrypt('x', recipe)
+    expect(store.rows).toHaveLength(2)
+    isDenied = false
+    const again = async (): Promise<void> => {
+      kms.calls.length = 0
+      cipher.storedKeys!.clear()
+      await cipher.encrypt('x', recipe)
+    }
+    await jest.advanceTimersByTimeAsync(limits.maxAge)
+    await again()
+    expect(kms.calls.map(({ operation }) => operation)).toEqual(['generateDataKey'])
+    await jest.advanceTimersByTimeAsync(1)
+    await again()
+    expect(kms.calls.map(({ operation }) => operation)).toEqual(['decrypt'])
+  })
+
+  test('that lapse before a value can be sealed are asked for a bounded number of times', async () => {
+    class SlowStore extends MemoryStore {
+      override async add(key: NewDataKey): Promise<void> {
+        await super.add(key)
+        jest.setSystemTime(Date.now() + 11)
+      }
+
+      override async find(ids: readonly Buffer[]): Promise<readonly StoredDataKey[]> {
+        jest.setSystemTime(Date.now() + 11)
+        return super.find(ids)
+      }
+
+      override async current(
+        ...query: Parameters<MemoryStore['current']>
+      ): Promise<readonly StoredDataKey[]> {
+        jest.setSystemTime(Date.now() + 11)
+        return super.current(...query)
+      }
+    }
+    const slow = new SlowStore()
+    const cipher = start(kms, slow, { lease: 10 })
+    await expect(cipher.encrypt('x', recipe)).rejects.toMatchObject({
+      code: 'KEY_TABLE_UNAVAILABLE',
+      message: expect.stringContaining('Is the lease shorter'),
+    })
+    expect(slow.lookups).toBe(9)
+    expect(kms.count('generateDataKey')).toBe(1)
+  })
+
+  test('that were cleared are looked for again', async () => {
+    const cipher = start(kms, store)
+    const sealed = await cipher.encrypt('x', recipe)
+    await cipher.decrypt(sealed, scope)
+    cipher.storedKeys!.clear()
+    expect(cipher.storedKeys!.size).toBe(0)
+    expect(cipher.encryptNow('y', recipe)).toBeUndefined()
+    expect(cipher.decryptNow(sealed, scope)).toBeUndefined()
+    store.rows.splice(0)
+    expect(await codeOf(cipher.decrypt(sealed, scope))).toBe('DATA_KEY_NOT_FOUND')
+  })
+
+  test('in memory are no more than maxKeys; those that seal stay', async () => {
+    const base = new Cipher(kms, { ...limits, maxKeys: 3 })
+    ciphers.push(base)
+    const reader = base.withStore(store, { renewAfter: 24 * HOUR, lease: MINUTE })
+    const writer = start(kms, store)
+    await reader.encrypt('x', recipe)
+    for (let n = 0; n < 5; n++) {
+      const other = new Scope({ table: `t${n}` }, {})
+      await reader.decrypt(await writer.encrypt('x', { ...recipe, scope: other }), other)
+      expect(reader.storedKeys!.size).toBeLessThanOrEqual(3)
+    }
+    expect(reader.storedKeys!.size).toBe(3)
+    expect(reader.encryptNow('y', recipe)).toBeDefined()
+  })
+
+  test('whose row holds another one are refused, for reading and for writing', async () => {
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    const other = new MemoryStore()
+    await start(kms, other).encrypt('x', recipe)
+    store.change({ encrypted: other.rows[0]!.encrypted })
+    const cipher = start(kms, store)
+    await expect(cipher.decrypt(sealed, scope)).rejects.toMatchObject({
+      code: 'CIPHERTEXT_TAMPERED',
+      message: expect.stringContaining(store.rows[0]!.id.toString('hex')),
+    })
+    await expect(cipher.encrypt('y', recipe)).rejects.toMatchObject({
+      code: 'DATA_KEY_FORGED',
+      message: expect.stringContaining(store.rows[0]!.id.toString('hex')),
+      cause: expect.objectContaining({ code: 'CIPHERTEXT_TAMPERED' }),
+    })
+    expect(store.rows).toHaveLength(1)
+  })
+
+  test('that KMS opens to something else when they are fetched anew are used no more', async () => {
+    const cipher = start(kms, store)
+    const sealed = await cipher.encrypt('x', recipe)
+    kms.blobs[0]!.plaintext = randomBytes(32)
+    for (let time = 0; time < limits.maxAge; time += 10 * SECOND) {
+      await jest.advanceTimersByTimeAsync(10 * SECOND)
+      cipher.decryptNow(sealed, scope)
+    }
+    expect(cipher.storedKeys!.size).toBe(0)
+    expect(await codeOf(cipher.decrypt(sealed, scope))).toBe('CIPHERTEXT_TAMPERED')
+  })
+
+  test('that come when the application has closed are used for nothing', async () => {
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    for (const use of [
+      (cipher: Cipher) => cipher.decrypt(sealed, scope),
+      (cipher: Cipher) => cipher.encrypt('y', recipe),
+    ]) {
+      const cipher = start(kms, store)
+      kms.beforeAnswer = () => {
+        cipher.storedKeys!.close()
+      }
+      expect(await codeOf(use(cipher))).toBe('CLOSED')
+      expect(cipher.storedKeys!.size).toBe(0)
+    }
+  })
+
+  test('are known to be in the store, destroyed or not, with one query at most', async () => {
+    const isStored = (keys: StoredKeys, bytes: Buffer): Promise<boolean> => {
+      const parsed = parse(bytes)
+      return parsed instanceof StoredKeyCiphertext ? keys.isStored(parsed) : Promise.resolve(false)
+    }
+    const writer = start(kms, store)
+    const sealed = await writer.encrypt('x', recipe)
+    expect(await isStored(writer.storedKeys!, sealed)).toBe(true)
+    expect(store.lookups).toBe(0)
+    store.change({ encrypted: undefined, destroyedAt: new Date() })
+    expect(await isStored(start(kms, store).storedKeys!, sealed)).toBe(true)
+    expect(store.lookups).toBe(1)
+    expect(await isStored(start(kms, new MemoryStore()).storedKeys!, sealed)).toBe(false)
+  })
+
+  describe('of blind indexes', () => {
+    const place = { table: 'user', column: 'token', index: 'token_index' }
+    const keysOf = (cipher: Cipher, keyId = 'alias/test') => storedIndexKeys(cipher, keyId, { table: 'user' })
+
+    test('are one for all processes, whatever its age, and are no data keys of values', async () => {
+      const first = keysOf(start(kms, store))
+      expect(first.now(place)).toBeUndefined()
+      const key = await first.open(place)
+      expect(first.now(place)).toBe(key)
+      expect(await first.open(place)).toBe(key)
+      await jest.advanceTimersByTimeAsync(50 * HOUR)
+      const second = await keysOf(start(kms, store, { renewAfter: HOUR })).open(place)
+      expect(second.equals(key)).toBe(true)
+      expect(store.rows.map(({ purpose }) => purpose)).toEqual(['index'])
+      await start(kms, store).encrypt('x', recipe)
+      expect(store.rows.map(({ purpose }) => purpose)).toEqual(['index', 'value'])
+      const other = await keysOf(start(kms, store)).open({ ...place, column: 'other' })
+      expect(other.equals(key)).toBe(false)
+    })
+
+    test('are the same where two processes make the first at the same time', async () => {
+      const [one, two] = await Promise.all([
+        keysOf(start(kms, store)).open(place),
+        keysOf(start(kms, store)).open(place),
+      ])
+      expect(one.equals(two)).toBe(true)
+      expect(kms.count('generateDataKey')).toBe(2)
+      expect(store.rows).toHaveLength(1)
+    })
+
+    test('are never made anew because KMS does not open them: values would not be found', async () => {
+      await keysOf(start(kms, store)).open(place)
+      await expect(keysOf(start(kms, store), 'alias/other').open(place)).rejects.toMatchObject({
+        code: 'DATA_KEY_FORGED',
+        message: expect.stringContaining('typeorm-kms rotate'),
+      })
+      kms.beforeAnswer = (operation) => {
+        if (operation === 'decrypt') throw new AccessDeniedError('no kms:Decrypt')
+      }
+      await expect(keysOf(start(kms, store)).open(place)).rejects.toMatchObject({
+        code: 'DATA_KEY_FORGED',
+        message: expect.stringContaining('Allow kms:Decrypt'),
+      })
+      expect(store.rows).toHaveLength(1)
+    })
   })
 
   test('are left alone where they are not used', async () => {
