@@ -2,6 +2,9 @@
  * Mutation testing: changes the code in small ways, and sees whether a unit test fails. `npm run mutate` takes the
  * folders below, hours; `npm run mutate -- src/cipher/pairs.ts` what is named. What did not change since the last run is
  * not run again. Prints what survived, and a line for each folder.
+ *
+ * `MUTATION_TESTS=unit/cipher` has only the tests whose paths match, `MUTATION_QUICK=1` leaves out those that take longer
+ * than a moment, `MUTATION_PROCESSES=1` takes one core instead of two.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'

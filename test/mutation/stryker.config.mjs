@@ -1,7 +1,9 @@
+import { join } from 'node:path'
+
 /** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
-  testRunner: 'jest',
-  jest: { projectType: 'custom', configFile: 'test/mutation/jest.config.cjs', enableFindRelatedTests: true },
+  testRunner: 'warm',
+  plugins: [join(import.meta.dirname, 'runner.mjs')],
   mutate: ['src/cipher/**/*.ts'],
   coverageAnalysis: 'perTest',
   // What is evaluated once when a file is loaded would take all tests of the file for each mutant.
@@ -17,8 +19,10 @@ export default {
     'test/integration',
     'test/package',
   ],
-  concurrency: 2,
-  timeoutMS: 60_000,
+  concurrency: Number(process.env.MUTATION_PROCESSES ?? 2),
+  timeoutMS: 30_000,
+  // The tests of a mutant run up to three times.
+  timeoutFactor: 6,
   // On a machine that is busy with something else the first run of all tests takes longer than the five minutes of the default.
   dryRunTimeoutMinutes: 60,
   incremental: true,
