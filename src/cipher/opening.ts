@@ -100,7 +100,9 @@ export class Opening {
     values.forEach((value, place) => {
       this.#openNow(value, place)
     })
-    this.#cipher.announce?.(this.#waiting.flatMap(({ members: [first] }) => (first ? [first.parsed] : [])))
+    this.#cipher.announce?.(
+      this.#waiting.flatMap(({ members }) => members.slice(0, 1).map(({ parsed }) => parsed)),
+    )
     // What many values share comes first: forgeries mostly stand alone.
     this.#waiting.sort((a, b) => a.members.length - b.members.length)
     await sideBySide(this.#cipher.kms, this.#waiting.length, () => this.#work())

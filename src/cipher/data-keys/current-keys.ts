@@ -148,11 +148,6 @@ export class CurrentKeys {
     if (this.#last?.key === key) this.#last = undefined
   }
 
-  clear(): void {
-    this.#current.clear()
-    this.#last = undefined
-  }
-
   /** The keys whose rows are part of an open transaction. */
   get tentative(): StoredKey[] {
     const keys = Array.from(this.#current.values(), ({ key }) => key)
@@ -214,13 +209,15 @@ export class CurrentKeys {
       const key = await this.#unwrapped(row, wanted, seenAt)
       if (key) return key
     }
-    const isDenied = this.#isDenied(wanted.keyId)
-    if (wanted.purpose === 'index' && usable.length > 0) {
-      throw new ForgedDataKeyError(
-        `${this.#store.name} has a data key for the blind indexes of this context, and KMS does not open it with ${wanted.keyId}. With another one values would not be found. ${isDenied ? 'Allow kms:Decrypt.' : 'Move it to this KMS key first: typeorm-kms rotate.'}`,
-      )
-    }
-    return this.#make(wanted, isDenied)
+    if (wanted.purpose === 'index' && usable.length > 0) throw this.#otherIndexKey(wanted)
+    return this.#make(wanted, this.#isDenied(wanted.keyId))
+  }
+
+  /** With a second data key for the blind indexes of a context, values would not be found. */
+  #otherIndexKey({ keyId }: Wanted): ForgedDataKeyError {
+    return new ForgedDataKeyError(
+      `${this.#store.name} has a data key for the blind indexes of this context, and KMS does not open it with ${keyId}. With another one values would not be found. ${this.#isDenied(keyId) ? 'Allow kms:Decrypt.' : 'Move it to this KMS key first: typeorm-kms rotate.'}`,
+    )
   }
 
   /** `undefined` if KMS does not open it with the configured key: then another one may be made. */
@@ -271,6 +268,7 @@ export class CurrentKeys {
         if (!first.id.equals(row.id)) {
           const key = await this.#unwrapped(first, wanted, seenAt)
           if (key) return key
+          throw this.#otherIndexKey(wanted)
         }
       } else await this.#store.add(row)
       const whole = { ...row, retiredAt: undefined, destroyAt: undefined, destroyedAt: undefined }

@@ -137,7 +137,6 @@ export class DataKey {
   }
 
   destroy(): void {
-    if (this.#destroyed) return
     this.#destroyed = true
     // Whoever was handed this key in the current turn of the event loop may still finish with it.
     setImmediate(() => (this.#key = undefined))

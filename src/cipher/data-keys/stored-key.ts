@@ -195,7 +195,6 @@ export class StoredKey {
   }
 
   destroy(): void {
-    if (this.#destroyed) return
     this.#destroyed = true
     // Whoever was handed this key in the current turn of the event loop may still finish with it.
     setImmediate(() => {

@@ -56,7 +56,7 @@ export class StoredKeys {
     store: DataKeyStore,
     limits: StoredKeyLimits,
     refusals: Refusals,
-    counts = { hits: 0, misses: 0 },
+    counts: { hits: number; misses: number },
   ) {
     this.#calls = new CallsUnderWay(counts)
     this.#kms = kms
@@ -168,7 +168,6 @@ export class StoredKeys {
   /** Forgets all keys: their rows may be gone. */
   clear(): void {
     for (const key of this.#keys.values()) this.#drop(key)
-    this.current.clear()
     this.#lookup.clear()
   }
 

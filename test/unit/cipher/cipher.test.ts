@@ -184,8 +184,8 @@ describe('Decryption', () => {
 describe('Where KMS is asked', () => {
   test('is every value in direct mode, though a data key is at hand', async () => {
     const { kms, cipher } = setUp()
-    await cipher.prepare(envelope)
     expect(cipher.prepare(direct)).toBeUndefined()
+    await cipher.prepare(envelope)
     expect(cipher.encryptNow('x', direct)).toBeUndefined()
     expect(kms.calls).toHaveLength(1)
   })
@@ -200,7 +200,7 @@ describe('Where KMS is asked', () => {
     expect(store.rows).toHaveLength(1)
     expect(parse(withStore.encryptNow('x', stored)!)).toMatchObject({ suite: 'stored-key' })
     expect(kms.calls).toHaveLength(1)
-    expect(() => cipher.prepare(stored)).toThrow(TypeError)
+    expect(() => cipher.prepare(stored)).toThrow('a cipher without a store')
   })
 
   test('is a value whose data key is not at hand; and none for what KMS cannot open', async () => {
@@ -241,6 +241,24 @@ describe('Where KMS is asked', () => {
     for (const none of ['plaintext', '\u00c1']) expect(call(Buffer.from(none, 'latin1'))).toBeUndefined()
   })
 
+  test('is a blob of another program, which is opened like a value', async () => {
+    const { kms, cipher } = setUp()
+    const blob = kms.blobOf(Buffer.from('theirs'), scope.directContext)
+    expect((await cipher.decrypt(blob, scope)).toString()).toBe('theirs')
+    expect(cipher.counts.decrypted).toBe(1)
+  })
+
+  test('is nowhere for a value that carries a data key at hand', async () => {
+    const { kms, cipher } = setUp()
+    const sealed = await cipher.encrypt('x', envelope)
+    const key = cipher.dataKeys.forSealing(KEY, scope)!
+    expect(key.isCarriedBy(sealed)).toBe(true)
+    expect(cipher.openWith(key, sealed, scope).toString()).toBe('x')
+    expect(cipher.dataKeys.counts).toEqual({ hits: 1, misses: 1 })
+    expect(cipher.counts.decrypted).toBe(1)
+    expect(kms.calls).toHaveLength(1)
+  })
+
   test('opens with one call only the values for which it was made', async () => {
     const { cipher } = setUp()
     const parsed = parse(await cipher.encrypt('x', envelope))
@@ -248,6 +266,21 @@ describe('Where KMS is asked', () => {
     expect(open(parsed, scope).toString()).toBe('x')
     expect(() => open(parse(Buffer.from('plaintext')), scope)).toThrow(TypeError)
     await expect(cipher.load(parse(Buffer.from('plaintext')), scope)).rejects.toThrow(PlaintextFoundError)
+  })
+
+  test('is on behalf of whoever reads, so that each page has its turn', async () => {
+    const { kms, cipher } = setUp()
+    const store = new MemoryStore()
+    const start = (): Cipher => new Cipher(kms, { maxAge: 60_000, maxValues: 1, maxKeys: 10 })
+    const writer = cipher.withStore(store, { renewAfter: 60_000, lease: 60_000 })
+    for (const recipe of [envelope, direct, stored]) {
+      const sealed = await writer.encrypt('x', recipe)
+      const base = start()
+      ciphers.push(base)
+      const caller = {}
+      await base.withStore(store, { renewAfter: 60_000, lease: 60_000 }).load(parse(sealed), scope, caller)
+      expect(kms.callers.at(-1)).toBe(caller)
+    }
   })
 
   test('is nowhere inside of deny()', async () => {

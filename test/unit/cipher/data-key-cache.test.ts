@@ -110,6 +110,45 @@ describe('A data key for sealing', () => {
     expect(cache.forSealing(KEY, USERS)).toBeUndefined()
   })
 
+  test.each([
+    ['and the next one seals from then on', false],
+    ['once, though that fails: it seals until it is used up', true],
+  ])('is replaced ahead when it has sealed nine tenths of maxValues, %s', async (_, fails) => {
+    const { kms, cache } = setUp({ maxValues: 20 })
+    const first = await cache.generate(KEY, USERS)
+    for (let n = 0; n < 18; n++) {
+      expect(cache.forSealing(KEY, USERS)).toBe(first)
+      first.seal('x', USERS.aad)
+    }
+    expect(kms.calls).toHaveLength(1)
+    if (fails) {
+      kms.beforeAnswer = () => {
+        throw new ThrottledError('slow down')
+      }
+    }
+    for (let n = 18; n < 20; n++) {
+      const key = cache.forSealing(KEY, USERS)
+      expect(key === first).toBe(fails || n === 18)
+      key?.seal('x', USERS.aad)
+      await turn()
+      expect(kms.calls).toHaveLength(2)
+    }
+    expect(cache.refreshed).toBe(fails ? 0 : 1)
+    expect(cache.counts.misses).toBe(1)
+    // Nobody waits for it: it has a turn of its own in the queue before KMS.
+    expect(kms.callers.map(Boolean)).toEqual([false, true])
+    expect(cache.forSealing(KEY, USERS) === undefined).toBe(fails)
+  })
+
+  test('is not replaced ahead where maxValues is so small that it would be for the last value', async () => {
+    const { kms, cache } = setUp({ maxValues: 5 })
+    const key = await cache.generate(KEY, USERS)
+    for (let n = 0; n < 5; n++) cache.forSealing(KEY, USERS)?.seal('x', USERS.aad)
+    expect(key.uses).toBe(5)
+    expect(cache.forSealing(KEY, USERS)).toBeUndefined()
+    expect(kms.calls).toHaveLength(1)
+  })
+
   test('still opens values when it is used up', async () => {
     const { kms, cache } = setUp({ maxValues: 1 })
     const sealed = (await cache.generate(KEY, USERS)).seal('1', USERS.aad)
@@ -239,6 +278,7 @@ describe('What is counted and published', () => {
     const { name } = channels.dataKey
     subscribe(name, note)
     const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    expect(cached(cache, sealed, ORDERS)).toBeUndefined()
     expect(cached(cache, sealed)).toBeDefined()
     cache.hit('encrypt')
     unsubscribe(name, note)
@@ -282,6 +322,27 @@ describe('The memory of the cache', () => {
     await cache.generate(KEY, ORDERS)
     expect(cache.forSealing(KEY, USERS)).toBeUndefined()
     expect(cache.forSealing(KEY, ORDERS)).toBeDefined()
+  })
+
+  test('drops one key, and no other with it', async () => {
+    const { kms, cache } = setUp({ maxKeys: 2 })
+    const other = new Scope({ table: 'other' }, {})
+    await cache.generate(KEY, USERS)
+    const orders = await cache.generate(KEY, ORDERS)
+    await cache.generate(KEY, other)
+    expect(cache.forSealing(KEY, ORDERS)).toBe(orders)
+    expect(kms.calls).toHaveLength(3)
+  })
+
+  test('keeps no timer for a key that has left, and none at all when it is closed', async () => {
+    stopClock()
+    const { cache } = setUp({ maxKeys: 1 })
+    await cache.generate(KEY, USERS)
+    const timers = jest.getTimerCount()
+    await cache.generate(KEY, ORDERS)
+    expect(jest.getTimerCount()).toBe(timers)
+    cache.close()
+    expect(jest.getTimerCount()).toBe(0)
   })
 
   test('loses a key when it expires, with no one asking for it', async () => {

@@ -26,6 +26,17 @@ describe('A map whose entries expire', () => {
     expect(jest.getTimerCount()).toBe(0)
   })
 
+  test('tells nobody where nobody wants to know', async () => {
+    const quiet = new ExpiringMap<string>({ max: 1, lifetime: 100 })
+    quiet.set('a', '1')
+    quiet.set('a', '2')
+    expect([quiet.size, quiet.get('a')]).toEqual([1, '2'])
+    quiet.set('b', '3')
+    expect(quiet.get('a')).toBeUndefined()
+    await pass(100)
+    expect(quiet.size).toBe(0)
+  })
+
   test('gives one that is set again its whole time, and says nothing left', async () => {
     map.set('a', '1')
     map.set('b', '2')

@@ -12,6 +12,7 @@ import { type Decrypted, type KeyService } from '../../../src/kms/key-service'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
 import { createKey } from '../kms/keys'
+import { MemoryStore } from './memory-store'
 import { envelopeOf } from './parsed'
 import { formsOfMarker, newMarker } from '../../support/markers'
 
@@ -94,6 +95,16 @@ describe('Nothing that can be printed shows key bytes or plaintext', () => {
     for (const secret of [keyText, plaintext]) expect(formsIn(cache, secret)).toEqual([])
     expect(inspect(cache)).toBe('DataKeyCache { keys: 1 }')
     cache.close()
+  })
+
+  test('stored data keys', async () => {
+    const cipher = new Cipher(new MarkedKms(), limits)
+    const withStore = cipher.withStore(new MemoryStore(), { renewAfter: 60_000, lease: 60_000 })
+    const recipe = { mode: 'envelope', keyId: 'x', scope, usesStoredKey: true } as const
+    await withStore.decrypt(await withStore.encrypt(plaintext, recipe), scope)
+    for (const secret of [keyText, plaintext]) expect(formsIn(withStore, secret)).toEqual([])
+    expect(inspect(withStore.storedKeys)).toBe('StoredKeys { keys: 1 }')
+    cipher.close()
   })
 
   test('a cipher, its modes and its scope', async () => {

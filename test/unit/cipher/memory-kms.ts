@@ -3,6 +3,8 @@ import { type EncryptionContext, serialiseContext } from '../../../src/cipher/co
 import { UntrustedKeyError, WrongContextError } from '../../../src/errors'
 import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import {
+  type Caller,
+  type CallOptions,
   type Decrypted,
   type DecryptOptions,
   type Encrypted,
@@ -27,6 +29,8 @@ interface Blob {
 export class MemoryKms implements KeyService {
   readonly keyArn = arnOf('key')
   readonly calls: { operation: Operation; keyId?: string; context: EncryptionContext }[] = []
+  /** Who asked, by call. */
+  readonly callers: (Caller | undefined)[] = []
   readonly blobs: Blob[] = []
   /** ARNs of the keys that aliases stand for, where they were moved. */
   readonly aliases = new Map<string, string>()
@@ -39,7 +43,12 @@ export class MemoryKms implements KeyService {
     return this.calls.filter((call) => call.operation === operation).length
   }
 
-  async generateDataKey(keyId: string, context: EncryptionContext): Promise<GeneratedDataKey> {
+  async generateDataKey(
+    keyId: string,
+    context: EncryptionContext,
+    { caller }: CallOptions = {},
+  ): Promise<GeneratedDataKey> {
+    this.callers.push(caller)
     this.calls.push({ operation: 'generateDataKey', keyId, context })
     await this.beforeAnswer('generateDataKey')
     const { blob, plaintext, keyArn } = this.#keep(randomBytes(32), keyId, context)
@@ -51,6 +60,7 @@ export class MemoryKms implements KeyService {
   }
 
   async encrypt(keyId: string, plaintext: Uint8Array, context: EncryptionContext): Promise<Encrypted> {
+    this.callers.push(undefined)
     this.calls.push({ operation: 'encrypt', keyId, context })
     await this.beforeAnswer('encrypt')
     const { blob, keyArn } = this.#keep(Buffer.from(plaintext), keyId, context)
@@ -60,8 +70,9 @@ export class MemoryKms implements KeyService {
   async decrypt(
     ciphertext: Uint8Array,
     context: EncryptionContext,
-    { keyReference }: DecryptOptions = {},
+    { keyReference, caller }: DecryptOptions = {},
   ): Promise<Decrypted> {
+    this.callers.push(caller)
     this.calls.push({ operation: 'decrypt', context })
     await this.beforeAnswer('decrypt')
     const found = this.blobs.find(

@@ -4,6 +4,7 @@ import { header, keyTag } from '../../../src/cipher/format'
 import { MAX_REFUSED } from '../../../src/cipher/opening'
 import { Scope } from '../../../src/cipher/scope'
 import { AccessDeniedError, KmsEncryptionError, KmsUnavailableError } from '../../../src/errors'
+import { pass, startClock, stopClock } from '../../support/clock'
 import { MemoryKms } from './memory-kms'
 
 const KEY = 'alias/test'
@@ -29,6 +30,7 @@ beforeEach(() => {
 })
 
 afterEach(() => {
+  startClock()
   for (const cipher of ciphers.splice(0)) cipher.close()
 })
 
@@ -64,6 +66,17 @@ describe('The values of a page', () => {
     const outcomes = await open(cold(), values)
     expect(outcomes.map(shown)).toEqual(values.map((_, n) => `value ${n}`))
     expect(kms.count('decrypt')).toBe(3)
+  })
+
+  test('cost nothing where their data keys are at hand, beside others that cost a call', async () => {
+    const cipher = cold()
+    const near = await cipher.encrypt('near', { mode: 'envelope', keyId: KEY, scope })
+    const far = await seal('far')
+    kms.calls.length = 0
+    expect((await open(cipher, [near, far, near])).map(shown)).toEqual(['near', 'far', 'near'])
+    expect(kms.calls).toHaveLength(1)
+    expect((await open(cipher, [near, far])).map(shown)).toEqual(['near', 'far'])
+    expect(kms.calls).toHaveLength(1)
   })
 
   test('are all opened, though the cache holds fewer data keys than the page has', async () => {
@@ -167,6 +180,23 @@ describe('A page of forgeries', () => {
     const outcomes = await open(cipher, values)
     expect(kms.calls).toHaveLength(length)
     expect(new Set(outcomes.map(shown))).toEqual(new Set(['CIPHERTEXT_WRONG_CONTEXT']))
+  })
+
+  test('costs calls again after five seconds; a closed process remembers none', async () => {
+    stopClock()
+    const cipher = cold()
+    const [forgery] = forged(1) as [Buffer]
+    const callsAfter = async (milliseconds: number): Promise<number> => {
+      await pass(milliseconds)
+      await expect(cipher.decrypt(forgery, scope)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })
+      return kms.calls.length
+    }
+    expect(await callsAfter(0)).toBe(1)
+    expect(await callsAfter(4_999)).toBe(1)
+    expect(await callsAfter(1)).toBe(2)
+    expect(jest.getTimerCount()).toBe(1)
+    cipher.close()
+    expect(jest.getTimerCount()).toBe(0)
   })
 
   test('does not hide the values that share a data key', async () => {

@@ -6,6 +6,7 @@ import { AwsKms } from '../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../src/local-kms'
 import { createKey } from '../kms/keys'
+import { MemoryKms } from './memory-kms'
 import { directOf, envelopeOf } from './parsed'
 
 const scope = new Scope({ table: 'user' }, { column: 'token' })
@@ -75,6 +76,42 @@ describe('Moving an envelope ciphertext to another KMS key', () => {
     })
     local.misbehave({})
     expect(await read(await mover.envelope(envelopeOf(value), scope))).toBe('secret')
+  })
+})
+
+describe('A value that is under the KMS key already', () => {
+  const keyArn = 'arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab'
+  const replica = keyArn.replace('us-east-1', 'eu-west-1')
+  const moverTo = (wasUnderIt: boolean | undefined, keyReference: string): Rewrap => {
+    const answer = {
+      ciphertext: Buffer.alloc(184, 7),
+      keyReference,
+      ...(wasUnderIt !== undefined && { wasUnderIt }),
+    }
+    return new Rewrap(() => Promise.resolve(answer), keyReference)
+  }
+  const other = new Scope({ table: 'user' }, { column: 'renamed' })
+
+  test('is left as it is, where another Region wrote it under its replica of the key', async () => {
+    const memory = new MemoryKms()
+    const writer = new Cipher(memory, limits)
+    const keyId = replica
+    const envelope = envelopeOf(await writer.encrypt('x', { mode: 'envelope', keyId, scope }))
+    const direct = directOf(await writer.encrypt('x', { mode: 'direct', keyId, scope }))
+    writer.close()
+    for (const [was, reference, isLeft] of [
+      [true, keyArn, true],
+      [true, replica, true],
+      [false, keyArn, false],
+      [undefined, keyArn, false],
+      [true, memory.keyArn, false],
+    ] as const) {
+      const mover = moverTo(was, reference)
+      expect((await mover.envelope(envelope, scope)).equals(envelope.bytes)).toBe(isLeft)
+      expect((await mover.direct(direct, scope, scope)).equals(direct.bytes)).toBe(isLeft)
+      // Under another context the blob is another one.
+      expect((await mover.direct(direct, scope, other)).equals(direct.bytes)).toBe(false)
+    }
   })
 })
 

@@ -7,7 +7,7 @@ import { storedIndexKeys } from '../../../src/cipher/blind-index/index-keys'
 import { StoredKeyCiphertext, parse } from '../../../src/cipher/ciphertext'
 import { type NewDataKey, type StoredDataKey } from '../../../src/cipher/data-keys/store'
 import { type StoredKeys } from '../../../src/cipher/data-keys/stored-keys'
-import { AccessDeniedError, KmsEncryptionError } from '../../../src/errors'
+import { AccessDeniedError, KmsEncryptionError, ThrottledError } from '../../../src/errors'
 import { asEncryptedDataKey, asPlaintextKey } from '../../../src/kms/bytes'
 import { arnOf, MemoryKms } from './memory-kms'
 import { MemoryStore } from './memory-store'
@@ -178,6 +178,7 @@ describe('Stored data keys', () => {
     store.isTentative = true
     const other = { ...recipe, scope: new Scope({ table: 'other' }, {}) }
     await cipher.encrypt('x', recipe)
+    await current.verifyTentative()
     await cipher.encrypt('x', other)
     await current.verifyTentative()
     expect(cipher.encryptNow('x', recipe)).toBeDefined()
@@ -185,6 +186,16 @@ describe('Stored data keys', () => {
     expect(await codeOf(current.verifyTentative())).toBe('KEY_TABLE_UNAVAILABLE')
     expect(cipher.encryptNow('x', recipe)).toBeUndefined()
     expect(cipher.encryptNow('x', other)).toBeUndefined()
+  })
+
+  test('that are made while a transaction begins are part of it', async () => {
+    const cipher = start(kms, store)
+    kms.beforeAnswer = () => {
+      store.isTentative = true
+    }
+    await cipher.encrypt('x', recipe)
+    cipher.storedKeys!.current.dropTentative()
+    expect(cipher.encryptNow('x', recipe)).toBeUndefined()
   })
 
   test('that were there before a transaction outlive it', async () => {
@@ -516,6 +527,7 @@ describe('Stored data keys', () => {
       expect(first.now(place)).toBeUndefined()
       const key = await first.open(place)
       expect(first.now(place)).toBe(key)
+      expect(kms.calls.map(({ operation }) => operation)).toEqual(['generateDataKey'])
       expect(await first.open(place)).toBe(key)
       await jest.advanceTimersByTimeAsync(50 * HOUR)
       const second = await keysOf(start(kms, store, { renewAfter: HOUR })).open(place)
@@ -525,6 +537,43 @@ describe('Stored data keys', () => {
       expect(store.rows.map(({ purpose }) => purpose)).toEqual(['index', 'value'])
       const other = await keysOf(start(kms, store)).open({ ...place, column: 'other' })
       expect(other.equals(key)).toBe(false)
+    })
+
+    test('never pass for those of values, nor the other way round', async () => {
+      const [one, two] = [start(kms, store), start(kms, store)]
+      await one.encrypt('x', recipe)
+      expect(keysOf(one).now(place)).toBeUndefined()
+      await keysOf(two).open(place)
+      expect(two.encryptNow('x', recipe)).toBeUndefined()
+    })
+
+    test('are made anew where the old one may seal no more, and nobody looked for longer than the lease', async () => {
+      const keys = keysOf(start(kms, store))
+      const key = await keys.open(place)
+      store.change({ retiredAt: new Date() })
+      jest.setSystemTime(Date.now() + MINUTE + 1)
+      expect((await keys.open(place)).equals(key)).toBe(false)
+    })
+
+    test('are the oldest of a context, where a restore brought several together', async () => {
+      const stores = [store, new MemoryStore(), new MemoryStore()]
+      const keys = []
+      for (const each of stores) {
+        keys.push(await keysOf(start(kms, each)).open(place))
+        await jest.advanceTimersByTimeAsync(SECOND)
+      }
+      store.rows.unshift(...stores[2]!.rows, ...stores[1]!.rows)
+      expect((await keysOf(start(kms, store)).open(place)).equals(keys[0]!)).toBe(true)
+    })
+
+    test('that another process made at the same moment under another KMS key are not replaced', async () => {
+      await keysOf(start(kms, store)).open(place)
+      jest.spyOn(store, 'current').mockResolvedValueOnce([])
+      const other = keysOf(start(kms, store), 'alias/other')
+      await expect(other.open(place)).rejects.toMatchObject({ code: 'DATA_KEY_FORGED' })
+      expect(store.rows).toHaveLength(1)
+      expect(kms.handedOut.every((bytes) => bytes.every((byte) => byte === 0))).toBe(true)
+      jest.restoreAllMocks()
     })
 
     test('are the same where two processes make the first at the same time', async () => {
@@ -552,6 +601,71 @@ describe('Stored data keys', () => {
       })
       expect(store.rows).toHaveLength(1)
     })
+  })
+
+  test('are looked after where values are only written, each with its own KMS key', async () => {
+    const cipher = start(kms, store)
+    const recipes = [recipe, { ...recipe, keyId: 'alias/other' }]
+    for (const each of recipes) await cipher.encrypt('x', each)
+    for (let time = 0; time < 2 * limits.maxAge; time += 20 * SECOND) {
+      await jest.advanceTimersByTimeAsync(20 * SECOND)
+      for (const each of recipes) expect(cipher.encryptNow('x', each)).toBeDefined()
+    }
+    expect(store.rows).toHaveLength(2)
+  })
+
+  test('are not made anew for a context in which nothing is written any more', async () => {
+    const cipher = start(kms, store, { lease: 10 * SECOND, renewAfter: 250 * SECOND })
+    await cipher.encrypt('x', { ...recipe, scope: new Scope({ table: 'other' }, {}) })
+    for (let time = 0; time < 250 * SECOND; time += 5 * SECOND) {
+      await cipher.encrypt('x', recipe)
+      await jest.advanceTimersByTimeAsync(5 * SECOND)
+    }
+    expect(store.rows).toHaveLength(3)
+  })
+
+  test('are not taken for forged because KMS is in trouble', async () => {
+    await start(kms, store).encrypt('x', recipe)
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('too many')
+    }
+    expect(await codeOf(start(kms, store).encrypt('x', recipe))).toBe('KMS_THROTTLED')
+    expect(store.rows).toHaveLength(1)
+  })
+
+  test.each([
+    ['ahead, so that nobody waits, where they live for ten leases', 10, 0],
+    ['when somebody needs one, where they live shorter', 9, 1],
+  ])('are made anew %s', async (_, leases, waits) => {
+    const cipher = start(kms, store, { lease: MINUTE, renewAfter: leases * MINUTE })
+    await cipher.encrypt('x', recipe)
+    const { misses } = cipher.dataKeys.counts
+    for (let time = 0; time <= leases * MINUTE; time += 10 * SECOND) {
+      await jest.advanceTimersByTimeAsync(10 * SECOND)
+      await cipher.encrypt('x', recipe)
+    }
+    expect(store.rows).toHaveLength(2)
+    expect(cipher.dataKeys.counts.misses - misses).toBe(waits)
+  })
+
+  test('of a page are looked up with one query, and no others with them', async () => {
+    const writer = start(kms, store)
+    const values = []
+    for (let n = 0; n < 30; n++) {
+      const tenant = new Scope({ table: 'user', tenant: String(n) }, {})
+      values.push({
+        stored: await writer.encrypt(`${n}`, { ...recipe, scope: tenant }),
+        scopes: [tenant] as const,
+      })
+    }
+    const other = new Scope({ table: 'other' }, {})
+    const envelope = { ...recipe, scope: other, usesStoredKey: false }
+    values.push({ stored: await writer.encrypt('30', envelope), scopes: [other] as const })
+    const find = jest.spyOn(store, 'find')
+    const outcomes = await start(kms, store).openAll(values)
+    expect(outcomes.map(String)).toEqual(Array.from({ length: 31 }, (_, n) => String(n)))
+    expect(find.mock.calls.map(([ids]) => ids.length)).toEqual([30])
+    find.mockRestore()
   })
 
   test('are left alone where they are not used', async () => {
