@@ -289,6 +289,20 @@ describe('Stored data keys', () => {
       expect(keys.isOverdue(mark)).toBe(true)
       expect(keys.isOverdue(keys.mark())).toBe(false)
     })
+
+    test('are as old as the one that was not looked at for longest', async () => {
+      const cipher = start(kms, store, { lease: MINUTE })
+      const keys = cipher.storedKeys!
+      jest.setSystemTime(Date.now() + HOUR)
+      await cipher.encrypt('x', recipe)
+      expect(keys.isOverdue(keys.mark())).toBe(false)
+      // The process was suspended, its timers with it.
+      jest.setSystemTime(Date.now() + MINUTE + 1)
+      await cipher.encrypt('x', { ...recipe, scope: new Scope({ table: 'other' }, {}) })
+      expect(keys.isOverdue(keys.mark())).toBe(true)
+      await keys.lookAgain()
+      expect(keys.isOverdue(keys.mark())).toBe(false)
+    })
   })
 
   test.each([
@@ -439,8 +453,70 @@ describe('Stored data keys', () => {
     expect(cipher.storedKeys!.size).toBe(0)
     expect(cipher.encryptNow('y', recipe)).toBeUndefined()
     expect(cipher.decryptNow(sealed, scope)).toBeUndefined()
+    await cipher.decrypt(sealed, scope)
+    expect(cipher.decryptNow(sealed, scope)).toBeDefined()
+    cipher.storedKeys!.clear()
     store.rows.splice(0)
     expect(await codeOf(cipher.decrypt(sealed, scope))).toBe('DATA_KEY_NOT_FOUND')
+  })
+
+  test('at hand are counted for each value that they serve', async () => {
+    const cipher = start(kms, store)
+    const sealed = await cipher.encrypt('x', recipe)
+    expect(cipher.dataKeys.counts).toEqual({ hits: 0, misses: 1 })
+    cipher.decryptNow(sealed, scope)
+    cipher.encryptNow('y', recipe)
+    expect(cipher.dataKeys.counts).toEqual({ hits: 2, misses: 1 })
+  })
+
+  test('that were refused are not asked for again at once, and none is refused for another one', async () => {
+    const other = new Scope({ table: 'other' }, {})
+    const writer = start(kms, store)
+    const sealed = await writer.encrypt('x', recipe)
+    const good = await writer.encrypt('good', { ...recipe, scope: other })
+    store.rows = store.rows.map((row, n) => (n === 0 ? { ...row, encrypted: store.rows[1]!.encrypted } : row))
+    const reader = start(kms, store)
+    for (let n = 0; n < 2; n++) {
+      await expect(reader.decrypt(sealed, scope)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })
+    }
+    expect(kms.count('decrypt')).toBe(1)
+    expect((await reader.decrypt(good, other)).toString()).toBe('good')
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('too many')
+    }
+    expect(await codeOf(start(kms, store).decrypt(good, other))).toBe('KMS_THROTTLED')
+  })
+
+  test('of a process that may not decrypt are never asked for again, and seal on', async () => {
+    const cipher = start(kms, store)
+    await start(kms, store).encrypt('x', recipe)
+    kms.beforeAnswer = (operation) => {
+      if (operation === 'decrypt') throw new AccessDeniedError('no kms:Decrypt')
+    }
+    await cipher.encrypt('x', recipe)
+    for (let time = 0; time < 2 * limits.maxAge; time += 20 * SECOND) {
+      await jest.advanceTimersByTimeAsync(20 * SECOND)
+      expect(cipher.encryptNow('y', recipe)).toBeDefined()
+    }
+    expect(kms.count('decrypt')).toBe(1)
+  })
+
+  test('that are only read with are looked after as well: forgotten ones open nothing more', async () => {
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    const reader = start(kms, store)
+    await reader.decrypt(sealed, scope)
+    const readFor = async (duration: number): Promise<void> => {
+      for (let time = 0; time < duration; time += 10 * SECOND) {
+        await jest.advanceTimersByTimeAsync(10 * SECOND)
+        reader.decryptNow(sealed, scope)
+      }
+    }
+    await readFor(3 * MINUTE)
+    expect(reader.decryptNow(sealed, scope)).toBeDefined()
+    store.change({ encrypted: undefined, destroyedAt: new Date() })
+    await readFor(MINUTE)
+    expect(reader.storedKeys!.size).toBe(0)
+    expect(await codeOf(reader.decrypt(sealed, scope))).toBe('FORGOTTEN')
   })
 
   test('in memory are no more than maxKeys; those that seal stay', async () => {
@@ -674,6 +750,7 @@ describe('Stored data keys', () => {
     await jest.advanceTimersByTimeAsync(50 * HOUR)
     expect(kms.count('decrypt') + kms.count('generateDataKey')).toBeLessThanOrEqual(2)
     expect(store.lookups).toBeLessThanOrEqual(5)
+    expect(cipher.storedKeys!.size).toBe(0)
   })
 
   test('are one where the first is needed by several processes, or more that all open', async () => {
