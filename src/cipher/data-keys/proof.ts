@@ -4,8 +4,7 @@ import { asEncryptedDataKey } from '../../kms/bytes'
 import { type KeyService } from '../../kms/key-service'
 import { type EnvelopeCiphertext, parse, type StoredKeyCiphertext } from '../ciphertext'
 import { type Scope } from '../scope'
-import { storedKeyId, StoredKeySeal } from '../suites/stored-key/seal'
-import { tampered } from '../tampered'
+import { StoredKeySeal } from '../suites/stored-key/seal'
 import { DataKey } from './data-key'
 import { type DataKeyStore } from './store'
 import { unwrap } from './unwrap'
@@ -55,7 +54,7 @@ export class DataKeyProof {
     try {
       const { plaintext } = await unwrap(this.#kms, row, scope.context, 'value')
       try {
-        if (!storedKeyId(plaintext).equals(dataKeyId)) throw tampered()
+        // Opening compares the id as well.
         new StoredKeySeal(plaintext, salt).open(ciphertext, scope).fill(0)
       } finally {
         plaintext.fill(0)

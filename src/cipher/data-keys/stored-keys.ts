@@ -262,7 +262,7 @@ export class StoredKeys {
       await this.lookAgain().catch(() => undefined)
       await this.current.renewAhead(() => this.refreshed++).catch(() => undefined)
     }
-    if (this.#closed || this.#keys.size === 0) return
+    if (this.#keys.size === 0) return
     this.#timer ??= setTimeout(() => void this.#tick(), lease / 2).unref()
   }
 

@@ -252,6 +252,13 @@ describe('Stored data keys', () => {
         },
         'FORGOTTEN',
       ],
+      [
+        'are marked as destroyed',
+        (each) => {
+          each.change({ destroyedAt: new Date() })
+        },
+        'FORGOTTEN',
+      ],
       ['are gone', (each) => void each.rows.splice(0), 'FORGOTTEN'],
     ]
     test.each(cases)('%s: it is confirmed only if they may seal still', async (_, change, outcome) => {
@@ -751,6 +758,10 @@ describe('Stored data keys', () => {
     expect(kms.count('decrypt') + kms.count('generateDataKey')).toBeLessThanOrEqual(2)
     expect(store.lookups).toBeLessThanOrEqual(5)
     expect(cipher.storedKeys!.size).toBe(0)
+    expect(jest.getTimerCount()).toBe(0)
+    const { lookups } = store
+    await cipher.storedKeys!.lookAgain()
+    expect(store.lookups).toBe(lookups)
   })
 
   test('are one where the first is needed by several processes, or more that all open', async () => {
