@@ -571,6 +571,31 @@ describe('Stored data keys', () => {
     expect(await codeOf(cipher.decrypt(sealed, scope))).toBe('CIPHERTEXT_TAMPERED')
   })
 
+  test('are used until they expire where KMS is in trouble when they are fetched anew', async () => {
+    const cipher = start(kms, store)
+    const sealed = await cipher.encrypt('x', recipe)
+    kms.beforeAnswer = () => {
+      throw new ThrottledError('too many')
+    }
+    for (let time = 0; time < limits.maxAge; time += 10 * SECOND) {
+      expect(cipher.encryptNow('y', recipe)).toBeDefined()
+      expect(cipher.decryptNow(sealed, scope)).toBeDefined()
+      await jest.advanceTimersByTimeAsync(10 * SECOND)
+    }
+    expect(kms.count('decrypt')).toBe(2)
+    await jest.advanceTimersByTimeAsync(1)
+    expect(cipher.encryptNow('y', recipe)).toBeUndefined()
+  })
+
+  test('whose row holds what KMS cannot have made cost no call', async () => {
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    for (const length of [31, 6_145]) {
+      store.change({ encrypted: asEncryptedDataKey(Buffer.alloc(length)) })
+      expect(await codeOf(start(kms, store).decrypt(sealed, scope))).toBe('CIPHERTEXT_TAMPERED')
+    }
+    expect(kms.count('decrypt')).toBe(0)
+  })
+
   test('that come when the application has closed are used for nothing', async () => {
     const sealed = await start(kms, store).encrypt('x', recipe)
     for (const use of [
