@@ -150,7 +150,7 @@ describe('The values of a page', () => {
 
 describe('A page of forgeries', () => {
   test.each([1, 2] as const)('of suite %d costs a bounded number of calls', async (suite) => {
-    const outcomes = await open(cold(), forged(10_000, suite))
+    const outcomes = await open(cold(), forged(1_000, suite))
     expect(kms.count('decrypt')).toBeGreaterThanOrEqual(MAX_REFUSED)
     expect(kms.count('decrypt')).toBeLessThanOrEqual(MAX_REFUSED + CONCURRENCY)
     const codes = outcomes.map(shown)
@@ -158,18 +158,18 @@ describe('A page of forgeries', () => {
   })
 
   test('costs hardly more with two previous settings', async () => {
-    const values = forged(10_000).map((stored) => ({ stored, scopes: [scope, moved, renamed] as const }))
+    const values = forged(1_000).map((stored) => ({ stored, scopes: [scope, moved, renamed] as const }))
     await cold().openAll(values)
     expect(kms.count('decrypt')).toBeLessThanOrEqual(2 * (MAX_REFUSED + CONCURRENCY))
   })
 
   test('costs what is under way where the page ends with the first failure', async () => {
-    const values = forged(10_000).map((stored) => ({ stored, scopes: [scope, moved] as const }))
+    const values = forged(1_000).map((stored) => ({ stored, scopes: [scope, moved] as const }))
     const outcomes = await cold().openAll(values, { untilFailure: true })
     expect(kms.count('decrypt')).toBeLessThanOrEqual(2 * CONCURRENCY + 2)
     const codes = outcomes.map(shown)
     expect(codes).toContain('CIPHERTEXT_WRONG_CONTEXT')
-    expect(codes.filter((code) => code === 'CIPHERTEXT_NOT_TRIED').length).toBeGreaterThan(9_900)
+    expect(codes.filter((code) => code === 'CIPHERTEXT_NOT_TRIED').length).toBeGreaterThan(900)
   })
 
   test('costs nothing when it is read again at once', async () => {
@@ -204,8 +204,10 @@ describe('A page of forgeries', () => {
     const values = await Promise.all(
       ['a', 'b', 'c'].map((text) => writer.encrypt(text, { mode: 'envelope', keyId: KEY, scope })),
     )
-    const outcomes = await open(cold(), [...forged(1_000), ...values])
-    expect(outcomes.slice(-3).map(shown)).toEqual(['a', 'b', 'c'])
+    const last = await open(cold(), [...forged(100), ...values])
+    expect(last.slice(-3).map(shown)).toEqual(['a', 'b', 'c'])
+    const first = await open(cold(), [...values, ...forged(100)])
+    expect(first.slice(0, 3).map(shown)).toEqual(['a', 'b', 'c'])
   })
 
   test('of an encrypted data key that KMS would not take costs no call', async () => {
