@@ -218,9 +218,9 @@ export class DataKeyCache {
     const { plaintext } = await this.#kms.decrypt(key.encrypted, key.scope.context, {
       caller: this.#background,
     })
-    const isSame = !this.#closed && !key.isDestroyed && key.is(plaintext)
+    const isSame = !key.isDestroyed && key.is(plaintext)
     plaintext.fill(0)
-    if (this.#closed || key.isDestroyed) return
+    if (key.isDestroyed) return
     if (!isSame) {
       this.#keys.delete(key.contextKey + key.id)
       return

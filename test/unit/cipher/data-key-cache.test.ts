@@ -157,6 +157,23 @@ describe('A data key for sealing', () => {
     expect(kms.count('decrypt')).toBe(0)
   })
 
+  test('is made anew ahead for each context in which values are written', async () => {
+    stopClock()
+    const { kms, cache } = setUp({ maxAge: 1_000 })
+    for (const scope of [USERS, ORDERS]) await cache.generate(KEY, scope)
+    for (let time = 0; time < 900; time += 100) {
+      for (const scope of [USERS, ORDERS]) expect(cache.forSealing(KEY, scope)).toBeDefined()
+      await pass(100)
+    }
+    expect(kms.calls.map(({ context }) => context['table']).sort()).toEqual([
+      'order',
+      'order',
+      'user',
+      'user',
+    ])
+    expect(cache.counts.misses).toBe(2)
+  })
+
   test('is not used for longer than maxAge', async () => {
     stopClock()
     const { cache } = setUp({ maxAge: 50 })
@@ -203,6 +220,20 @@ describe('A data key for opening', () => {
     expect(cached(cache, sealed)).toBeDefined()
     expect(cached(cache, sealed, ORDERS)).toBeUndefined()
     await expect(load(cache, sealed, ORDERS)).rejects.toMatchObject({ code: 'CIPHERTEXT_WRONG_CONTEXT' })
+  })
+
+  test('is fetched anew before it expires, with a second attempt where the first fails', async () => {
+    stopClock()
+    const { kms, cache } = setUp({ maxAge: 1_000 })
+    const sealed = (await cache.generate(KEY, USERS)).seal('x', USERS.aad)
+    kms.beforeAnswer = (operation) => {
+      if (operation === 'decrypt' && kms.count('decrypt') === 1) throw new ThrottledError('slow down')
+    }
+    for (let time = 0; time < 1_500; time += 50) {
+      expect(cached(cache, sealed)).toBeDefined()
+      await pass(50)
+    }
+    expect(kms.count('decrypt')).toBe(2)
   })
 
   test('never seals, so that the count of its uses is that of one process', async () => {
