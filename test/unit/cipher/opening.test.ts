@@ -124,6 +124,13 @@ describe('The values of a page', () => {
     expect(kms.count('decrypt')).toBe(4)
   })
 
+  test('are found under previous scopes with no call where the data key is at hand', async () => {
+    const cipher = cold()
+    const stored = await cipher.encrypt('old', { mode: 'envelope', keyId: KEY, scope: renamed })
+    expect((await cipher.openAll([{ stored, scopes: [scope, renamed] }])).map(shown)).toEqual(['old'])
+    expect(kms.calls).toHaveLength(1)
+  })
+
   test('fail each for itself', async () => {
     const good = await seal('good')
     const altered = Buffer.from(good)

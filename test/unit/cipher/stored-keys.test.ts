@@ -64,6 +64,8 @@ describe('Stored data keys', () => {
     await writer.encrypt('x', recipe)
     writer.storedKeys?.expect()
     expect(asked).toHaveBeenCalledTimes(1)
+    // A store that needs nothing.
+    start(kms, new MemoryStore()).storedKeys!.expect()
   })
 
   test('say at a glance which values they open: those that name them and are whole', async () => {
@@ -452,6 +454,22 @@ describe('Stored data keys', () => {
     expect(kms.count('generateDataKey')).toBe(1)
   })
 
+  test.each([0, 1])('that are opened twice at once, to read and to write, are one (%d)', async (slow) => {
+    const sealed = await start(kms, store).encrypt('x', recipe)
+    const cipher = start(kms, store)
+    let calls = 0
+    kms.beforeAnswer = async () => {
+      if (calls++ === slow) for (let turns = 0; turns < 50; turns++) await Promise.resolve()
+    }
+    await Promise.all([cipher.encrypt('y', recipe), cipher.decrypt(sealed, scope)])
+    expect(kms.count('decrypt')).toBe(2)
+    expect(cipher.storedKeys!.size).toBe(1)
+    expect(cipher.encryptNow('y', recipe)).toBeDefined()
+    store.change({ retiredAt: new Date() })
+    await cipher.storedKeys!.lookAgain()
+    expect(cipher.encryptNow('y', recipe)).toBeUndefined()
+  })
+
   test('that were cleared are looked for again', async () => {
     const cipher = start(kms, store)
     const sealed = await cipher.encrypt('x', recipe)
@@ -550,6 +568,7 @@ describe('Stored data keys', () => {
     await expect(cipher.decrypt(sealed, scope)).rejects.toMatchObject({
       code: 'CIPHERTEXT_TAMPERED',
       message: expect.stringContaining(store.rows[0]!.id.toString('hex')),
+      cause: expect.objectContaining({ code: 'CIPHERTEXT_TAMPERED' }),
     })
     await expect(cipher.encrypt('y', recipe)).rejects.toMatchObject({
       code: 'DATA_KEY_FORGED',
@@ -745,7 +764,7 @@ describe('Stored data keys', () => {
     ['ahead, so that nobody waits, where they live for ten leases', 10, 0],
     ['when somebody needs one, where they live shorter', 9, 1],
   ])('are made anew %s', async (_, leases, waits) => {
-    const cipher = start(kms, store, { lease: MINUTE, renewAfter: leases * MINUTE })
+    const cipher = start(kms, store, { lease: MINUTE, renewAfter: leases * MINUTE + 5 * SECOND })
     await cipher.encrypt('x', recipe)
     const { misses } = cipher.dataKeys.counts
     for (let time = 0; time <= leases * MINUTE; time += 10 * SECOND) {
