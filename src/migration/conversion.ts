@@ -22,6 +22,10 @@ export interface Conversion {
   samples?(): Promise<readonly Stored[]>
   /** What to store instead, or `undefined` where the row is as it should be. */
   convert(row: ColumnRow): Promise<Converted | undefined>
+  /** Called before the rows are gone through once more. */
+  again?(): void
+  /** Rows that the database counts as still to be converted, but for those that were left as they are. */
+  left?(rows: ColumnRows, shard: Shard | undefined): Promise<number>
   /** Called after the last row: asks the database whether it agrees. */
   end?(rows: ColumnRows, shard: Shard | undefined): Promise<void>
 }

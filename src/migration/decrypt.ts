@@ -5,15 +5,19 @@ import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { type Conversion } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
-import { type ColumnRow, type Converted } from '../dialects/rows/column-rows'
+import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
+import { type Shard } from '../dialects/rows/key-order'
 import { recipeOfRow } from './row-recipe'
-import { KnownKeys, readStored, type StoredValue } from './stored-value'
+import { beginsLikeCiphertext, KnownKeys, readStored, type StoredValue } from './stored-value'
 
 /** Ciphertext becomes plaintext, as bytes in a binary column and as text in a text column. */
 export class Decrypt implements Conversion {
   readonly done = 'decrypted'
   readonly #column: BoundColumn
   #columnNow: Pick<ColumnLayout, 'dialect' | 'kind' | 'type' | 'capacity'> | undefined
+
+  /** Plaintext that begins like a ciphertext. */
+  #kept = 0
 
   constructor(column: BoundColumn) {
     this.#column = column
@@ -24,7 +28,21 @@ export class Decrypt implements Conversion {
     return Promise.resolve()
   }
 
+  again(): void {
+    this.#kept = 0
+  }
+
+  async left(rows: ColumnRows, shard: Shard | undefined): Promise<number> {
+    return (await rows.count(shard)) - (await rows.countPlaintext(shard)) - this.#kept
+  }
+
   async convert(row: ColumnRow): Promise<Converted | undefined> {
+    const converted = await this.#convert(row)
+    if (beginsLikeCiphertext(converted?.value ?? row.stored)) this.#kept++
+    return converted
+  }
+
+  async #convert(row: ColumnRow): Promise<Converted | undefined> {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe)
     if (value.kind === 'plaintext') return undefined

@@ -8,11 +8,12 @@ import { type Conversion } from './conversion'
 import { checkDeclaredType } from './declared-type'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
+import { type Shard } from '../dialects/rows/key-order'
 import { ForgottenError } from '../errors'
 import { type BlindIndex } from '../orm/search/blind-index'
 import { indexesOfNothing, indexesToStore, isFilled, rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { anyRecipe, recipeOfRow } from './row-recipe'
-import { asStored, KnownKeys, readStored, sealChecked } from './stored-value'
+import { asStored, beginsLikeCiphertext, KnownKeys, readStored, sealChecked } from './stored-value'
 
 /** Longest value that is made only to be tried out. */
 const MAX_SAMPLE_BYTES = 2 ** 20
@@ -36,6 +37,8 @@ export class Encrypt implements Conversion {
   #recipe: RowRecipe | undefined
 
   readonly #rebuildsIndexes: boolean
+  /** Rows that are left as they are, and that the database counts as plaintext. */
+  #kept = 0
 
   constructor(column: BoundColumn, { rebuildIndexes = false }: EncryptSettings = {}) {
     this.#column = column
@@ -65,6 +68,14 @@ export class Encrypt implements Conversion {
     return samples.map((sample) => asStored(this.#column, sample))
   }
 
+  again(): void {
+    this.#kept = 0
+  }
+
+  async left(rows: ColumnRows, shard: Shard | undefined): Promise<number> {
+    return (await rows.countPlaintext(shard)) - this.#kept
+  }
+
   get indexes(): readonly BlindIndex[] {
     return this.#column.indexes
   }
@@ -72,11 +83,18 @@ export class Encrypt implements Conversion {
   /** The row of a forgotten value gets indexes all the same: without, it would count as not filled yet for ever. */
   async convert(row: ColumnRow): Promise<Converted | undefined> {
     try {
-      return await this.#convert(row)
+      const converted = await this.#convert(row)
+      if (!converted) this.#keep(row)
+      return converted
     } catch (error) {
       if (!(error instanceof ForgottenError) || isFilled(this.#column, row)) throw error
       return { value: row.stored, beside: indexesOfNothing(this.#column.indexes) }
     }
+  }
+
+  /** What KMS made by itself does not begin like a ciphertext of ours. */
+  #keep({ stored }: ColumnRow): void {
+    if (!beginsLikeCiphertext(stored)) this.#kept++
   }
 
   async #convert(row: ColumnRow): Promise<Converted | undefined> {

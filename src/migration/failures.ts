@@ -25,6 +25,11 @@ export class Failures {
   readonly listed: Unreadable[] = []
   count = 0
 
+  clear(): void {
+    this.listed.length = 0
+    this.count = 0
+  }
+
   add(row: ColumnRow, error: KmsEncryptionError): void {
     this.addAt(row.primaryKey(), error)
   }

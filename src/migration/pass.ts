@@ -2,7 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { type Dialect, dialectOf } from '../dialects'
 import { type HiddenBy } from '../dialects/dialect'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
-import { InterruptedError, RowsHiddenError } from '../errors'
+import { InterruptedError, type KmsEncryptionError, RowsHiddenError, RowsLeftOutError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { BatchWorker } from './batch'
 import { BatchSize } from './batch-size'
@@ -17,6 +17,9 @@ import { explained, refuseForeignKeys } from './refusals'
 import { toResume } from './resume'
 import { type ColumnLayout, readLayout, withKeys } from './rows/column-layout'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
+
+/** How often the rows are gone through where others move or write rows behind the page that is read. */
+const MAX_LAPS = 3
 
 /**
  * Takes the rows of one column through a conversion, in the order of the primary key. Rows are read in batches
@@ -36,6 +39,8 @@ export class Pass {
   >
   /** Rows that were seen, and not found again when they were to be written. */
   #gone = 0
+  /** Rows that were seen the times before. */
+  #before = 0
   /** Puts the connections back as they were. */
   readonly #restore: (() => Promise<void>)[] = []
 
@@ -103,11 +108,42 @@ export class Pass {
       writers.length === 0
         ? [rows]
         : await Promise.all(writers.map((writer) => dialect.openRows(writer, keyed)))
-    await this.#inLanes(rows, lanes, worker)
-    const { total: before, rows: seen } = this.#result
-    const counts = { before, seen: seen - this.#gone, after: await rows.count(shard) }
-    await checkCounts(rows, counts, shard)
+    for (let lap = 1; ; lap++) {
+      if (lap > 1) this.#beginAgain(await rows.count(shard))
+      await this.#inLanes(rows, lanes, worker)
+      const { total: before, rows: seen } = this.#result
+      const counts = { before, seen: seen - this.#gone, after: await rows.count(shard) }
+      await checkCounts(rows, counts, shard)
+      const left = dryRun ? 0 : await this.#left(rows)
+      // A row whose key was changed meanwhile may have come to stand behind the page that was read.
+      const isShort = counts.seen < Math.min(before, counts.after)
+      if (left <= 0 && !isShort) break
+      if (lap < MAX_LAPS && this.#conversion.startsOver === undefined) continue
+      // A migration's transaction may see an earlier state of rows that others have written since.
+      if (left > 0 && !reader.isTransactionActive) throw this.#leftOut(left)
+      break
+    }
     await this.#conversion.end?.(rows, shard)
+  }
+
+  #beginAgain(total: number): void {
+    this.#before += this.#result.rows
+    Object.assign(this.#result, { total, rows: 0, contended: 0, forgotten: 0 })
+    this.#gone = 0
+    this.#failures.clear()
+    this.#conversion.again?.()
+  }
+
+  async #left(rows: ColumnRows): Promise<number> {
+    const left = (await this.#conversion.left?.(rows, this.#options.shard)) ?? 0
+    return left - this.#result.contended - this.#failures.count
+  }
+
+  #leftOut(left: number): KmsEncryptionError {
+    return this.#column.error(
+      RowsLeftOutError,
+      `the database counts ${left} rows that are not ${this.#conversion.done}: others wrote them, or changed their primary keys, again and again meanwhile. Have them stop, and run the same again.`,
+    )
   }
 
   /** Says what the table has that may get in the way, before the first row. */
@@ -201,7 +237,7 @@ export class Pass {
   #keepRate(): Promise<void> {
     const { maxRate, signal } = this.#options
     const elapsed = performance.now() - this.#start
-    return keepRate({ rows: this.#result.rows, elapsed }, maxRate, signal)
+    return keepRate({ rows: this.#before + this.#result.rows, elapsed }, maxRate, signal)
   }
 
   #checkSignal(): void {

@@ -17,6 +17,15 @@ export type StoredValue =
   | { kind: 'foreign'; bytes: Buffer }
   | { kind: 'ciphertext'; bytes: Buffer; parsed: Extract<Parsed, { kind: 'ciphertext' | 'bare' }> }
 
+/** True for a value that begins like a ciphertext, by the same rule as the database's count. */
+export function beginsLikeCiphertext(stored: Stored): boolean {
+  const bytes = asBuffer(stored)
+  return bytes[0] === FIRST_BYTE || bytes.subarray(0, 3).equals(BASE64_START)
+}
+
+const FIRST_BYTE = 0xc1
+const BASE64_START = Buffer.from('wQE')
+
 /** Tags of KMS keys that are known to be in use: whatever carries one of them is taken for no plaintext. */
 export class KnownKeys {
   readonly #tags = new Set<string>()

@@ -1,17 +1,15 @@
 import { asPlaintext } from '../cipher/bytes'
 import { IndexWrongError, RowsLeftOutError } from '../errors'
 import { type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
-import { asBuffer } from '../dialects/rows/is-same'
 import { type Shard } from '../dialects/rows/key-order'
 import { type BoundColumn } from '../orm/bound-column'
-import { type Stored } from '../orm/read/value-opener'
 import { type BlindIndex } from '../orm/search/blind-index'
 import { type IndexValue } from '../orm/search/keyed-index'
 import { type Conversion } from './conversion'
 import { type RowFinder } from './find-row'
 import { rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { recipeOfRow } from './row-recipe'
-import { KnownKeys, readEncrypted } from './stored-value'
+import { beginsLikeCiphertext, KnownKeys, readEncrypted } from './stored-value'
 
 /** Opens every value, compares its blind indexes, and changes none. */
 export class Verify implements Conversion {
@@ -33,6 +31,10 @@ export class Verify implements Conversion {
 
   begin(): Promise<void> {
     return Promise.resolve()
+  }
+
+  again(): void {
+    this.#notCiphertextSeen = 0
   }
 
   async convert(row: ColumnRow): Promise<undefined> {
@@ -87,11 +89,3 @@ export class Verify implements Conversion {
     )
   }
 }
-
-/** By the same rule as the database's count. */
-function beginsLikeCiphertext(stored: Stored): boolean {
-  const bytes = asBuffer(stored)
-  return bytes[0] === 0xc1 || bytes.subarray(0, 3).equals(BASE64_START)
-}
-
-const BASE64_START = Buffer.from('wQE')
