@@ -39,6 +39,9 @@ const { values } = parseArgs({
 const WORKERS = Number(values.workers)
 const ROWS = Number(values.rows)
 
+/** Milliseconds for KMS when nothing is in trouble any more: the traffic on the other databases may go on. */
+const PATIENT = 300_000
+
 /** Sockets of both pools, to KMS and under way, and timers. */
 const MAX_HANDLES = 250
 
@@ -197,7 +200,7 @@ class Soak {
   /** A tenant of its own, whose rows nobody writes afterwards, is forgotten. */
   async forgetOne(): Promise<void> {
     const tenantId = FORGOTTEN + this.#forgotten.length
-    const { dataSource, encryption } = connect({ ...this.#task, options: this.#database.options })
+    const { dataSource, encryption } = connect({ ...this.#task, options: this.#database.options }, PATIENT)
     await dataSource.initialize()
     const rows = [0, 1, 2].map((each) =>
       Object.assign(accountOf(1_000_000 + 10 * tenantId + each, 2), { tenantId }),
@@ -221,7 +224,7 @@ class Soak {
       await exit
       clearInterval(telling)
     }
-    const { dataSource, encryption } = connect({ ...this.#task, options: this.#database.options })
+    const { dataSource, encryption } = connect({ ...this.#task, options: this.#database.options }, PATIENT)
     await dataSource.initialize()
     const accounts = dataSource.getRepository(Account)
     const rows = new Map(

@@ -17,7 +17,11 @@ export interface SoakTask {
 
 export const taskOf = (): SoakTask => JSON.parse(process.env['SOAK_TASK'] ?? '') as SoakTask
 
-export function connect({ options, endpoint, indexKey }: SoakTask): {
+/** @param timeout of calls to KMS, in milliseconds. */
+export function connect(
+  { options, endpoint, indexKey }: SoakTask,
+  timeout = 10_000,
+): {
   dataSource: DataSource
   encryption: KmsEncryption
 } {
@@ -33,7 +37,7 @@ export function connect({ options, endpoint, indexKey }: SoakTask): {
     dataKeys: { lease: 5_000 },
     // Data keys expire while they are in use.
     cache: { maxAge: 2_000 },
-    timeout: 10_000,
+    timeout,
   })
   return { encryption, dataSource: new DataSource(encryption.configure({ ...options, entities: [Account] })) }
 }
