@@ -34,7 +34,7 @@ function types(column: ChangedColumn): TypeSteps {
   if (old.kind === 'binary' && kind === 'binary') return { up: [last], down: [back] }
   const serialise = serialisation(column)
   const [toUtc, toLocal] = inUtc(column)
-  const up = [...toUtc, modify(column, UTF8, old.nullable), ...toLocal, ...serialise.up]
+  const up = [...nulls(column), ...toUtc, modify(column, UTF8, old.nullable), ...toLocal, ...serialise.up]
   const down = [...serialise.down, ...checks(column), ...toUtc, back, ...toLocal]
   const utf8 = modify(column, UTF8, nullable)
   if (kind === 'binary') {
@@ -95,7 +95,13 @@ function serialisation(column: ChangedColumn): TypeSteps {
   switch (valueType) {
     case 'boolean':
       return {
-        up: [update(`CASE WHEN ${nameSql} IN ('0', 'false') THEN 'false' ELSE 'true' END`)],
+        up: [
+          update(
+            old.type === 'bit'
+              ? `CASE REPLACE(HEX(${nameSql}), '0', '') WHEN '' THEN 'false' ELSE 'true' END`
+              : `CASE WHEN ${nameSql} IN ('0', 'false') THEN 'false' ELSE 'true' END`,
+          ),
+        ],
         down: [update(`CASE WHEN ${nameSql} IN ('0', 'false') THEN '0' ELSE '1' END`)],
       }
     case 'date':
@@ -134,6 +140,16 @@ function zoneComment(type: string, nameSql: string): string {
   return `${type} has no time zone: this takes the values of ${nameSql} for UTC, and keeps milliseconds. If the driver's timezone option is another one, use CONVERT_TZ.`
 }
 
+const STRICT: Step = {
+  sql: "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')",
+}
+
+/** Without strict mode, MySQL makes an empty text of NULL. */
+function nulls({ nullable, old }: ChangedColumn): Step[] {
+  if (nullable || !old.nullable) return []
+  return [{ comment: 'A row without a value makes the change to NOT NULL fail, in strict mode.' }, STRICT]
+}
+
 /** Without strict mode, MySQL cuts off what does not fit. */
 function checks({ old }: ChangedColumn): Step[] {
   if (old.kind === 'binary') return []
@@ -141,6 +157,6 @@ function checks({ old }: ChangedColumn): Step[] {
     {
       comment: `A value that ${old.fullType} cannot hold makes the next statement fail, in strict mode. Outside of it, the value would be cut off.`,
     },
-    { sql: "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')" },
+    STRICT,
   ]
 }

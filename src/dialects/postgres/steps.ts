@@ -53,8 +53,11 @@ function isInstant({ old }: ChangedColumn): boolean {
   return old.type === 'timestamp with time zone'
 }
 
+/** What JavaScript's dates have no such text for stays as it is, so that the encryption names its row. */
 function dateAsText(column: ChangedColumn): string {
-  return `to_char(${column.nameSql}${isInstant(column) ? " AT TIME ZONE 'UTC'" : ''}, ${ISO})`
+  const { nameSql } = column
+  const moment = `${nameSql}${isInstant(column) ? " AT TIME ZONE 'UTC'" : ''}`
+  return `CASE WHEN EXTRACT(YEAR FROM ${moment}) BETWEEN 1 AND 9999 THEN to_char(${moment}, ${ISO}) ELSE ${nameSql}::text END`
 }
 
 function dateComments(column: ChangedColumn): Step[] {

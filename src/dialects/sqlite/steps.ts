@@ -64,9 +64,10 @@ function serialisation({ valueType, old }: ChangedColumn): Record<'up' | 'down',
         down: (text) => `CASE ${text} WHEN 'false' THEN 0 ELSE 1 END`,
       }
     case 'date':
-      // TypeORM stores dates as UTC here.
+      // TypeORM stores dates as UTC here. What is no date stays as it is, so that the encryption names its row.
       return {
-        up: (text) => `strftime('%Y-%m-%dT%H:%M:%fZ', ${text})`,
+        up: (text) =>
+          `COALESCE(CASE WHEN ${text} LIKE '____-__-__%' THEN strftime('%Y-%m-%dT%H:%M:%fZ', ${text}) END, ${text})`,
         down: (text) =>
           old.type === 'date' ? `SUBSTR(${text}, 1, 10)` : `REPLACE(REPLACE(${text}, 'T', ' '), 'Z', '')`,
       }

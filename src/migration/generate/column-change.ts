@@ -114,7 +114,8 @@ async function fullTypeOf(
   { tableSql }: NewColumn,
 ): Promise<string> {
   const { driver, options } = dataSourceOf(queryRunner)
-  const type = driver.createFullType(old)
+  // The length that a floating point number is shown with is no part of its type.
+  const type = driver.createFullType(old).replace(/^(double|float)\(\d+\)/i, '$1')
   if (kindOf(old.type) !== 'text') return type
   return type + (await dialectOf(options).textOptions(queryRunner, tableSql, old.name))
 }

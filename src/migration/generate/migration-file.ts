@@ -46,7 +46,8 @@ function lines(step: Step, indent = '    '): string[] {
 
 /** With the quotes that need no escaping, as a person would choose them. */
 function literal(sql: string): string {
-  if (!sql.includes("'") && !sql.includes('\\')) return `'${sql}'`
-  if (!sql.includes('"') && !sql.includes('\\')) return `"${sql}"`
-  return `\`${sql.replace(/[\\`]|\$\{/g, '\\$&')}\``
+  const isPlain = !/[\\\r\n]/.test(sql)
+  if (isPlain && !sql.includes("'")) return `'${sql}'`
+  if (isPlain && !sql.includes('"')) return `"${sql}"`
+  return `\`${sql.replace(/[\\`]|\$\{/g, '\\$&').replaceAll('\r', '\\r')}\``
 }
