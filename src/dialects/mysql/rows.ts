@@ -9,6 +9,7 @@ import { anyKey, type KeyColumn, sameKey, type Shard } from '../rows/key-order'
 import { parts } from '../rows/parts'
 import { inTransaction, rolledBack } from '../rows/transaction'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
+import { thenUndo } from '../then-undo'
 import { bytesSql } from './bytes'
 import { columnsSetOnUpdate, hasNoTransactions, triggers } from './table'
 import { MysqlTransaction } from './transaction'
@@ -40,7 +41,7 @@ export class MysqlRows extends SqlRows {
     queryRunner: QueryRunner,
     layout: RowsLayout,
     kept: readonly string[],
-    /** What is tried out could not be taken back otherwise. */
+    /** What is tried out could not be taken back otherwise, and rows are not locked. */
     private readonly canUndo: boolean,
   ) {
     super(layout)
@@ -69,9 +70,18 @@ export class MysqlRows extends SqlRows {
   async write(changes: readonly Change[]): Promise<ReadonlySet<string>> {
     const written = new Set<string>()
     for (const part of parts(changes)) {
-      for (const id of await inTransaction(this.#transaction, () => this.#writePart(part))) written.add(id)
+      const write = () => this.#writePart(part)
+      const ids = this.canUndo ? inTransaction(this.#transaction, write) : this.#whileLocked(write)
+      for (const id of await ids) written.add(id)
     }
     return written
+  }
+
+  /** An engine without transactions has no locks of rows. In a transaction, `LOCK TABLES` would end that. */
+  async #whileLocked<T>(work: () => Promise<T>): Promise<T> {
+    if (await this.#transaction.isOpen()) return work()
+    await this.query(`LOCK TABLES ${this.layout.table} WRITE`)
+    return thenUndo(work, () => this.query('UNLOCK TABLES'))
   }
 
   async tryOut(change: Change): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import {
@@ -294,6 +295,32 @@ describeDatabases(
       expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Kept', property: 'secret' })
       expect(error.message).toContain('ALTER TABLE `kept` ENGINE = InnoDB')
       expect(await all()).toEqual(before)
+    })
+
+    it('loses nothing that the application writes to a table whose engine locks no rows', async () => {
+      await db().rawQuery('ALTER TABLE kept ENGINE = MyISAM')
+      const runner = app().dataSource.createQueryRunner()
+      const query = runner.query.bind(runner)
+      let written: Promise<unknown> | undefined
+      runner.query = async (sql: string, ...rest: unknown[]) => {
+        if (sql.startsWith('UPDATE')) {
+          written ??= db().rawQuery("UPDATE kept SET secret = 'of the application' WHERE id = 3")
+          // It waits where the table is locked.
+          await Promise.race([written, sleep(300)])
+        }
+        return query(sql, ...(rest as [])) as never
+      }
+      try {
+        await encryptColumns(runner, Kept, ['secret'])
+        await written
+        await encryptColumns(runner, Kept, ['secret'])
+      } finally {
+        await runner.release()
+      }
+      const [kept] = await app()
+        .dataSource.getRepository(Kept)
+        .find({ select: { secret: true }, where: { id: 3 } })
+      expect(kept?.secret).toBe('of the application')
     })
 
     it('says before the first row that ciphertexts are alike in what a unique index looks at', async () => {
