@@ -156,7 +156,7 @@ describe('Migration steps of PostgreSQL', () => {
         { type: 'timestamp with time zone', fullType: 'timestamptz', kind: 'other' },
       ),
       [
-        `ALTER TABLE "user" ALTER COLUMN "secret" TYPE bytea USING convert_to(to_char("secret" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'UTF8')`,
+        `ALTER TABLE "user" ALTER COLUMN "secret" TYPE bytea USING convert_to(CASE WHEN EXTRACT(YEAR FROM "secret" AT TIME ZONE 'UTC') BETWEEN 1 AND 9999 THEN to_char("secret" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') ELSE "secret"::text END, 'UTF8')`,
       ],
       [
         `ALTER TABLE "user" ALTER COLUMN "secret" TYPE timestamptz USING convert_from("secret", 'UTF8')::timestamptz`,
