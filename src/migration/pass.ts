@@ -109,7 +109,6 @@ export class Pass {
         ? [rows]
         : await Promise.all(writers.map((writer) => dialect.openRows(writer, keyed)))
     for (let lap = 1; ; lap++) {
-      if (lap > 1) this.#beginAgain(await rows.count(shard))
       await this.#inLanes(rows, lanes, worker)
       const { total: before, rows: seen } = this.#result
       const counts = { before, seen: seen - this.#gone, after: await rows.count(shard) }
@@ -118,7 +117,10 @@ export class Pass {
       // A row whose key was changed meanwhile may have come to stand behind the page that was read.
       const isShort = counts.seen < Math.min(before, counts.after)
       if (left <= 0 && !isShort) break
-      if (lap < MAX_LAPS && this.#conversion.startsOver === undefined) continue
+      if (lap < MAX_LAPS && this.#conversion.startsOver === undefined) {
+        this.#beginAgain(counts.after)
+        continue
+      }
       // A migration's transaction may see an earlier state of rows that others have written since.
       if (left > 0 && !reader.isTransactionActive) throw this.#leftOut(left)
       break
