@@ -6,9 +6,11 @@
  * `MUTATION_TESTS=unit/cipher` has only the tests whose paths match, `MUTATION_QUICK=1` leaves out those that take longer
  * than a moment, `MUTATION_PROCESSES=1` takes one core instead of two.
  */
-import { spawnSync } from 'node:child_process'
+import { fork, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { isDrawn } from './sample.mjs'
 
 const FOLDERS = ['cipher', 'column', 'kms', 'orm/statement', 'orm/write', 'orm/read', 'dialects', 'migration']
 const here = import.meta.dirname
@@ -23,6 +25,20 @@ function run(command, ...parameters) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
+/** The servers of the tests, which end with this process. */
+async function startServers() {
+  const keeper = fork(join(root, 'test/support/servers/keeper.ts'), {
+    execArgv: ['-r', join(root, 'test/support/typescript.cjs')],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const [message] = await once(keeper, 'message')
+  if (message.failed) throw new Error(message.failed)
+  Object.assign(process.env, message.ready)
+  keeper.unref()
+  keeper.channel.unref()
+}
+
+await startServers()
 if (!existsSync(join(here, 'node_modules'))) run('npm', 'ci', '--prefix', here, '--no-audit', '--no-fund')
 run(
   process.execPath,
@@ -33,13 +49,21 @@ run(
   paths.join(','),
 )
 
+/** The report counts lines and columns from 1, the runner from 0. */
+function fromZero({ start, end }) {
+  const less = ({ line, column }) => ({ line: line - 1, column: column - 1 })
+  return { start: less(start), end: less(end) }
+}
+
 const { files } = JSON.parse(readFileSync(REPORT, 'utf8'))
 const folders = new Map()
 for (const [file, { mutants, source }] of Object.entries(files)) {
   const folder = FOLDERS.find((each) => file.startsWith(`src/${each}/`)) ?? 'others'
   const counts = folders.get(folder) ?? { killed: 0, survived: 0 }
   folders.set(folder, counts)
-  for (const { status, mutatorName, location, replacement } of mutants) {
+  for (const mutant of mutants) {
+    const { status, mutatorName, location, replacement } = mutant
+    if (!isDrawn({ ...mutant, location: fromZero(location) })) continue
     if (status === 'Killed' || status === 'Timeout') counts.killed++
     else if (status === 'Survived' || status === 'NoCoverage') {
       counts.survived++

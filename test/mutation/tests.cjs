@@ -15,6 +15,7 @@ let block
 
 const newBlock = (name, parent, skipped = false) => ({
   name,
+  id: `@${name}`,
   parent,
   skipped,
   children: [],
@@ -68,6 +69,7 @@ function installGlobals() {
       spyOn: mocker.spyOn.bind(mocker),
       restoreAllMocks: () => mocker.restoreAllMocks(),
       requireActual: require,
+      setTimeout() {},
       useFakeTimers: (options) => timers.useFakeTimers(options),
       useRealTimers: () => timers.useRealTimers(),
       advanceTimersByTimeAsync: (milliseconds) => timers.advanceTimersByTimeAsync(milliseconds),
@@ -129,51 +131,65 @@ function forgetModule(filename) {
   if (index >= 0) module.children.splice(index, 1)
 }
 
-/** Loads the file of tests anew, and gives what it declares. */
+/** Loads the file of tests anew, with what it takes from beside it, and gives what it declares. */
 function load(filename) {
   block = newBlock('')
-  const root = block
-  forgetModule(filename)
+  const declared = block
+  const root = process.cwd()
+  for (const loaded of Object.keys(require.cache)) {
+    if (
+      loaded.startsWith(root + sep) &&
+      !/^(src|node_modules|dist)$/.test(loaded.slice(root.length + 1).split(sep, 1)[0])
+    )
+      forgetModule(loaded)
+  }
+  // The entities of other files, and those of the last time.
+  delete globalThis.typeormMetadataArgsStorage
   require(filename)
-  return root
+  return declared
 }
 
 /**
- * Runs tests of a file, `until` tells that enough is known. Gives `{ name, error, milliseconds, work }` of each that was
- * run; `work` is the time that it had a processor.
+ * Runs tests of a file, `until` tells that enough is known. Gives `{ name, error, milliseconds, parts }` of each that was
+ * run; `parts` are the ids of the blocks that it lies in. What runs is told to `begins`: the id of a block while its
+ * `beforeAll` and `afterAll` run or the file is loaded, the name of a test.
  */
-async function runFile(filename, { wanted = () => true, limit, until = () => false, started, ended }) {
+async function runFile(
+  filename,
+  { wanted = () => true, limit, until = () => false, begins = () => undefined },
+) {
   const results = []
+  begins('@')
   await runBlock(load(filename))
   return results
 
-  async function runBlock(each, before = [], after = []) {
+  async function runBlock(each, before = [], after = [], parts = []) {
     const chosen = (child) =>
       child.children ? child.children.some(chosen) : !child.skipped && wanted(child.name)
     if (!each.children.some(chosen)) return
     before = [...before, ...each.beforeEach]
     after = [...each.afterEach, ...after]
+    parts = [...parts, each.id]
+    begins(each.id)
     const broken = await attempt(each.beforeAll, 60 * SECOND)
     for (const child of each.children.filter(chosen)) {
       if (results.some(until)) break
-      if (child.children) await runBlock(child, before, after)
-      else await runTest(child, before, after, broken)
+      if (child.children) await runBlock(child, before, after, parts)
+      else await runTest(child, before, after, broken, parts)
     }
+    begins(each.id)
     const error = await attempt(each.afterAll, 60 * SECOND)
     if (error && results.length > 0) results[results.length - 1].error ??= error
   }
 
-  async function runTest({ name, run }, before, after, broken) {
+  async function runTest({ name, run }, before, after, broken, parts) {
     const start = clock.now()
-    const cpu = process.cpuUsage()
-    started?.(name)
+    begins(name)
     expect.setState({ currentTestName: name, assertionCalls: 0 })
     let error = broken ?? (await attempt(before, limit(name)))
     error ??= await attempt([run], limit(name))
     error = (await attempt(after, limit(name))) ?? error
-    ended?.(name)
-    const { user, system } = process.cpuUsage(cpu)
-    results.push({ name, error, milliseconds: clock.now() - start, work: (user + system) / 1_000 })
+    results.push({ name, error, milliseconds: clock.now() - start, parts })
   }
 }
 
