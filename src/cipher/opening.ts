@@ -47,7 +47,7 @@ export interface SingleOpener {
   /** Asks KMS for what opens the value, and all others of the same call. */
   load(parsed: Parsed, scope: Scope, caller?: Caller): Promise<Opens>
   /** Begins to look up what the values will be opened with, together. */
-  announce?(page: readonly Parsed[]): void
+  announce(page: readonly Parsed[]): void
   /** Names that call; `undefined` where none would help. */
   callOf(parsed: Parsed, scope: Scope): string | undefined
 }
@@ -100,7 +100,7 @@ export class Opening {
     values.forEach((value, place) => {
       this.#openNow(value, place)
     })
-    this.#cipher.announce?.(
+    this.#cipher.announce(
       this.#waiting.flatMap(({ members }) => members.slice(0, 1).map(({ parsed }) => parsed)),
     )
     // What many values share comes first: forgeries mostly stand alone.

@@ -1,9 +1,15 @@
 import { randomBytes } from 'node:crypto'
+import { asPlaintext } from '../../../src/cipher/bytes'
 import { Cipher, type Recipe } from '../../../src/cipher/cipher'
 import { header, keyTag } from '../../../src/cipher/format'
-import { MAX_REFUSED } from '../../../src/cipher/opening'
+import { MAX_REFUSED, Opening, type SingleOpener } from '../../../src/cipher/opening'
 import { Scope } from '../../../src/cipher/scope'
-import { AccessDeniedError, KmsEncryptionError, KmsUnavailableError } from '../../../src/errors'
+import {
+  AccessDeniedError,
+  DataKeyNotFoundError,
+  KmsEncryptionError,
+  KmsUnavailableError,
+} from '../../../src/errors'
 import { pass, startClock, stopClock } from '../../support/clock'
 import { MemoryKms } from './memory-kms'
 
@@ -226,6 +232,26 @@ describe('A page of forgeries', () => {
   })
 })
 
+describe('A data key that is missing', () => {
+  test('leaves the rest of the page alone, however many are', async () => {
+    const missing = Array.from({ length: 2 * CONCURRENCY }, () => Buffer.alloc(0))
+    const good = Buffer.from('good')
+    const opener: SingleOpener = {
+      kms: {},
+      decryptNow: () => undefined,
+      announce: () => undefined,
+      callOf: () => String(Math.random()),
+      load: ({ bytes }) => {
+        if (bytes.length === 0) return Promise.reject(new DataKeyNotFoundError('It may be on its way'))
+        return Promise.resolve(() => asPlaintext(bytes))
+      },
+    }
+    const values = [good, ...missing, good].map((stored) => ({ stored, scopes: [scope] as const }))
+    const outcomes = (await new Opening(opener).open(values)).map(shown)
+    expect(outcomes).toEqual(['good', ...missing.map(() => 'DATA_KEY_NOT_FOUND'), 'good'])
+  })
+})
+
 describe('Trouble of KMS', () => {
   test('ends the page, and is the failure of all that is left', async () => {
     const values = await Promise.all(Array.from({ length: 100 }, (_, n) => seal(String(n))))
@@ -251,6 +277,19 @@ describe('Trouble of KMS', () => {
       const outcomes = await open(cold(), values, untilFailure)
       expect(new Set(outcomes.map(shown))).toEqual(new Set(['KMS_ACCESS_DENIED', 'CIPHERTEXT_NOT_TRIED']))
       expect(kms.calls.length).toBeLessThan(calls + CONCURRENCY)
+    }
+  })
+
+  test('ends a value, whatever settings it had before', async () => {
+    const value = await seal('secret', { scope: moved })
+    for (const trouble of [new KmsUnavailableError('down'), new AccessDeniedError('no')]) {
+      kms.calls.length = 0
+      kms.beforeAnswer = () => {
+        throw trouble
+      }
+      const outcomes = await cold().openAll([{ stored: value, scopes: [scope, moved] }])
+      expect(outcomes.map(shown)).toEqual([trouble.code])
+      expect(kms.calls).toHaveLength(1)
     }
   })
 

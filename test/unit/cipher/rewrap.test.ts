@@ -63,6 +63,19 @@ describe('Moving an envelope ciphertext to another KMS key', () => {
     expect(await Promise.all(moved.map((value) => read(value)))).toEqual(['a', 'b', 'c'])
   })
 
+  test('is one call for each data key, and gives each value its own', async () => {
+    const writers = [new Cipher(kms, limits), new Cipher(kms, limits)]
+    const values = await Promise.all(
+      writers.map((writer, n) => writer.encrypt(`of ${n}`, { mode: 'envelope', keyId: from, scope })),
+    )
+    for (const writer of writers) writer.close()
+    local.calls.reset()
+    const mover = rewrap()
+    const moved = await Promise.all(values.map((value) => mover.envelope(envelopeOf(value), scope)))
+    expect(local.calls.map(({ operation }) => operation)).toEqual(['ReEncrypt', 'ReEncrypt'])
+    expect(await Promise.all(moved.map((value) => read(value)))).toEqual(['of 0', 'of 1'])
+  })
+
   test('fails under another context, and can be tried again', async () => {
     const value = await cipher.encrypt('secret', { mode: 'envelope', keyId: from, scope })
     const mover = rewrap()

@@ -40,6 +40,25 @@ describe('A template of scopes', () => {
     )
   })
 
+  test('tells rows apart by every value of their keys, and knows them again', () => {
+    const template = of({ table: 'user', column: 'iban' }, ['tenant', 'region'], ['id'])
+    const rows = [
+      ['a', 'eu', '1'],
+      ['b', 'eu', '2'],
+      ['a', 'us', '3'],
+      // What stands together is the same text as above.
+      ['ae', 'u', '4'],
+      ['', 'aeu', '5'],
+    ]
+    for (const [tenant = '', region = '', id = ''] of [...rows, ...rows]) {
+      const scope = new Scope({ table: 'user', tenant, region }, { column: 'iban', 'row.id': id })
+      const made = template.of([tenant, region, id])
+      expect(made.contextKey).toBe(scope.contextKey)
+      expect(made.context).toEqual(scope.context)
+      expect(made.aad).toEqual(scope.aad)
+    }
+  })
+
   test('leaves the scopes before as they are', () => {
     const template = of({ table: 'user', column: 'iban' }, [], ['id'])
     const first = template.of(['1'])

@@ -97,6 +97,7 @@ describe('A value of suite 4', () => {
     const kms = new MemoryKms()
     const cipher = new Cipher(kms, { maxAge: 60_000, maxValues: 10, maxKeys: 10 })
     const sealed = new StoredKeySeal(randomBytes(32), randomBytes(8)).seal('secret', scope)
+    expect(cipher.needsKms(sealed, scope)).toBe(true)
     await expect(cipher.decrypt(sealed, scope)).rejects.toMatchObject({ code: 'KEY_TABLE_MISSING' })
     expect(kms.calls).toEqual([])
     cipher.close()
