@@ -12,6 +12,11 @@ export interface BytesSql {
   readonly placeholder: (position: number) => string
   /** The stored value as bytes: text as UTF-8, whatever the column's character set. */
   bytesSql(column: ValueColumn): string
+  /**
+   * True for a stored text of which a query gives all: of bytes that its character set does not define the database may
+   * give something else. `undefined` where it gives all, or refuses.
+   */
+  isWholeSql(column: ValueColumn): string | undefined
   /** Bytes in SQL. */
   bytesLiteral(hex: string): string
   /** The length of bytes. */

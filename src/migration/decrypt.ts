@@ -8,7 +8,7 @@ import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { type Shard } from '../dialects/rows/key-order'
 import { recipeOfRow } from './row-recipe'
-import { beginsLikeCiphertext, KnownKeys, readStored, type StoredValue } from './stored-value'
+import { beginsLikeCiphertext, KnownKeys, readStored, requireWhole, type StoredValue } from './stored-value'
 
 /** Ciphertext becomes plaintext, as bytes in a binary column and as text in a text column. */
 export class Decrypt implements Conversion {
@@ -46,6 +46,7 @@ export class Decrypt implements Conversion {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe)
     if (value.kind === 'plaintext') return undefined
+    if (value.kind === 'foreign') requireWhole(row)
     const plaintext = await this.#plaintextOf(value, recipe)
     if (this.#isCiphertext(plaintext, value.bytes)) {
       throw new NotRepresentableError(

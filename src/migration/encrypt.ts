@@ -13,7 +13,14 @@ import { ForgottenError } from '../errors'
 import { type BlindIndex } from '../orm/search/blind-index'
 import { indexesOfNothing, indexesToStore, isFilled, rowIndexes, wrongIndex } from './indexes/row-indexes'
 import { anyRecipe, recipeOfRow } from './row-recipe'
-import { asStored, beginsLikeCiphertext, KnownKeys, readStored, sealChecked } from './stored-value'
+import {
+  asStored,
+  beginsLikeCiphertext,
+  KnownKeys,
+  readStored,
+  requireWhole,
+  sealChecked,
+} from './stored-value'
 
 /** Longest value that is made only to be tried out. */
 const MAX_SAMPLE_BYTES = 2 ** 20
@@ -101,6 +108,7 @@ export class Encrypt implements Conversion {
     const recipe = recipeOfRow(this.#column, row)
     const value = await readStored(this.#column, row.stored, recipe, this.#known)
     if (value.kind === 'ciphertext') return this.#indexed(row, value.bytes, recipe)
+    requireWhole(row)
     checkDeclaredType(this.#column, value.bytes)
     const beside = indexesToStore(row, await rowIndexes(this.#column, row, recipe, value.bytes))
     return { value: asStored(this.#column, await sealChecked(this.#column, value.bytes, recipe)), beside }

@@ -1,7 +1,8 @@
-import { type EntityMetadata, IsNull, Not, type ObjectLiteral } from 'typeorm'
-import { dialectOf } from '../dialects'
-import { InterruptedError, InvalidOptionError, KmsEncryptionError, RowsLeftOutError } from '../errors'
+import { type EntityMetadata, IsNull, Not, type ObjectLiteral, type QueryRunner } from 'typeorm'
+import { type Dialect, dialectOf } from '../dialects'
+import { InterruptedError, InvalidOptionError, RowsLeftOutError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
+import { boundColumn } from '../orm/bound-columns'
 import { type Mirror } from '../orm/mirror'
 import { type ColumnMetadata } from '../orm/typeorm-types'
 import { Failures } from './failures'
@@ -11,6 +12,8 @@ import { explained } from './refusals'
 import { toResume } from './resume'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 import { escapedPath } from '../dialects/escaped-path'
+import { kindOf } from '../dialects/column-layout'
+import { notWhole } from './stored-value'
 
 /** Rounds in which no row could be written before it is given up. */
 const MAX_IDLE = 8
@@ -55,9 +58,8 @@ export async function fillMirror(
   for (const each of [...entityMetadata.primaryColumns, leader]) each.setEntityValue(select, true)
   const byKey = {}
   for (const each of entityMetadata.primaryColumns) each.setEntityValue(byKey, 'ASC')
-  const statement = updateOf(column, { leader, follower }, dialect, {
-    escape: (name) => driver.escape(name),
-  })
+  const sql = { placeholder: dialect.placeholder, escape: (name: string) => driver.escape(name) }
+  const statement = updateOf(column, { leader, follower }, sql)
   const result: MigrationResult = {
     entity: entityMetadata.name,
     property: follower.propertyPath,
@@ -73,6 +75,9 @@ export async function fillMirror(
     notes: [],
   }
   try {
+    const lossy = lossyOf(column, { leader, type: driver.normalizeType(leader) }, dialect, sql)
+    // Asked for each row only if there is one.
+    const isLossy = lossy !== undefined && (await finds(runner, `${lossy} LIMIT 1`, [])) ? lossy : undefined
     for (let idle = 0; idle < MAX_IDLE;) {
       if (signal?.aborted === true) throw interrupted(column)
       // Rows that were not written are still among those that are asked for.
@@ -94,6 +99,10 @@ export async function fillMirror(
         const keys = entityMetadata.primaryColumns.map(
           (key): unknown => driver.preparePersistentValue(key.getEntityValue(row), key) as unknown,
         )
+        if (isLossy && (await finds(runner, `${isLossy} AND ${byKeys(entityMetadata, sql, 1)}`, keys))) {
+          fail(column, notWhole(), row, skipFailed ? failures : undefined)
+          continue
+        }
         const { affected } = await runner.query(statement, [stored, ...keys], true)
         changed += affected ?? 0
       }
@@ -135,29 +144,57 @@ async function valueOf(
   try {
     return await column.encrypt(column.serialise(leader.getEntityValue(row)), column.recipe)
   } catch (error) {
-    const placed = column.placed(error, row)
-    if (!failures || !(placed instanceof KmsEncryptionError) || placed.kind !== 'value') throw placed
-    failures.addAt(placed.primaryKey ?? {}, placed)
+    fail(column, error, row, failures)
     return undefined
   }
 }
 
+/** Throws for a row that cannot be filled, or counts it among `failures`. */
+function fail(column: BoundColumn, error: unknown, row: ObjectLiteral, failures: Failures | undefined): void {
+  const placed = column.placed(error, row)
+  if (!failures || placed.kind !== 'value') throw placed
+  failures.addAt(placed.primaryKey ?? {}, placed)
+}
+
+interface Sql {
+  placeholder: (position: number) => string
+  escape: (name: string) => string
+}
+
 /** Columns that the database sets to the time of an UPDATE are assigned to themselves. */
-function updateOf(
-  { metadata }: BoundColumn,
-  { leader, follower }: Mirror,
-  dialect: { placeholder: (position: number) => string },
-  { escape }: { escape: (name: string) => string },
-): string {
+function updateOf({ metadata }: BoundColumn, { leader, follower }: Mirror, sql: Sql): string {
   const { entityMetadata } = metadata
+  const { escape, placeholder } = sql
   const name = (each: ColumnMetadata): string => escape(each.databaseName)
   const kept = setByItself(entityMetadata).map((each) => `, ${name(each)} = ${name(each)}`)
-  const keys = entityMetadata.primaryColumns.map((key, at) => `${name(key)} = ${dialect.placeholder(at + 2)}`)
   const table = escapedPath(entityMetadata.tablePath, escape)
   return (
-    `UPDATE ${table} SET ${name(follower)} = ${dialect.placeholder(1)}${kept.join('')} ` +
-    `WHERE ${keys.join(' AND ')} AND ${name(follower)} IS NULL AND ${name(leader)} IS NOT NULL`
+    `UPDATE ${table} SET ${name(follower)} = ${placeholder(1)}${kept.join('')} ` +
+    `WHERE ${byKeys(entityMetadata, sql, 2)} AND ${name(follower)} IS NULL AND ${name(leader)} IS NOT NULL`
   )
+}
+
+/** Finds the rows of whose leader a query does not give all; `undefined` where there are none. */
+function lossyOf(
+  { metadata }: BoundColumn,
+  { leader, type }: { leader: ColumnMetadata; type: string },
+  dialect: Dialect,
+  { escape }: Sql,
+): string | undefined {
+  // Ciphertext is ASCII.
+  if (boundColumn(leader)) return undefined
+  const isWhole = dialect.isWholeSql({ kind: kindOf(type), name: escape(leader.databaseName) })
+  const table = escapedPath(metadata.entityMetadata.tablePath, escape)
+  return isWhole && `SELECT 1 AS found FROM ${table} WHERE NOT ${isWhole}`
+}
+
+async function finds(runner: QueryRunner, sql: string, keys: readonly unknown[]): Promise<boolean> {
+  return ((await runner.query(sql, [...keys])) as unknown[]).length > 0
+}
+
+function byKeys({ primaryColumns }: EntityMetadata, { escape, placeholder }: Sql, first: number): string {
+  const keys = primaryColumns.map((key, at) => `${escape(key.databaseName)} = ${placeholder(at + first)}`)
+  return keys.join(' AND ')
 }
 
 function setByItself({ columns }: EntityMetadata): ColumnMetadata[] {

@@ -3,11 +3,18 @@ import { DataKeyProof } from '../cipher/data-keys/proof'
 import { parse, type Parsed } from '../cipher/ciphertext'
 import { HEADER_LENGTH, isCiphertext, VERSION } from '../cipher/format'
 import { notACiphertext } from '../cipher/not-a-ciphertext'
-import { PlaintextFoundError, SelfCheckError, TamperedCiphertextError } from '../errors'
+import {
+  InvalidValueError,
+  type KmsEncryptionError,
+  PlaintextFoundError,
+  SelfCheckError,
+  TamperedCiphertextError,
+} from '../errors'
 import { isNoCiphertext } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe, type Scopes } from '../orm/recipe'
 import { canLookLikeCiphertext, ofNoFormat, type Stored } from '../orm/read/value-opener'
+import { type ColumnRow } from '../dialects/rows/column-rows'
 import { asBuffer } from '../dialects/rows/is-same'
 
 /** A stored value, told apart. */
@@ -85,6 +92,17 @@ export async function readStored(
       return { kind: 'ciphertext', bytes, parsed }
     }
   }
+}
+
+/** Throws `InvalidValueError` for what is no ciphertext and was not read whole: the rest of it would be lost. */
+export function requireWhole({ isWhole = true }: ColumnRow): void {
+  if (!isWhole) throw notWhole()
+}
+
+export function notWhole(): KmsEncryptionError {
+  return new InvalidValueError(
+    'the text has bytes that are no characters of the character set of its column: the database gives something else in their place, which would be stored instead. Correct the row. Where the column shows the text as it is meant in another character set, change that first, through a binary type.',
+  )
 }
 
 /**

@@ -1,5 +1,5 @@
 import { type Dialect } from '../dialect'
-import { bytesSql } from './bytes'
+import { bytesSql, isWholeSql } from './bytes'
 import { allVersions } from './history'
 import { readKeys } from './keys'
 import { type Format, mysqlLanguage } from './lexical-rules'
@@ -33,6 +33,7 @@ export const mysql: Dialect = {
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql,
+  isWholeSql,
   readOnly: { begin: 'START TRANSACTION READ ONLY', end: 'ROLLBACK' },
   textSql: (expression) => `CAST(${expression} AS CHAR)`,
   bytesLiteral: (hex) => `x'${hex}'`,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type QueryRunner } from 'typeorm'
 import { bytesFromDriver, type Stored } from '../../column/driver-value'
 import { type RowsLayout } from '../column-layout'
@@ -10,7 +11,7 @@ import { parts } from '../rows/parts'
 import { inTransaction, rolledBack } from '../rows/transaction'
 import { type RawRow, SqlRows } from '../rows/sql-rows'
 import { thenUndo } from '../then-undo'
-import { bytesSql } from './bytes'
+import { bytesSql, isWholeSql } from './bytes'
 import { columnsSetOnUpdate, hasNoTransactions, triggers } from './table'
 import { MysqlTransaction } from './transaction'
 import { ColumnTypeError } from '../../errors'
@@ -106,10 +107,10 @@ export class MysqlRows extends SqlRows {
       `${selected} AS _k${index}`,
       ...(SHOWN_AS_TEXT.has(type) ? [`CAST(CONVERT(${sql} USING utf8mb4) AS BINARY) AS _s${index}`] : []),
     ])
-    return [
-      ...columns,
-      ...(value ? [`${bytesSql(this.layout)} AS _v`, ...this.bound, ...this.beside] : []),
-    ].join(', ')
+    if (!value) return columns.join(', ')
+    const isWhole = isWholeSql(this.layout)
+    const stored = [`${bytesSql(this.layout)} AS _v`, ...(isWhole === undefined ? [] : [`${isWhole} AS _w`])]
+    return [...columns, ...stored, ...this.bound, ...this.beside].join(', ')
   }
 
   protected rowOf(raw: RawRow, value: boolean): ColumnRow {
@@ -121,6 +122,8 @@ export class MysqlRows extends SqlRows {
       id: rowId(key),
       stored: kind === 'binary' ? bytes : bytes.toString('utf8'),
       ...(value ? { ...this.boundOf(raw), ...this.besideOf(raw) } : {}),
+      // Halves of a pair, as ucs2 may hold them, are no UTF-8.
+      ...(value && kind !== 'binary' && { isWhole: Number(raw['_w']) === 1 && isUtf8(bytes) }),
       primaryKey: () =>
         Object.fromEntries(
           keys.map((column, index) => [column.property, shown(column, raw[`_s${index}`] ?? key[index])]),

@@ -34,7 +34,7 @@ function types(column: ChangedColumn): TypeSteps {
   if (old.kind === 'binary' && kind === 'binary') return { up: [last], down: [back] }
   const serialise = serialisation(column)
   const [toUtc, toLocal] = inUtc(column)
-  const up = [...nulls(column), ...toUtc, modify(column, UTF8, old.nullable), ...toLocal, ...serialise.up]
+  const up = [...losses(column), ...toUtc, modify(column, UTF8, old.nullable), ...toLocal, ...serialise.up]
   const down = [...serialise.down, ...checks(column), ...toUtc, back, ...toLocal]
   const utf8 = modify(column, UTF8, nullable)
   if (kind === 'binary') {
@@ -144,10 +144,18 @@ const STRICT: Step = {
   sql: "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')",
 }
 
-/** Without strict mode, MySQL makes an empty text of NULL. */
-function nulls({ nullable, old }: ChangedColumn): Step[] {
-  if (nullable || !old.nullable) return []
-  return [{ comment: 'A row without a value makes the change to NOT NULL fail, in strict mode.' }, STRICT]
+/** Without strict mode, MySQL makes an empty text of NULL, and `?` of what a character set does not define. */
+function losses({ nullable, old }: ChangedColumn): Step[] {
+  const comments: Step[] = []
+  if (!nullable && old.nullable) {
+    comments.push({ comment: 'A row without a value makes the change to NOT NULL fail, in strict mode.' })
+  }
+  if (old.kind === 'text' && / CHARACTER SET (?!utf8)/i.test(old.fullType)) {
+    comments.push({
+      comment: 'A text that has no form in UTF-8 makes the next statement fail, in strict mode.',
+    })
+  }
+  return comments.length === 0 ? [] : [...comments, STRICT]
 }
 
 /** Without strict mode, MySQL cuts off what does not fit. */

@@ -32,6 +32,7 @@ export const postgres: Dialect = {
   isStorableText: (text) => !text.includes(0),
   placeholder: (position) => `$${position}`,
   bytesSql: ({ kind, name }) => (kind === 'binary' ? name : `convert_to(${name}::text, 'UTF8')`),
+  isWholeSql: () => undefined,
   readOnly: { begin: 'START TRANSACTION READ ONLY', end: 'ROLLBACK' },
   textSql: (expression) => `CAST(${expression} AS text)`,
   // Whatever standard_conforming_strings says.

@@ -10,6 +10,8 @@ export interface ColumnRow {
   readonly id: string
   /** The value as it is stored. */
   readonly stored: Stored
+  /** False for a text of which the database cannot give all: `stored` has something else in its place. */
+  readonly isWhole?: boolean
   /** What the row has in a column of `bound`, as the driver delivers it. */
   readonly valueOf?: (column: string) => unknown
   /** What the row has in the columns of `beside`. */

@@ -46,6 +46,7 @@ const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | '
   isStorableText: () => true,
   placeholder: () => '?',
   bytesSql: ({ name }) => `CAST(${name} AS BLOB)`,
+  isWholeSql: () => undefined,
   readOnly: { begin: 'PRAGMA query_only = ON', end: 'PRAGMA query_only = OFF' },
   textSql: (expression) => `CAST(${expression} AS TEXT)`,
   bytesLiteral: (hex) => `x'${hex}'`,

@@ -90,6 +90,20 @@ describe('Migration steps of MySQL and MariaDB', () => {
         'ALTER TABLE "user" MODIFY "secret" tinyint NOT NULL',
       ],
     ],
+    [
+      'lose nothing of a text that has no form in UTF-8',
+      changed({}, { fullType: 'varchar(40) CHARACTER SET cp1250 COLLATE cp1250_bin' }),
+      [
+        "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')",
+        UTF8,
+        'ALTER TABLE "user" MODIFY "secret" blob NOT NULL',
+      ],
+      [
+        UTF8,
+        "SET SESSION sql_mode = CONCAT(@@SESSION.sql_mode, ',STRICT_ALL_TABLES')",
+        'ALTER TABLE "user" MODIFY "secret" varchar(40) CHARACTER SET cp1250 COLLATE cp1250_bin NOT NULL',
+      ],
+    ],
   ])('%s', (_, change, up, down) => {
     const types = mysql.steps.types(change)
     expect(told(types.up)).toEqual(up)
