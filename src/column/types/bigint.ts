@@ -11,7 +11,7 @@ export const bigintType: ValueType = {
   },
   deserialise(bytes) {
     const text = bytes.toString('latin1')
-    if (!/^-?\d+$/.test(text)) throw new InvalidValueError('the decrypted bytes are not a bigint')
+    if (!/^-?\d+$/.test(text)) throw new InvalidValueError('the value is not a bigint')
     return BigInt(text)
   },
 }

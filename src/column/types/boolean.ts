@@ -16,7 +16,7 @@ export const booleanType: ValueType = {
   },
   deserialise(bytes) {
     const value = VALUES.get(bytes.toString('latin1'))
-    if (value === undefined) throw new InvalidValueError('the decrypted bytes are not a boolean')
+    if (value === undefined) throw new InvalidValueError('the value is not a boolean')
     return value
   },
 }

@@ -13,7 +13,7 @@ export const dateType: ValueType = {
   },
   deserialise(bytes) {
     const value = new Date(bytes.toString('latin1'))
-    if (Number.isNaN(value.getTime())) throw new InvalidValueError('the decrypted bytes are not a date')
+    if (Number.isNaN(value.getTime())) throw new InvalidValueError('the value is not a date')
     return value
   },
 }

@@ -19,7 +19,7 @@ export const jsonType: ValueType = {
       return JSON.parse(bytes.toString('utf8')) as unknown
     } catch {
       // The parser's message quotes the text.
-      throw new InvalidValueError('the decrypted bytes are not JSON')
+      throw new InvalidValueError('the value is not JSON')
     }
   },
 }

@@ -13,7 +13,7 @@ export const numberType: ValueType = {
     const text = bytes.toString('latin1')
     const value = Number(text)
     if (text.trim() === '' || (Number.isNaN(value) && text !== 'NaN')) {
-      throw new InvalidValueError('the decrypted bytes are not a number')
+      throw new InvalidValueError('the value is not a number')
     }
     return value
   },

@@ -18,7 +18,7 @@ export const stringType: ValueType = {
   deserialise(bytes) {
     const text = bytes.toString('utf8')
     if (text.includes('\uFFFD') && !isUtf8(bytes))
-      throw new InvalidValueError("the decrypted bytes are not UTF-8 text. Is this a type: 'buffer' column?")
+      throw new InvalidValueError("the value is not UTF-8 text. Is this a type: 'buffer' column?")
     return text
   },
 }

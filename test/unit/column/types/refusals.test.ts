@@ -166,3 +166,13 @@ describe('Decrypted bytes that are not of the type', () => {
     expect(formsOfMarker(message + stack + String(cause), marker)).toEqual([])
   })
 })
+
+// Passes read plaintext of a column with them, too.
+test.each(['string', 'number', 'bigint', 'boolean', 'date', 'json'] as const)(
+  'A %s that it is not is not said to be decrypted',
+  (type) => {
+    const read = (): unknown => valueTypes[type].deserialise(asPlaintext(Buffer.from([0xff])))
+    expect(read).toThrow(InvalidValueError)
+    expect(read).toThrow(/^the value is not/)
+  },
+)
