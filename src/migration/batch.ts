@@ -67,6 +67,7 @@ export class BatchWorker {
       if (attempt < MAX_ATTEMPTS) continue
       await this.#checkContention(lane, missed, rows)
       result.contended += rows.length
+      for (const row of rows) this.#conversion.leave?.(row)
       break
     }
     return result
@@ -108,6 +109,7 @@ export class BatchWorker {
         } catch (error) {
           if (error instanceof ForgottenError && this.#conversion.leavesForgotten) {
             forgotten++
+            this.#conversion.leave?.(row)
             continue
           }
           if (this.#skips(row, error)) continue
@@ -162,6 +164,7 @@ export class BatchWorker {
     // Trouble of KMS itself says nothing about the row.
     if (!this.#options.failures || !isOfOneValue(error)) return false
     this.#options.failures.add(row, this.#column.placed(error))
+    this.#conversion.leave?.(row)
     return true
   }
 }

@@ -4,6 +4,14 @@ import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { type Shard } from '../dialects/rows/key-order'
 
+/** Rows that are not converted. */
+export interface RowsLeft {
+  /** As the database counts them. */
+  readonly counted: number
+  /** Those of them that were met, and stay as they are. */
+  readonly met: number
+}
+
 /** What is to be done with the values of one column: a class per command. */
 export interface Conversion {
   /** What the rows then are, for people: `encrypted`. */
@@ -24,8 +32,10 @@ export interface Conversion {
   convert(row: ColumnRow): Promise<Converted | undefined>
   /** Called before the rows are gone through once more. */
   again?(): void
-  /** Rows that the database counts as still to be converted, but for those that were left as they are. */
-  left?(rows: ColumnRows, shard: Shard | undefined): Promise<number>
+  /** Called for a row that is not converted: it failed, is forgotten, or others write it again and again. */
+  leave?(row: ColumnRow): void
+  /** Asks the database for the rows that are still to be converted. */
+  left?(rows: ColumnRows, shard: Shard | undefined): Promise<RowsLeft>
   /** Called after the last row: asks the database whether it agrees. */
   end?(rows: ColumnRows, shard: Shard | undefined): Promise<void>
 }

@@ -3,7 +3,7 @@ import { parse } from '../cipher/ciphertext'
 import { NotRepresentableError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
-import { type Conversion } from './conversion'
+import { type Conversion, type RowsLeft } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
 import { type Shard } from '../dialects/rows/key-order'
@@ -16,7 +16,7 @@ export class Decrypt implements Conversion {
   readonly #column: BoundColumn
   #columnNow: Pick<ColumnLayout, 'dialect' | 'kind' | 'type' | 'capacity'> | undefined
 
-  /** Plaintext that begins like a ciphertext. */
+  /** What begins like a ciphertext, and stays so. */
   #kept = 0
 
   constructor(column: BoundColumn) {
@@ -32,13 +32,18 @@ export class Decrypt implements Conversion {
     this.#kept = 0
   }
 
-  async left(rows: ColumnRows, shard: Shard | undefined): Promise<number> {
-    return (await rows.count(shard)) - (await rows.countPlaintext(shard)) - this.#kept
+  leave({ stored }: Pick<ColumnRow, 'stored'>): void {
+    if (beginsLikeCiphertext(stored)) this.#kept++
+  }
+
+  async left(rows: ColumnRows, shard: Shard | undefined): Promise<RowsLeft> {
+    const counted = (await rows.count(shard)) - (await rows.countPlaintext(shard))
+    return { counted, met: this.#kept }
   }
 
   async convert(row: ColumnRow): Promise<Converted | undefined> {
     const converted = await this.#convert(row)
-    if (beginsLikeCiphertext(converted?.value ?? row.stored)) this.#kept++
+    this.leave({ stored: converted?.value ?? row.stored })
     return converted
   }
 

@@ -4,7 +4,7 @@ import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { type Stored } from '../orm/read/value-opener'
 import { checkCapacity, checkKind } from './column-fits'
-import { type Conversion } from './conversion'
+import { type Conversion, type RowsLeft } from './conversion'
 import { checkDeclaredType } from './declared-type'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
@@ -79,8 +79,8 @@ export class Encrypt implements Conversion {
     this.#kept = 0
   }
 
-  async left(rows: ColumnRows, shard: Shard | undefined): Promise<number> {
-    return (await rows.countPlaintext(shard)) - this.#kept
+  async left(rows: ColumnRows, shard: Shard | undefined): Promise<RowsLeft> {
+    return { counted: await rows.countPlaintext(shard), met: this.#kept }
   }
 
   get indexes(): readonly BlindIndex[] {
@@ -91,7 +91,7 @@ export class Encrypt implements Conversion {
   async convert(row: ColumnRow): Promise<Converted | undefined> {
     try {
       const converted = await this.#convert(row)
-      if (!converted) this.#keep(row)
+      if (!converted) this.leave(row)
       return converted
     } catch (error) {
       if (!(error instanceof ForgottenError) || isFilled(this.#column, row)) throw error
@@ -100,7 +100,7 @@ export class Encrypt implements Conversion {
   }
 
   /** What KMS made by itself does not begin like a ciphertext of ours. */
-  #keep({ stored }: ColumnRow): void {
+  leave({ stored }: ColumnRow): void {
     if (!beginsLikeCiphertext(stored)) this.#kept++
   }
 

@@ -7,7 +7,7 @@ import { type BoundColumn } from '../orm/bound-column'
 import { BatchWorker } from './batch'
 import { BatchSize } from './batch-size'
 import { rowsHidden } from './column-contents'
-import { type Conversion } from './conversion'
+import { type Conversion, type RowsLeft } from './conversion'
 import { Failures } from './failures'
 import { requireIndexColumns } from './indexes/index-columns'
 import { keepRate } from './keep-rate'
@@ -113,16 +113,16 @@ export class Pass {
       const { total: before, rows: seen } = this.#result
       const counts = { before, seen: seen - this.#gone, after: await rows.count(shard) }
       await checkCounts(rows, counts, shard)
-      const left = dryRun ? 0 : await this.#left(rows)
+      const left = await this.#left(rows)
       // A row whose key was changed meanwhile may have come to stand behind the page that was read.
       const isShort = counts.seen < Math.min(before, counts.after)
-      if (left <= 0 && !isShort) break
+      if (left.counted <= left.met && !isShort) break
       if (lap < MAX_LAPS && this.#conversion.startsOver === undefined) {
         this.#beginAgain(counts.after)
         continue
       }
       // A migration's transaction may see an earlier state of rows that others have written since.
-      if (left > 0 && !reader.isTransactionActive) throw this.#leftOut(left)
+      if (left.counted > left.met && !reader.isTransactionActive) throw this.#leftOut(left)
       break
     }
     await this.#conversion.end?.(rows, shard)
@@ -136,15 +136,21 @@ export class Pass {
     this.#conversion.again?.()
   }
 
-  async #left(rows: ColumnRows): Promise<number> {
-    const left = (await this.#conversion.left?.(rows, this.#options.shard)) ?? 0
-    return left - this.#result.contended - this.#failures.count
+  async #left(rows: ColumnRows): Promise<RowsLeft> {
+    const { dryRun, shard } = this.#options
+    const left = dryRun ? undefined : await this.#conversion.left?.(rows, shard)
+    return left ?? { counted: 0, met: 0 }
   }
 
-  #leftOut(left: number): KmsEncryptionError {
+  #leftOut({ counted, met }: RowsLeft): KmsEncryptionError {
+    const { done } = this.#conversion
+    const failed = this.#failures.count
+    const known =
+      failed === 0 ? `${met} of them were met` : `${met} of them were met, and ${failed} rows failed`
+    const stay = met === 0 ? ':' : `. ${known}; as to the rest,`
     return this.#column.error(
       RowsLeftOutError,
-      `the database counts ${left} rows that are not ${this.#conversion.done}: others wrote them, or changed their primary keys, again and again meanwhile. Have them stop, and run the same again.`,
+      `the database counts ${counted} rows that are not ${done}${stay} others wrote them, or changed their primary keys, again and again meanwhile. Have them stop, and run the same again.`,
     )
   }
 

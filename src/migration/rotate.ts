@@ -13,9 +13,11 @@ import { type BoundColumn } from '../orm/bound-column'
 import { type RowRecipe } from '../orm/recipe'
 import { isSame } from '../dialects/rows/is-same'
 import { checkCapacity, checkKind } from './column-fits'
-import { type Conversion } from './conversion'
+import { type Conversion, type RowsLeft } from './conversion'
 import { type ColumnLayout } from './rows/column-layout'
 import { type ColumnRow, type ColumnRows, type Converted } from '../dialects/rows/column-rows'
+import { type Shard } from '../dialects/rows/key-order'
+import { MovedStarts } from './moved-starts'
 import { anyRecipe, recipeOfRow } from './row-recipe'
 import { asStored, KnownKeys, readStored, sealChecked, type StoredValue } from './stored-value'
 
@@ -60,6 +62,7 @@ export class Rotate implements Conversion {
   readonly #newDataKeys: boolean
   readonly #goingOn: ReadonlySet<string>
   readonly #known = new KnownKeys()
+  readonly #starts: MovedStarts
 
   /** `goingOn`: stored data keys, in hexadecimal, that `newDataKeys` is not about. */
   constructor(
@@ -75,6 +78,7 @@ export class Rotate implements Conversion {
     this.#everything = to === undefined && newDataKeys
     this.#newDataKeys = newDataKeys
     this.#goingOn = goingOn
+    this.#starts = new MovedStarts(newDataKeys)
     const { usesStoredKey } = column.recipes
     const goesOn = usesStoredKey ? madeBefore !== undefined : to !== undefined
     if (newDataKeys && !goesOn) {
@@ -92,6 +96,18 @@ export class Rotate implements Conversion {
     if (layout.kind === 'binary') checkCapacity(layout, Math.ceil(longest / 3) * 4)
   }
 
+  again(): void {
+    this.#starts.again()
+  }
+
+  leave({ stored }: ColumnRow): void {
+    this.#starts.leave(stored)
+  }
+
+  left(rows: ColumnRows, shard: Shard | undefined): Promise<RowsLeft> {
+    return this.#starts.count(rows, shard)
+  }
+
   async convert(row: ColumnRow): Promise<Converted | undefined> {
     const { stored } = row
     const recipe = this.#movedTo(recipeOfRow(this.#column, row))
@@ -101,6 +117,7 @@ export class Rotate implements Conversion {
       throw new PlaintextFoundError(`the row holds ${what}. Encrypt the column first (encryptColumns).`)
     }
     const rotated = asStored(this.#column, await this.#rotated(value, recipe))
+    this.#starts.done(rotated)
     return isSame(rotated, stored) ? undefined : { value: rotated }
   }
 

@@ -1,6 +1,6 @@
 import { HEADER_LENGTH, MAGIC, PREFIX_LENGTH, Suite, VERSION } from '../cipher/format'
 import { ID_LENGTH } from '../cipher/suites/stored-key/seal'
-import { type ColumnLayout } from './rows/column-layout'
+import { type ColumnLayout } from '../dialects/column-layout'
 
 /** What the values of suite 4 under one data key have in common. */
 export const STORED_KEY_LENGTH = PREFIX_LENGTH + ID_LENGTH

@@ -2,6 +2,8 @@
 const SAYS = {
   throttled: /throttled/i,
   'KMS down': /KMS could not be reached|KMS did not answer/,
+  // Instances write under the former key until their data keys expire.
+  'alias moved': /rows that are not rotated: others wrote them/,
   // TypeORM gives a runner back when its connection breaks, and says no more of it.
   'connection cut':
     /ECONNRESET|EPIPE|closed state|Query runner already released|connection (terminated|lost|is closed|ended)|server closed the connection|terminating connection|data keys could not be read or written/i,

@@ -309,7 +309,9 @@ async function troubleKms(test: TestKms, log: FaultLog, signal: AbortSignal): Pr
   for (let turn = 0; !signal.aborted; turn++) {
     kms.misbehave({})
     await sleep(8_000)
-    if (turn % 3 === 2)
+    const isMoved = turn % 3 === 2
+    const settled = isMoved && log.begin('alias moved')
+    if (isMoved)
       await client.send(
         new UpdateAliasCommand({ AliasName: 'alias/soak', TargetKeyId: keys[turn % 2]?.split('/')[1] }),
       )
@@ -318,6 +320,7 @@ async function troubleKms(test: TestKms, log: FaultLog, signal: AbortSignal): Pr
     kms.misbehave(faults)
     await sleep(3_000)
     end?.()
+    if (settled) settled()
   }
   kms.misbehave({})
 }

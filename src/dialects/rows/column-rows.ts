@@ -22,6 +22,12 @@ export interface ColumnRow {
   primaryKey(): Record<string, unknown>
 }
 
+/** A value of an expression as the driver gives it, and how many rows have it. */
+export interface CountedValue {
+  value: unknown
+  rows: number
+}
+
 /** A row and what is to be stored instead. */
 export interface Change extends Converted {
   row: ColumnRow
@@ -45,6 +51,8 @@ export interface ColumnRows {
   count(shard?: Shard): Promise<number>
   /** Rows whose value does not begin like a ciphertext. */
   countPlaintext(shard?: Shard): Promise<number>
+  /** How many rows have each value of an expression over the column. */
+  countBy(expression: string, shard?: Shard): Promise<readonly CountedValue[]>
   /** Bytes of the longest value, or with `plaintext` of the longest that does not begin like a ciphertext. */
   longest(plaintext: boolean): Promise<number>
   /** The next rows in the order of the primary key. */

@@ -1,6 +1,6 @@
 import { type Stored } from '../../column/driver-value'
 import { type RowsLayout } from '../column-layout'
-import { type Change, type ColumnRow, type ColumnRows } from './column-rows'
+import { type ColumnRow, type ColumnRows, type Change, type CountedValue } from './column-rows'
 import { afterKey, anyKey, type KeyPage, orderByKey, Parameters, type Shard } from './key-order'
 import { beginsLikeCiphertext } from './value-sql'
 
@@ -59,6 +59,13 @@ export abstract class SqlRows implements ColumnRows {
       ...this.#conditions(shard),
       `NOT (${beginsLikeCiphertext(this.layout)})`,
     ])
+  }
+
+  async countBy(expression: string, shard?: Shard): Promise<readonly CountedValue[]> {
+    const found = await this.query(
+      `SELECT ${expression} AS _e, COUNT(*) AS n FROM ${this.layout.table} WHERE ${this.#conditions(shard).join(' AND ')} GROUP BY 1`,
+    )
+    return found.map((row) => ({ value: row['_e'], rows: Number(row['n']) }))
   }
 
   longest(plaintext: boolean): Promise<number> {
