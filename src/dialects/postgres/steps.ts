@@ -23,15 +23,16 @@ export const steps: MigrationSteps = {
 }
 
 function types(column: ChangedColumn): TypeSteps {
-  const { tableSql, nameSql, type, kind, old, valueType } = column
+  const { tableSql, nameSql, type, kind, old } = column
   const alter = (what: string): Step => ({ sql: `ALTER TABLE ${tableSql} ALTER COLUMN ${nameSql} ${what}` })
   if (old.kind === 'binary' && kind === 'binary') return { up: [], down: [] }
   if (old.kind === 'binary') {
     return { up: [alter(`TYPE ${type} USING convert_from(${nameSql}, 'UTF8')`)], down: [] }
   }
-  const toText = old.kind === 'other' && valueType === 'date' ? dateAsText(column) : `${nameSql}::text`
+  const toText = asText(column)
   const asNew = kind === 'binary' ? `convert_to(${toText}, 'UTF8')` : toText
-  const asOld = kind === 'binary' ? `convert_from(${nameSql}, 'UTF8')` : nameSql
+  const text = kind === 'binary' ? `convert_from(${nameSql}, 'UTF8')` : nameSql
+  const asOld = isDigit(column) ? translated(text, ['false', '0'], ['true', '1']) : text
   const nullable = nullability(column)
   return {
     up: [
@@ -42,10 +43,30 @@ function types(column: ChangedColumn): TypeSteps {
     ],
     down: [
       ...nullable.down.map(alter),
-      alter(`TYPE ${old.fullType} USING ${asOld}::${old.fullType}`),
+      alter(`TYPE ${old.fullType} USING ${isDigit(column) ? `(${asOld})` : asOld}::${old.fullType}`),
       ...(old.default === undefined ? [] : [alter(`SET DEFAULT ${old.default}`)]),
     ],
   }
+}
+
+/** The text of a value as the library serialises it. */
+function asText(column: ChangedColumn): string {
+  const { nameSql, old, valueType } = column
+  const text = `${nameSql}::text`
+  if (old.kind !== 'other') return text
+  if (valueType === 'date') return dateAsText(column)
+  return isDigit(column) ? translated(text, ['0', 'false'], ['1', 'true']) : text
+}
+
+/** A boolean in a number or in a bit, of which an application makes 0 and 1. */
+function isDigit({ old, valueType }: ChangedColumn): boolean {
+  return valueType === 'boolean' && old.kind === 'other' && old.type !== 'boolean'
+}
+
+/** What is none of these stays as it is, so that the encryption names its row, or the database refuses it. */
+function translated(text: string, ...pairs: readonly (readonly [from: string, to: string])[]): string {
+  const cases = pairs.map(([from, to]) => `WHEN '${from}' THEN '${to}'`)
+  return `CASE ${text} ${cases.join(' ')} ELSE ${text} END`
 }
 
 /** Only a `timestamptz` is an instant. `AT TIME ZONE` would shift the others by the session's time zone. */

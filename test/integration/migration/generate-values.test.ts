@@ -34,6 +34,18 @@ const NO_DATES: Record<DatabaseName, { type: string; values: readonly string[] }
   sqlite: { type: 'datetime', values: ["'01.02.2024'", "'2024-01-01T10:00:00+0200'", '2460000'] },
 }
 
+/** Types other than its own that hold booleans. */
+const BOOLEANS: Record<DatabaseName, readonly { type: string; sql: string[] }[]> = {
+  mariadb: [{ type: 'bit(1)', sql: ["b'0'", "b'1'", 'NULL'] }],
+  postgres: [
+    { type: 'boolean', sql: ['false', 'true', 'NULL'] },
+    { type: 'smallint', sql: ['0', '1', 'NULL'] },
+    { type: 'numeric(1)', sql: ['0', '1', 'NULL'] },
+    { type: 'bit(1)', sql: ["B'0'", "B'1'", 'NULL'] },
+  ],
+  sqlite: [],
+}
+
 describeDatabases(
   'values that a generated migration converts',
   (db) => {
@@ -76,16 +88,12 @@ describeDatabases(
           sql: ['0.1', 'NULL', '1e21'],
           expected: [0.1, null, 1e21],
         },
-        ...(isMariadb
-          ? [
-              {
-                entity: OddBoolean,
-                type: 'bit(1)',
-                sql: ["b'0'", "b'1'", 'NULL'],
-                expected: [false, true, null],
-              },
-            ]
-          : []),
+        ...BOOLEANS[db().name].map(({ type, sql }) => ({
+          entity: OddBoolean,
+          type,
+          sql,
+          expected: [false, true, null],
+        })),
       ]
       for (const { entity, type, sql, expected } of cases) {
         await table(type, sql)
@@ -98,6 +106,18 @@ describeDatabases(
         expect(await db().rawQuery('SELECT * FROM odd ORDER BY id')).toEqual(before)
         await dataSource.destroy()
       }
+    })
+
+    it('are named where they are no booleans', async () => {
+      if (db().name !== 'postgres') {
+        expect(BOOLEANS[db().name].map(({ type }) => type)).not.toContain('smallint')
+        return
+      }
+      await table('smallint', ['1', '2'])
+      const [dataSource] = await generated.migrate(OddBoolean, 'EncryptOdd')
+      const error = await failure(dataSource.runMigrations({ transaction: 'all' }))
+      expect(error.message).toContain('OddBoolean.value (id=1)')
+      expect(await db().rawQuery('SELECT value FROM odd ORDER BY id')).toEqual([{ value: 1 }, { value: 2 }])
     })
 
     it('stay NULL where the column is to be NOT NULL, outside of strict mode too', async () => {

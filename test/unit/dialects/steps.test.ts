@@ -176,6 +176,16 @@ describe('Migration steps of PostgreSQL', () => {
         `ALTER TABLE "user" ALTER COLUMN "secret" TYPE timestamptz USING convert_from("secret", 'UTF8')::timestamptz`,
       ],
     ],
+    [
+      'make a boolean of 0 and 1, and of nothing else',
+      changed({ ...bytea, valueType: 'boolean' }, { kind: 'other', type: 'smallint', fullType: 'smallint' }),
+      [
+        `ALTER TABLE "user" ALTER COLUMN "secret" TYPE bytea USING convert_to(CASE "secret"::text WHEN '0' THEN 'false' WHEN '1' THEN 'true' ELSE "secret"::text END, 'UTF8')`,
+      ],
+      [
+        `ALTER TABLE "user" ALTER COLUMN "secret" TYPE smallint USING (CASE convert_from("secret", 'UTF8') WHEN 'false' THEN '0' WHEN 'true' THEN '1' ELSE convert_from("secret", 'UTF8') END)::smallint`,
+      ],
+    ],
     ['leave bytes as they are', changed(bytea, { kind: 'binary', type: 'bytea', fullType: 'bytea' }), [], []],
   ])('%s', (_, change, up, down) => {
     const types = postgres.steps.types(change)
