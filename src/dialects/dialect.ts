@@ -160,6 +160,8 @@ export interface Dialect extends BytesSql {
 
   /** Names of the triggers and rules of the table: each may change what is stored. */
   triggers(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
+  /** Escaped names of the rules of the table that do something else instead of an UPDATE. */
+  replacedUpdates(queryRunner: QueryRunner, layout: TableLayout): Promise<string[]>
   /**
    * The foreign keys that have the column on either side, for people: the database writes the other table with it, or
    * refuses to write.

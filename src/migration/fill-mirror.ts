@@ -117,7 +117,7 @@ export async function fillMirror(
     if (!dryRun && (await rows.count({ where, withDeleted: true })) > failures.count) {
       throw column.error(
         RowsLeftOutError,
-        `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing. Look for triggers and policies of the table, then run the same again.`,
+        `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing. Look for triggers, rules and policies of the table, then run the same again.`,
       )
     }
     return { ...result, failures: failures.listed, elapsed: performance.now() - start }

@@ -13,7 +13,7 @@ import { requireIndexColumns } from './indexes/index-columns'
 import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { checkCounts, pagesOf } from './pages'
-import { explained, refuseForeignKeys } from './refusals'
+import { explained, refuseForeignKeys, refuseRules } from './refusals'
 import { toResume } from './resume'
 import { type ColumnLayout, readLayout, withKeys } from './rows/column-layout'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
@@ -167,7 +167,10 @@ export class Pass {
       if (this.#conversion.certifies || isClosed) throw this.#column.error(RowsHiddenError, hidden)
       this.#note(hidden)
     }
-    if (!this.#conversion.certifies) await refuseForeignKeys(reader, layout)
+    if (!this.#conversion.certifies) {
+      await refuseForeignKeys(reader, layout)
+      await refuseRules(reader, layout)
+    }
     if (triggers.length > 0 && !this.#conversion.certifies) {
       this.#note(
         `an UPDATE of the table ${layout.table} fires ${triggers.join(', ')}. What is stored is compared with what was sent; other columns are the trigger's.`,

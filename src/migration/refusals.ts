@@ -52,6 +52,18 @@ export async function refuseForeignKeys(queryRunner: QueryRunner, layout: Column
   if (keys.length > 0) throw column.error(ColumnTypeError, inForeignKeys(keys))
 }
 
+/** An UPDATE of the table would do something else, and tell of no row that it wrote. */
+export async function refuseRules(queryRunner: QueryRunner, layout: ColumnLayout): Promise<void> {
+  const { column, dialect, table } = layout
+  const [rule, ...others] = await dialect.replacedUpdates(queryRunner, layout)
+  if (rule === undefined) return
+  const names = [rule, ...others].join(', ')
+  throw column.error(
+    ColumnTypeError,
+    `the table ${table} has ${others.length === 0 ? 'the rule' : 'the rules'} ${names}, which ${others.length === 0 ? 'does' : 'do'} something else instead of an UPDATE (DO INSTEAD). Disable ${others.length === 0 ? 'it' : 'them'} meanwhile: ALTER TABLE ${table} DISABLE RULE ${rule}; No row was changed.`,
+  )
+}
+
 /** Why a column cannot be encrypted as long as it has these foreign keys. */
 export function inForeignKeys(keys: readonly string[]): string {
   return `the column is part of ${keys.length === 1 ? 'a foreign key' : 'foreign keys'} (${keys.join(', ')}): with each ciphertext the database would change the rows of the other table, or refuse it. Drop ${keys.length === 1 ? 'it' : 'them'} first, and have those rows refer to another column. No row was changed.`

@@ -53,6 +53,7 @@ export const mysql: Dialect = {
   failureOf,
   changesViews: true,
   triggers,
+  replacedUpdates: () => Promise.resolve([]),
   foreignKeys,
   indexDefinitions,
   expressionIndexes: () => Promise.resolve(new Map<string, string>()),

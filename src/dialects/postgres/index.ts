@@ -6,7 +6,14 @@ import { rowColumns } from './row-columns'
 import { PostgresRows } from './rows'
 import { failureOf, fixFormats, limitLockWait } from './session'
 import { steps } from './steps'
-import { expressionIndexes, foreignKeys, hiddenBy, indexDefinitions, triggers } from './table'
+import {
+  expressionIndexes,
+  foreignKeys,
+  hiddenBy,
+  indexDefinitions,
+  replacedUpdates,
+  triggers,
+} from './table'
 
 export const postgres: Dialect = {
   name: 'postgres',
@@ -55,6 +62,7 @@ export const postgres: Dialect = {
   // Rows are found again by their ctid, which those have not.
   changesViews: false,
   triggers,
+  replacedUpdates,
   foreignKeys,
   hiddenBy,
   expressionIndexes,

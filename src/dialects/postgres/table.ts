@@ -18,6 +18,16 @@ export async function triggers(queryRunner: QueryRunner, { table }: TableLayout)
   return rows.map(({ name }) => name)
 }
 
+/** Rules that do something else instead of an UPDATE of the table. */
+export async function replacedUpdates(queryRunner: QueryRunner, { table }: TableLayout): Promise<string[]> {
+  const rows = (await queryRunner.query(
+    `SELECT quote_ident(rulename) AS name FROM pg_rewrite
+       WHERE ev_class = $1::regclass AND ev_type = '2' AND is_instead AND ev_enabled <> 'D' ORDER BY 1`,
+    [table],
+  )) as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
 /** Of the table and of those that inherit from it; those that a partition has from its table are that table's. */
 export async function foreignKeys(
   queryRunner: QueryRunner,

@@ -78,6 +78,7 @@ const COMMON: Omit<Dialect, 'onlyConnection' | 'openRows' | 'mustReturnKeys' | '
     const rows = (await queryRunner.query(TRIGGERS, path.split('.').slice(-1))) as { name: string }[]
     return rows.map(({ name }) => name)
   },
+  replacedUpdates: () => Promise.resolve([]),
   changesViews: false,
   foreignKeys,
   hiddenBy: () => Promise.resolve(undefined),
