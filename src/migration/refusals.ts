@@ -9,6 +9,7 @@ import {
 } from '../errors'
 import { type QueryRunner } from 'typeorm'
 import { type Dialect } from '../dialects'
+import { mayQuoteValue } from '../dialects/failure'
 import { type BoundColumn } from '../orm/bound-column'
 import { rowsKept } from './column-contents'
 import { type ColumnLayout } from './rows/column-layout'
@@ -16,6 +17,7 @@ import { violatedIndex } from '../orm/search/unique-violation'
 
 /** What a statement failed with, named where it is a lock, a value or the table that is in the way. */
 export function explained(error: unknown, dialect: Dialect, column: BoundColumn): unknown {
+  const cause = mayQuoteValue(error) ? undefined : error
   switch (dialect.failureOf(error)) {
     case 'locked':
       return column.error(
@@ -27,11 +29,11 @@ export function explained(error: unknown, dialect: Dialect, column: BoundColumn)
       return column.error(
         NotRepresentableError,
         'the database refuses the value: the column is too short for it, or its character set lacks something. Widen the column.',
-        error,
+        cause,
       )
     case 'constraint':
-      if (isDuplicate(error, column)) return notUnique(column, error)
-      return column.error(ColumnTypeError, refusedByTable(error, dialect, column), error)
+      if (isDuplicate(error, column)) return notUnique(column, cause)
+      return column.error(ColumnTypeError, refusedByTable(error, dialect, column), cause)
     case 'policy':
       return column.error(RowsHiddenError, rowsKept(column.metadata.entityMetadata.tablePath), error)
     case 'denied':
@@ -75,11 +77,11 @@ export function isDuplicate(error: unknown, { indexes }: BoundColumn): boolean {
   return typeof message === 'string' && violatedIndex(indexes, message) !== undefined
 }
 
-function notUnique(column: BoundColumn, error: unknown): KmsEncryptionError {
+function notUnique(column: BoundColumn, cause: unknown): KmsEncryptionError {
   return column.error(
     NotUniqueError,
     'another row has the same value, as its blind index compares them, and the column is declared unique. Change one of the two rows, or leave unique out.',
-    error,
+    cause,
   )
 }
 

@@ -1,4 +1,5 @@
 import { TypeORMError } from 'typeorm'
+import { codeOf, mayQuoteValue } from '../dialects/failure'
 import { DatabaseFailedError, type InterruptedError, KmsEncryptionError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Conversion } from './conversion'
@@ -18,8 +19,10 @@ export function toResume(error: unknown, column: BoundColumn, run: EndedRun): un
   const { rows, total } = run.progress
   if (rows + total === 0) return error
   if (error instanceof TypeORMError) {
-    const reason = `${sentence(`the database failed: ${error.message}`)} ${whatStays(run, 'At least ')}`
-    return column.error(DatabaseFailedError, reason, error)
+    const isShown = !mayQuoteValue(error)
+    const what = isShown ? `the database failed: ${error.message}` : unshown(error)
+    const reason = `${sentence(what)} ${whatStays(run, 'At least ')}`
+    return column.error(DatabaseFailedError, reason, isShown ? error : undefined)
   }
   if (!(error instanceof KmsEncryptionError)) return error
   const Class = error.constructor as new (
@@ -45,6 +48,11 @@ function whatStays({ progress, conversion, dryRun, inTransaction }: EndedRun, le
   return startsOver === undefined
     ? `${stays}; run the same again to go on.`
     : `${stays}. Run the same again: it begins with the first row, ${startsOver}.`
+}
+
+/** A driver may quote a plaintext. */
+function unshown(error: TypeORMError): string {
+  return `the database failed with the code ${codeOf(error)}. What it says may quote a value, and is not repeated: its own log has it`
 }
 
 function sentence(text: string): string {

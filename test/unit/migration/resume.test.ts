@@ -1,4 +1,4 @@
-import { TypeORMError } from 'typeorm'
+import { QueryFailedError, TypeORMError } from 'typeorm'
 import { InterruptedError } from '../../../src/errors'
 import { toResume, type EndedRun } from '../../../src/migration/resume'
 import { Rotate, type RotateSettings } from '../../../src/migration/rotate'
@@ -72,6 +72,26 @@ describe('The error of a run that did not come to its end', () => {
 
   it('has the error of the database as its cause', () => {
     expect(toResume(lost, column, encrypted)).toMatchObject({ code: 'DATABASE_FAILED', cause: lost })
+  })
+
+  it.each<[string, object, isShown: boolean]>([
+    ['a value for a constraint (mysql2)', { code: 'ER_DUP_ENTRY', sqlState: '23000' }, false],
+    ['a value of another type (mysql2)', { code: 'ER_TRUNCATED_WRONG_VALUE', sqlState: '22007' }, false],
+    ['a value of another type (pg)', { code: '22P02', severity: 'ERROR' }, false],
+    ['what a trigger says (pg)', { code: 'P0001', severity: 'ERROR' }, false],
+    ['an error of SQLite', { code: 'SQLITE_ERROR' }, false],
+    ['a lost connection (mysql2)', { code: 'PROTOCOL_CONNECTION_LOST', fatal: true }, true],
+    ['a server that stops (mysql2)', { code: 'ER_SERVER_SHUTDOWN', sqlState: '08S01' }, true],
+    ['a server that stops (pg)', { code: '57P01', severity: 'FATAL' }, true],
+    ['a lost connection (Node)', { code: 'EPIPE' }, true],
+    ['a full disk', { code: 'SQLITE_FULL' }, true],
+  ])('repeats the database if it quotes no value: %s', (_, driverError, isShown) => {
+    const failed = new QueryFailedError('UPDATE', [], Object.assign(new Error('of geheim'), driverError))
+    const error = toResume(failed, column, encrypted) as Error
+    expect(error.message.includes('geheim')).toBe(isShown)
+    expect(error.cause).toBe(isShown ? failed : undefined)
+    expect(error).toMatchObject({ code: 'DATABASE_FAILED' })
+    if (!isShown) expect(error.message).toContain(`the code ${(driverError as { code: string }).code}.`)
   })
 
   it.each<[string, RotateSettings, usesStoredKey: boolean, startsOver: RegExp | undefined]>([
