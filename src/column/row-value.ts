@@ -78,21 +78,23 @@ function noInteger({ min, max }: IntegerForm): NotOfForm {
   return { expected: `a whole number from ${min} to ${max}, a large one as text or bigint` }
 }
 
-function bytesText({ length }: Extract<RowValueForm, { kind: 'bytes' }>, value: unknown): string | NotOfForm {
+function bytesText(
+  { length = Infinity }: Extract<RowValueForm, { kind: 'bytes' }>,
+  value: unknown,
+): string | NotOfForm {
   if (!(value instanceof Uint8Array)) return { expected: 'a Buffer' }
-  if (length !== undefined && value.length > length) return { expected: `at most ${length} bytes` }
+  if (value.length > length) return { expected: `at most ${length} bytes` }
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
 }
 
 function plainText(
-  { length, isAscii }: Extract<RowValueForm, { kind: 'text' }>,
+  { length = Infinity, isAscii }: Extract<RowValueForm, { kind: 'text' }>,
   value: unknown,
 ): string | NotOfForm {
   if (typeof value !== 'string') return { expected: 'a string' }
   // Databases count characters, which are at most as many as UTF-16 units.
-  if (length !== undefined && value.length > length && Array.from(value).length > length) {
+  if (value.length > length && Array.from(value).length > length)
     return { expected: `at most ${length} characters` }
-  }
   if (value.includes('\0')) return { expected: 'a string without NUL' }
   if (isAscii && !ASCII.test(value)) {
     return { expected: 'characters of ASCII, because the character set of the column lacks others' }
