@@ -7,6 +7,10 @@ const PLACE = { entity: 'User', property: 'token' }
 const scheme = (options: unknown, designType: unknown = String): Scheme =>
   new Scheme(options as KmsEncryptedOptions, PLACE, designType)
 
+/** Formats of other programs. */
+const proven = (): undefined => undefined
+const open = Object.assign(() => undefined, { isAuthenticated: false })
+
 /** The options of TypeORM that would weaken or break encryption, with the start of the reason. */
 const refused: [option: string, value: unknown, reason: RegExp][] = [
   ['default', 'x', /database default would be plaintext. Set the default in the class/],
@@ -81,6 +85,7 @@ describe('A known option of a wrong kind', () => {
     ['keyId', 42, /keyId must be/],
     ['name', '', /name must be/],
     ['comment', 1, /comment must be/],
+    ['name', 1, /name must be/],
     ['nullable', 'true', /nullable must be true or false/],
     ['select', 1, /select must be/],
     ['insert', null, /insert must be/],
@@ -92,11 +97,39 @@ describe('A known option of a wrong kind', () => {
     ['acceptFormats', 'typeorm-encrypted', /acceptFormats must be a list of formats/],
     ['acceptFormats', [], /acceptFormats must be a list/],
     ['acceptFormats', [{}], /acceptFormats must be a list/],
+    ['acceptFormats', [proven, {}], /acceptFormats must be a list/],
+    ['acceptFormats', proven, /acceptFormats must be a list/],
+    ['acceptFormats', [open, proven, open], /several formats without authentication/],
     ['mirrorOf', '', /mirrorOf must be a non-empty string/],
     ['mirrorTo', 1, /mirrorTo must be/],
     ['redact', 'json', /redact must be true, false, or \{ json: true \}/],
     ['redact', { json: 'yes' }, /redact must be/],
     ['redact', { inspect: true }, /redact must be/],
+    ['redact', { json: true, inspect: true }, /redact must be/],
+    ['redact', null, /redact must be/],
+    ['redact', 1, /redact must be/],
+    ['redact', () => true, /redact must be/],
+    ['onUndecryptable', 'null', /onUndecryptable must be 'throw' or 'marker'/],
+    ['onUndecryptable', null, /onUndecryptable must be/],
+    ['open', 'lazily', /open must be 'on-load' or 'on-read'/],
+    ['open', true, /open must be/],
+    ['boundTo', null, /boundTo takes table, column and row/],
+    ...(['keyPer', 'boundTo.row'] as const).flatMap((option): [string, unknown, RegExp][] => {
+      const [name, of] = option.split('.')
+      const given = (value: unknown): unknown => (of === undefined ? value : { [of]: value })
+      return [
+        [name!, given('tenantId'), /must be a list of properties of the entity, or an object/],
+        [name!, given(null), /must be a list of properties of the entity, or an object/],
+        [name!, given([1]), /must name properties of the entity, as non-empty strings/],
+        [name!, given(['id', 1]), /must name properties of the entity, as non-empty strings/],
+        [name!, given(['']), /must name properties of the entity, as non-empty strings/],
+        [name!, given({ tenant: '' }), /must name properties of the entity, as non-empty strings/],
+        [name!, given([]), /is empty\. Name at least one property/],
+        [name!, given({}), /is empty\. Name at least one property/],
+        [name!, given(['id', 'id']), /names a property twice/],
+        [name!, given({ a: 'id', b: 'id' }), /names a property twice/],
+      ]
+    }),
     ['boundTo', { schema: 'x' }, /boundTo takes table and column/],
     ['boundTo', { table: '' }, /boundTo takes/],
     ['boundTo', { column: 1 }, /boundTo takes/],
@@ -120,6 +153,44 @@ describe('A known option of a wrong kind', () => {
   })
 })
 
+describe('Options that do not go together', () => {
+  test.each<[options: KmsEncryptedOptions, reason: RegExp]>([
+    [{ mirrorOf: 'a', mirrorTo: 'b' }, /a column has mirrorOf or mirrorTo, not both/],
+    [{ writes: 'plaintext', acceptPlaintext: false }, /writes: 'plaintext' needs acceptPlaintext: true/],
+    [{ keyPer: ['tenantId'], search: true, unique: true }, /unique: true cannot be held with keyPer/],
+    [
+      { keyPer: { of: 'tenantId' }, search: { unique: true } },
+      /search.unique: true cannot be held with keyPer/,
+    ],
+    [{ search: true, unique: 'perKey' }, /unique: 'perKey' needs keyPer/],
+    [{ unique: true }, /unique needs search/],
+  ])('%j are refused', (options, reason) => {
+    expect(() => scheme(options)).toThrow(InvalidOptionError)
+    expect(() => scheme(options)).toThrow(reason)
+    expect(() => scheme(options)).toThrow(/^User\.token: /)
+  })
+})
+
+describe('Formats of other programs', () => {
+  test.each<[what: string, options: KmsEncryptedOptions]>([
+    ['that prove themselves', { acceptFormats: [proven, proven], acceptPlaintext: true }],
+    ['of which one does not', { acceptFormats: [proven, open] }],
+    ['of which one does not, without plaintext', { acceptFormats: [open], acceptPlaintext: false }],
+  ])('%s are accepted', (_, options) => {
+    expect(scheme(options).foreign).toBeDefined()
+  })
+
+  test('without authentication do not stand beside plaintext, which they may open', () => {
+    const define = (): Scheme => scheme({ acceptFormats: [proven, open], acceptPlaintext: true })
+    expect(define).toThrow(InvalidOptionError)
+    expect(define).toThrow(/it cannot stand beside acceptPlaintext/)
+  })
+
+  test('are none where none are named', () => {
+    expect(scheme({ acceptPlaintext: true }).foreign).toBeUndefined()
+  })
+})
+
 describe('Earlier settings of a column', () => {
   const wrong: [previous: unknown, reason: RegExp][] = [
     [{ keyId: 'x' }, /previous must be a list/],
@@ -130,6 +201,8 @@ describe('Earlier settings of a column', () => {
     [[{ mode: 'both' }], /in previous, mode must be/],
     [[{ boundTo: { table: 1 } }], /in previous, boundTo takes/],
     [[{ context: { column: 'x' } }], /must not use "column"/],
+    [[{ keyPer: [''] }], /in previous, keyPer must name properties/],
+    [[{ keyId: 'alias/old' }, { boundTo: { row: 'id' } }], /in previous, boundTo.row must be a list/],
   ]
 
   test.each(wrong)('are refused when they are %p', (previous, reason) => {
@@ -168,6 +241,37 @@ describe('The options that make sense', () => {
     }
     expect(scheme(options).options).toEqual(options)
     expect(scheme(options).type.name).toBe('json')
+  })
+
+  test.each<[KmsEncryptedOptions]>([
+    [{ comment: '' }],
+    [{ writes: 'ciphertext' }],
+    [{ writes: 'ciphertext', acceptPlaintext: false }],
+    [{ mirrorOf: 'plain' }],
+    [{ mirrorTo: 'plain' }],
+    [{ onUndecryptable: 'throw' }],
+    [{ onUndecryptable: 'marker' }],
+    [{ open: 'on-load' }],
+    [{ open: 'on-read' }],
+    [{ redact: true }],
+    [{ redact: false }],
+    [{ redact: {} }],
+    [{ redact: { json: false } }],
+    [{ keyId: () => 'alias/x' }],
+    [{ keyPer: ['tenantId'], boundTo: { row: { of: 'id' } } }],
+    [{ keyPer: { tenant: 'tenantId' }, search: true, unique: 'perKey' }],
+    [{ search: { unique: true }, maxLength: 1 }],
+    // Values that were bound to no row, or keyed by nothing.
+    [
+      {
+        previous: [
+          { boundTo: { row: [] }, keyPer: [] },
+          { boundTo: { row: {} }, keyPer: {} },
+        ],
+      },
+    ],
+  ])('are taken alone: %j', (options) => {
+    expect(scheme(options).options).toEqual(options)
   })
 
   test('are none at all', () => {

@@ -121,6 +121,68 @@ describe('Several formats', () => {
     expect(() => formats.open(value('b:x'), false)).toThrow(/does not open it: SyntaxError ERR_X/)
   })
 
+  test('leave a value alone that is of none of them', () => {
+    const formats = new ForeignFormats([opens('a:'), opens('b:')])
+    for (const authenticatedOnly of [true, false])
+      expect(formats.open(value('c:x'), authenticatedOnly)).toBeUndefined()
+  })
+
+  test.each<[what: string, given: unknown]>([
+    ['a list of numbers', [1, 2]],
+    ['an ArrayBuffer', new ArrayBuffer(2)],
+    ['a number', 5],
+    ['null', null],
+    ['a promise', Promise.resolve('x')],
+  ])('give a text or bytes: %s is an error', (_, given) => {
+    const theirs = (): unknown => given
+    const open = () => new ForeignFormats([theirs as never]).open(value('x'), false)
+    expect(open).toThrow(ForeignFormatError)
+    expect(open).toThrow(/the format theirs gave neither a text nor bytes nor undefined/)
+  })
+
+  test('give an empty value as one', () => {
+    for (const empty of ['', Buffer.alloc(0)])
+      expect(new ForeignFormats([() => empty]).open(value('x'), false)).toEqual(Buffer.alloc(0))
+  })
+
+  const coded = (code: unknown): Error => Object.assign(new Error('quotes the value'), { code })
+
+  test.each<[what: string, thrown: unknown, said: string]>([
+    ['an error', new RangeError('quotes the value'), 'RangeError'],
+    ['an error with a code', coded('ERR_OSSL_42'), 'Error ERR_OSSL_42'],
+    ['an error whose code is no name', coded('the value'), 'Error'],
+    ['an error whose code begins as a name', coded('ERR: the value'), 'Error'],
+    ['an error whose code ends as a name', coded('the value: ERR'), 'Error'],
+    ['an error whose code is a number', coded(42), 'Error'],
+    ['an error whose code is a list', coded(['ERR']), 'Error'],
+    ['a text', 'the value', 'it threw something'],
+    ['null', null, 'it threw something'],
+    ['an object', { name: 'the value', code: 'ERR' }, 'it threw something'],
+  ])('that fail with %s are named with what cannot quote a value', (_, thrown, said) => {
+    const theirs = fails(thrown)
+    const nameless = new ForeignFormats([theirs])
+    const named = new ForeignFormats([Object.defineProperty(fails(thrown), 'name', { value: 'theirs' })])
+    for (const [formats, name] of [
+      [nameless, 'without a name'],
+      [named, 'theirs'],
+    ] as const)
+      // prettier-ignore
+      expect(() => formats.open(value('x'), false)).toThrow(`the format ${name} does not open it: ${said}. Is`)
+  })
+
+  test('name the first that failed', () => {
+    const [first, second] = ['first', 'second'].map((name) =>
+      Object.defineProperty(fails(new Error('x')), 'name', { value: name }),
+    )
+    expect(() => new ForeignFormats([first!, second!]).open(value('x'), false)).toThrow(
+      /the format first does/,
+    )
+    const promises = Object.defineProperty(() => Promise.resolve('x'), 'name', { value: 'promises' })
+    expect(() => new ForeignFormats([promises as never, second!]).open(value('x'), false)).toThrow(
+      /the format promises gave/,
+    )
+  })
+
   test('cannot change what is stored', () => {
     const stored = value('text')
     new ForeignFormats([(bytes) => bytes.fill(0)]).open(stored, false)
