@@ -95,6 +95,12 @@ export interface Dialect extends BytesSql {
   /** Schemas and databases that the bare name of a table stands for. The driver asks for them when it connects. */
   defaultSchemas(driver: Connected): readonly string[]
 
+  /**
+   * Whether the session is in a transaction; only of a database that may end one with a statement that fails, and take
+   * the next one as one of its own.
+   */
+  isInTransaction?(queries: Queries): Promise<boolean>
+
   /** Statements around reads, between which the session writes nothing. */
   readonly readOnly: { readonly begin: string; readonly end: string }
 

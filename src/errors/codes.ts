@@ -63,6 +63,7 @@ export type KmsEncryptionErrorCode =
   | 'KMS_REQUEST_FAILED'
   | 'DATA_KEY_NOT_FOUND'
   | 'KEY_TABLE_UNAVAILABLE'
+  | 'TRANSACTION_LOST'
   // run
   | 'NO_PRIMARY_KEY'
   | 'COLUMN_TYPE'

@@ -40,6 +40,11 @@ export class DataKeyNotFoundError extends ServiceError {
   readonly code = 'DATA_KEY_NOT_FOUND'
 }
 
+/** The database rolled the transaction back, and a later statement of it would have been stored by itself: it was not sent. */
+export class TransactionLostError extends ServiceError {
+  readonly code = 'TRANSACTION_LOST'
+}
+
 /** The table of the stored data keys could not be read or written. */
 export class KeyTableUnavailableError extends ServiceError {
   readonly code = 'KEY_TABLE_UNAVAILABLE'

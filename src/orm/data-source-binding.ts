@@ -205,7 +205,12 @@ export class DataSourceBinding {
       driver,
       'createQueryRunner',
       (createQueryRunner) => (mode) =>
-        guardQueryRunner(createQueryRunner(mode), () => this.#workings, this.#sealing),
+        guardQueryRunner(
+          createQueryRunner(mode),
+          () => this.#workings,
+          this.#sealing,
+          () => dialectOf(this.#dataSource.options),
+        ),
     )
     ours.add(runnerOf(driver))
   }

@@ -29,7 +29,7 @@ const MAX_SPOILT = 5
 const LEFT_OUT = [
   /^test\/unit\/(docs|cli|report|fuzz|opentelemetry|lock)/,
   /(foreign-decoder|known-answers|fuzz|length|tampering|turns|two-copies|python|kill|killed|held-up)\.test\.ts$/,
-  /^test\/integration\/(cli|canary|model|servers|kms-calls|nestjs|steady-state|performance-counts|upgrades|scenarios)/,
+  /^test\/integration\/(cli|canary|model|servers|kms-calls|nestjs|steady-state|performance-counts|upgrades)/,
   /^test\/integration\/migration\/(command-line|interruption|generate-command|bad-input-tool|no-downtime|volume|lost-connection)/,
   /^test\/integration\/(row-binding\/(mending|tenants)|failures\/(outage|region-outage|pool|throttling))/,
 ]

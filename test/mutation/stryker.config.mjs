@@ -14,7 +14,7 @@ export default {
   ignorePatterns: ['website', 'bench/results', 'coverage', 'dist', 'docs/pictures', 'test/package'],
   concurrency: Number(process.env.MUTATION_PROCESSES ?? 2),
   // The runner gives up by itself; this is for mutants that never give back the processor.
-  timeoutMS: 180_000,
+  timeoutMS: 90_000,
   timeoutFactor: 1.5,
   // Tests that fail leave connections and servers behind.
   maxTestRunnerReuse: 150,

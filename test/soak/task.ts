@@ -15,6 +15,9 @@ export interface SoakTask {
   journal: string
 }
 
+/** Milliseconds for which a process may seal after it last saw the row of a data key. */
+export const LEASE = 5_000
+
 export const taskOf = (): SoakTask => JSON.parse(process.env['SOAK_TASK'] ?? '') as SoakTask
 
 /** @param timeout of calls to KMS, in milliseconds. */
@@ -34,7 +37,7 @@ export function connect(
     keyId: 'alias/soak',
     client,
     indexKey,
-    dataKeys: { lease: 5_000 },
+    dataKeys: { lease: LEASE },
     // Data keys expire while they are in use.
     cache: { maxAge: 2_000 },
     timeout,

@@ -4,7 +4,7 @@ import { type EntityManager, In, type Repository } from 'typeorm'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Account, accountOf, faultIn } from './account'
 import { Journal, type State } from './journal'
-import { connect, type SoakTask, taskOf } from './task'
+import { connect, LEASE, type SoakTask, taskOf } from './task'
 
 /** What a worker tells, once in a second and when something is wrong. */
 export interface WorkerNews {
@@ -34,11 +34,12 @@ class Worker {
       this.#tell()
     }, 1_000)
     while (!this.#stopped) {
+      const began = performance.now()
       try {
         await this.#operate()
         this.#news.operations++
       } catch (error) {
-        this.#failed(error)
+        this.#failed(error, performance.now() - began)
         // What was sent before the connection was cut may still be carried out.
         await sleep(500)
       }
@@ -164,9 +165,11 @@ class Worker {
   }
 
   /** Troubles of KMS and of connections are what the test makes; anything else is a fault. */
-  #failed(error: unknown): void {
+  #failed(error: unknown, milliseconds: number): void {
     const code = error instanceof Error ? String(Reflect.get(error, 'code') ?? error.name) : typeof error
     this.#news.failures[code] = (this.#news.failures[code] ?? 0) + 1
+    // A rotation retires data keys: what was held up for longer than the lease is to be written again.
+    if (code === 'FORGOTTEN' && milliseconds > LEASE) return
     if (error instanceof KmsEncryptionError ? error.kind !== 'service' : !isOfConnection(error))
       this.#wrong(`${code}: ${String(error).slice(0, 300)}`)
   }

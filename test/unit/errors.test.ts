@@ -77,6 +77,7 @@ const KINDS: Readonly<Record<KmsEncryptionErrorCode, KmsEncryptionErrorKind>> = 
   VALUE_ALTERED: 'run',
   ROWS_LEFT_OUT: 'run',
   TABLE_LOCKED: 'run',
+  TRANSACTION_LOST: 'service',
   UNKNOWN_VALUE_TYPE: 'usage',
   UNSUPPORTED_DATABASE: 'usage',
   VALUE_TOO_LARGE: 'value',

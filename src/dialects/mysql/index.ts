@@ -5,7 +5,7 @@ import { readKeys } from './keys'
 import { type Format, mysqlLanguage } from './lexical-rules'
 import { keyStep, rowColumns, uniqueKeys } from './row-columns'
 import { MysqlRows } from './rows'
-import { cutsOffValues, failureOf, fixFormats, limitLockWait } from './session'
+import { cutsOffValues, failureOf, fixFormats, isInTransaction, limitLockWait } from './session'
 import { steps } from './steps'
 import { comparedAs, foreignKeys, hiddenBy, indexDefinitions, triggers } from './table'
 import { capacityOf, changeType, roomyType, storedType, textOptions } from './types'
@@ -34,6 +34,7 @@ export const mysql: Dialect = {
   placeholder: () => '?',
   bytesSql,
   isWholeSql,
+  isInTransaction,
   readOnly: { begin: 'START TRANSACTION READ ONLY', end: 'ROLLBACK' },
   textSql: (expression) => `CAST(${expression} AS CHAR)`,
   bytesLiteral: (hex) => `x'${hex}'`,

@@ -1,4 +1,5 @@
 import { type QueryRunner } from 'typeorm'
+import { type Queries } from '../dialect'
 import { failureByCode, type FailureCodes } from '../failure'
 import { type KeyColumn } from '../rows/key-order'
 import { changeSettings, type SessionSql } from '../session'
@@ -14,6 +15,15 @@ export function limitLockWait(queryRunner: QueryRunner, timeout: number): Promis
     innodb_lock_wait_timeout: seconds,
     lock_wait_timeout: seconds,
   })
+}
+
+/** https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html#a1d854e841086925be1883e4d7b4e8cad */
+const SERVER_STATUS_IN_TRANS = 1
+
+/** What the server says with each statement that succeeds. */
+export async function isInTransaction(queries: Queries): Promise<boolean> {
+  const answer = await queries.query('DO 0')
+  return (Number(Reflect.get(Object(answer) as object, 'serverStatus')) & SERVER_STATUS_IN_TRANS) !== 0
 }
 
 /** Bytes of a text that are compared where rows are sorted without an index: the index compares at most 3,072. */

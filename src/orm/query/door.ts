@@ -1,5 +1,6 @@
 import { type QueryRunner } from 'typeorm'
 import { type StoredKeys } from '../../cipher/data-keys/stored-keys'
+import { type Dialect } from '../../dialects'
 import { type EmptyingGuard } from '../key-table/emptying'
 import { KeyWatch } from '../key-table/key-watch'
 import { type ResultOpener } from '../read/result-opener'
@@ -9,6 +10,7 @@ import { type Completeness } from '../search/completeness'
 import { type StatementGuard } from '../statement-guard'
 import { type Statements } from '../statement/statements'
 import { SealedAhead } from '../write/sealed-ahead'
+import { OpenTransaction } from './open-transaction'
 import { Order } from './order'
 import { type Query } from './unguarded-query'
 
@@ -38,18 +40,22 @@ export class Door {
   /** True while TypeORM empties the whole database. */
   isClearing = false
   readonly #workings: () => Workings | undefined
+  readonly #dialect: () => Dialect
+  #transaction: OpenTransaction | undefined
 
   constructor(
     queryRunner: QueryRunner,
     query: Query,
     workings: () => Workings | undefined,
     sealing: StoredSealing | undefined,
+    dialect: () => Dialect,
   ) {
     this.queryRunner = queryRunner
     this.query = query
     this.sealing = sealing
     this.watch = sealing && new KeyWatch(sealing.keys)
     this.#workings = workings
+    this.#dialect = dialect
   }
 
   /** What was announced for its next statements; for most runners, which send one statement, there never is anything. */
@@ -63,6 +69,17 @@ export class Door {
 
   get workings(): Workings | undefined {
     return this.#workings()
+  }
+
+  /** Of a database that may end it before TypeORM does. */
+  get transaction(): OpenTransaction | undefined {
+    const { queryRunner, query } = this
+    if (!queryRunner.isTransactionActive || !this.workings) return undefined
+    const dialect = this.#dialect()
+    if (!dialect.isInTransaction) return undefined
+    return (this.#transaction ??= new OpenTransaction(
+      async () => (await dialect.isInTransaction?.({ query })) === true,
+    ))
   }
 
   /** For statements of the library's own, in the same transaction. */

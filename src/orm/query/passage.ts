@@ -17,6 +17,7 @@ import { hasPending, sealAll } from '../write/parameters'
 import { type SealedAhead } from '../write/sealed-ahead'
 import { type Door, type Workings } from './door'
 import { type EndOfTransaction, endOfTransaction } from './end-of-transaction'
+import { type PlaceInTransaction } from './open-transaction'
 
 /** How often rows are looked at that others change in between. */
 const MAX_ATTEMPTS = 8
@@ -69,9 +70,21 @@ export class Passage {
 
   /** Rejects for a statement that must not be sent. */
   pass(): Promise<unknown> {
+    let use: QueryUse
     try {
-      const use = this.#examine()
-      return this.#isPlain ? this.#door.query(this.#sql, this.#parameters, this.#structured) : this.#pass(use)
+      use = this.#examine()
+    } catch (error) {
+      const failure = error as Error
+      return Promise.reject(failure)
+    }
+    const place = this.#door.transaction?.enter(this.#sql)
+    return place ? place.end(this.#go(use, place.clear)) : this.#go(use)
+  }
+
+  #go(use: QueryUse, clear?: PlaceInTransaction['clear']): Promise<unknown> {
+    try {
+      if (this.#isPlain) return this.#door.query(this.#sql, this.#parameters, this.#structured)
+      return this.#pass(use, clear)
     } catch (error) {
       const failure = error as Error
       return Promise.reject(failure)
@@ -89,7 +102,7 @@ export class Passage {
   }
 
   /** Nothing is awaited where the data keys are at hand, and no promise is made but that of the result. */
-  #pass(use: QueryUse): Promise<unknown> {
+  #pass(use: QueryUse, clear: PlaceInTransaction['clear']): Promise<unknown> {
     const { order, sealing, watch, queryRunner } = this.#door
     const announces = this.#announced?.isEmpty === false
     // What was announced may be sealed while the database answers any statement, not only the one that stores it.
@@ -100,7 +113,8 @@ export class Passage {
     if (end) this.#announced?.clear()
     const sending: Sending = { use, mark, end, seen }
     const prepared = this.#prepare()
-    const values: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
+    const sealed: unknown = prepared ? prepared.then(() => this.#seal()) : this.#seal()
+    const values = clear && this.#isPending ? whenClear(sealed, clear()) : sealed
     const isAtOnce = !(values instanceof Promise) && !order.isWaiting && !this.#mayEmpty()
     return isAtOnce ? this.#send(values, sending) : this.#sendInTurn(values, sending)
   }
@@ -272,6 +286,11 @@ export class Passage {
       FoundRows.of(this.#search, this.#answered.searched, this.#parameters as readonly unknown[])
     return results.open(this.#sql, found, () => this.#door.connection(rows), use, inspector)
   }
+}
+
+function whenClear(sealed: unknown, clear: Promise<void>): Promise<unknown> {
+  if (!(sealed instanceof Promise)) return clear.then(() => sealed)
+  return Promise.all([sealed, clear]).then(([values]) => values as unknown)
 }
 
 /** The rows of a `QueryResult`: `records` where the driver fills it, else `raw`, which for PostgreSQL may be a pair. */
