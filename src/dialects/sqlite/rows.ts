@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type QueryRunner } from 'typeorm'
 import { bytesFromDriver, type Stored } from '../../column/driver-value'
-import { RowsLeftOutError } from '../../errors'
+import { ColumnTypeError, RowsLeftOutError } from '../../errors'
 import { type RowsLayout } from '../column-layout'
 import { alteredError, findAltered } from '../rows/check-stored'
 import { type Change, type ColumnRow, rowId } from '../rows/column-rows'
@@ -42,6 +42,13 @@ export class SqliteRows extends SqlRows {
     const driver = driverOf(queryRunner)
     const connection = access.connection(driver)
     const query = (sql: string, parameters: unknown[]): RawRow[] => connection.prepare(sql).all(...parameters)
+    const [{ encoding } = { encoding: undefined }] = query('PRAGMA encoding', [])
+    if (encoding !== 'UTF-8') {
+      throw new ColumnTypeError(
+        `the database keeps its texts in ${String(encoding)} (PRAGMA encoding), so that the bytes of a text are not those of its UTF-8. Copy it into a database in UTF-8 first, for example with .dump of the sqlite3 shell. Nothing was changed.`,
+        layout.place,
+      )
+    }
     return new SqliteRows(layout, connection, await rowidOf(query, layout.path), () => access.save(driver))
   }
 
