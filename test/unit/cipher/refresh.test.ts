@@ -63,6 +63,21 @@ describe('Data keys in use', () => {
     expect(cipher.dataKeys.refreshed).toBeGreaterThanOrEqual(6)
   })
 
+  test('are fetched anew in one line of their own, so that they keep nobody waiting', async () => {
+    const { kms, cipher } = setUp()
+    const stored = await encrypt(new Cipher(kms, { maxAge: 60_000, maxValues: 10, maxKeys: 1 }), 'y')
+    await encrypt(cipher)
+    await inTime(cipher.decrypt(stored, scope))
+    const asked = kms.count('generateDataKey') + kms.count('decrypt')
+    await traffic(cipher, stored, 1_500)
+    const callers = kms.callers.slice(asked)
+    expect(kms.calls.slice(asked).map(({ operation }) => operation)).toEqual(
+      expect.arrayContaining(['generateDataKey', 'decrypt']),
+    )
+    expect(new Set(callers).size).toBe(1)
+    expect(callers[0]).toBeDefined()
+  })
+
   test('are fetched anew on behalf of nobody', async () => {
     const seen = new Promise((resolve) => {
       const refresh = new Refresh<{ isDestroyed: boolean }>(20, () => {
