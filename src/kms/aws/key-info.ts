@@ -59,7 +59,7 @@ export function relatedArns({ Arn, MultiRegionConfiguration: regions }: KeyMetad
 
 /** What is known of a key that only ListKeys tells of. */
 export function undescribedKey(arn: string, aliases: readonly string[]): KeyInfo {
-  return { ...keyInfo({ KeyId: idOfArn(arn), Arn: arn }, aliases, undefined), state: undefined }
+  return keyInfo({ KeyId: undefined, Arn: arn }, aliases, undefined)
 }
 
 export function idOfArn(arn: string): string {

@@ -16,7 +16,6 @@ export interface LastUsage {
  * Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyLastUsage.html
  */
 export async function lastUsage(client: sdk.KMSClient, keyId: string): Promise<LastUsage | undefined> {
-  if (!('GetKeyLastUsageCommand' in sdk)) return undefined
   try {
     const { KeyLastUsage, TrackingStartDate } = await client.send(
       new sdk.GetKeyLastUsageCommand({ KeyId: keyId }),

@@ -33,6 +33,7 @@ test.each<[string, (keys: KeyAdministration) => Promise<unknown>]>([
     await expect(ask(new KeyAdministration(hangingClient()))).rejects.toMatchObject({
       code: 'KMS_UNAVAILABLE',
       message: expect.stringMatching(/did not answer \w+ within 30 seconds/) as string,
+      cause: { name: 'AbortError' },
     })
   } finally {
     timeout.mockRestore()
