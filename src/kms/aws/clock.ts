@@ -18,16 +18,21 @@ export function clockExplanation({ name, message, headers }: Facts): Explanation
   if (!NAMES.has(name) && !MESSAGE.test(message)) return undefined
   const own = new Date()
   const theirs = timeIn(message) ?? timeOf(headers['date'])
-  const off = theirs && Math.round(Math.abs(own.getTime() - theirs.getTime()) / 1_000)
   const times =
     theirs === undefined
       ? `It says ${own.toISOString()}.`
-      : `It says ${own.toISOString()}, AWS ${theirs.toISOString()}: ${(off ?? 0).toLocaleString('en')} s ${own > theirs ? 'ahead' : 'behind'}.`
+      : `It says ${own.toISOString()}, AWS ${theirs.toISOString()}: ${difference(own, theirs)}.`
   return [
     ClockError,
     () =>
       `the clock of this machine is more than 5 minutes off, and AWS refuses what it signs. ${times} Synchronise it: timedatectl set-ntp true, or the clock of the host of this container or VM. The credentials are not the cause.`,
   ]
+}
+
+function difference(own: Date, theirs: Date): string {
+  const milliseconds = own.getTime() - theirs.getTime()
+  const seconds = Math.round(Math.abs(milliseconds) / 1_000).toLocaleString('en')
+  return `${seconds} s ${milliseconds > 0 ? 'ahead' : 'behind'}`
 }
 
 function timeIn(message: string): Date | undefined {

@@ -75,6 +75,44 @@ describe('The queue before the key service', () => {
     expect(calls.began.join('')).toBe('ab1c23d4')
   })
 
+  it('gives a place of a caller that keeps others to whoever has waited longest', async () => {
+    const calls = new Calls(3)
+    const [many, few] = [{}, {}]
+    calls.addAll('ab', many)
+    calls.addAll('12', few)
+    calls.addAll('cd', many)
+    await calls.end('a')
+    expect(calls.began.join('')).toBe('ab12')
+    await calls.end('b')
+    expect(calls.began.join('')).toBe('ab12c')
+  })
+
+  it('knows a caller that has calls waiting or under way, however many have ended', async () => {
+    const calls = new Calls(2)
+    const [many, few] = [{}, {}]
+    calls.addAll('abcd', many)
+    await calls.end('a')
+    calls.addAll('1', few)
+    calls.addAll('e', many)
+    await calls.end('b')
+    expect(calls.began.join('')).toBe('abc1')
+    await calls.end('c')
+    calls.addAll('f', many)
+    await calls.end('1d')
+    expect(calls.began.join('')).toBe('abc1def')
+  })
+
+  it('has a caller that came back before those that have calls under way', async () => {
+    const calls = new Calls(2)
+    const [many, few] = [{}, {}]
+    calls.addAll('1', few)
+    await calls.end('1')
+    calls.addAll('abcd', many)
+    calls.addAll('2', few)
+    await calls.end('a')
+    expect(calls.began.join('')).toBe('1ab2')
+  })
+
   it('does not let others starve a caller with many calls', async () => {
     const calls = new Calls(1)
     calls.addAll('abc', {})

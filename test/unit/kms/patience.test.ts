@@ -85,6 +85,36 @@ describe('A key service that hangs', () => {
     expect(sent).toBe(1)
   })
 
+  it('is tried again when the pause is exactly over, not before', async () => {
+    const patience = await tried()
+    await pass(PAUSE - 1)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('at once')
+    await pass(1)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
+  it('has one pause, though calls that began before it fail within it', async () => {
+    const patience = new Patience(TIMEOUT)
+    const first = outcome(patience.limit('Decrypt', hang))
+    await pass(TIMEOUT / 2)
+    const second = outcome(patience.limit('Decrypt', hang))
+    expect((await first).said).toBe('time-out')
+    expect((await second).said).toBe('time-out')
+    await pass(PAUSE - TIMEOUT / 2)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
+  it('has another pause after each that tries again in vain', async () => {
+    const patience = await tried()
+    await pass(PAUSE)
+    expect((await outcome(patience.limit('Decrypt', hang))).said).toBe('at once')
+    // The call itself goes on for the whole time-out; the pause begins when that is over.
+    await pass(TIMEOUT * 0.75 + PAUSE - 1)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('at once')
+    await pass(1)
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
   it('is in use again as soon as it answers one', async () => {
     const patience = await tried()
     await pass(PAUSE + 10)
@@ -126,6 +156,14 @@ describe('The others are not made to fail', () => {
     expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
   })
 
+  it('by a call that hangs from the moment on in which another was answered', async () => {
+    const patience = new Patience(TIMEOUT)
+    const hanging = outcome(patience.limit('Decrypt', hang))
+    patience.answered()
+    expect((await hanging).said).toBe('time-out')
+    expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
+  })
+
   it('by a call that fails soon: a refused connection costs nobody time', async () => {
     const patience = new Patience(TIMEOUT)
     const refused = new KmsUnavailableError('refused')
@@ -142,6 +180,32 @@ describe('The others are not made to fail', () => {
     await expect(patience.limit('Decrypt', () => Promise.reject(refused))).rejects.toBe(refused)
     expect((await outcome(patience.limit('Decrypt', answer(patience)))).said).toBe('answer')
   })
+})
+
+it.each([
+  [60_000, 999, 'in vain'],
+  [60_000, 1_000, 'at once'],
+  // A timer may fire a millisecond early.
+  [TIMEOUT, 394, 'in vain'],
+  [TIMEOUT, 395, 'at once'],
+])(
+  'Of %d ms, a call that fails after %d without an answer leaves the next one %s',
+  async (timeout, took, said) => {
+    const patience = new Patience(timeout)
+    const slow = async (): Promise<never> => {
+      await later(took)
+      throw new KmsUnavailableError('in vain')
+    }
+    expect((await outcome(patience.limit('Decrypt', slow))).said).toContain('in vain')
+    expect((await outcome(patience.limit('Decrypt', slow))).said).toContain(said)
+  },
+)
+
+it('A call that is answered, or fails, leaves no timer behind', async () => {
+  const patience = new Patience(TIMEOUT)
+  await patience.limit('Decrypt', answer(patience))
+  await expect(patience.limit('Decrypt', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  expect(jest.getTimerCount()).toBe(0)
 })
 
 it('A call that fails after seconds without an answer counts like a time-out', async () => {

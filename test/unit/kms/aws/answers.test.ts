@@ -195,6 +195,7 @@ describe('An answer that breaks the API of KMS is named, and nothing of it is us
     ['an empty plaintext', decrypt, { KeyId: KEY, Plaintext: '' }, 'has no Plaintext'],
     ['a number for the plaintext', decrypt, { KeyId: KEY, Plaintext: 5 }, 'has no Plaintext'],
     ['an object for the plaintext', decrypt, { KeyId: KEY, Plaintext: { a: 1 } }, 'has no Plaintext'],
+    ['an empty name for the key', decrypt, { KeyId: '', Plaintext: SECRET }, 'has no KeyId'],
     ['a number for the key', decrypt, { KeyId: 7, Plaintext: SECRET }, 'has no KeyId'],
     ['no blob', generate, { KeyId: KEY, Plaintext: SECRET }, 'has no CiphertextBlob'],
     ['no data key', generate, { KeyId: KEY, CiphertextBlob: blob }, 'has no Plaintext'],

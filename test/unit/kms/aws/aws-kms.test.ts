@@ -1,12 +1,13 @@
 import { type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import { type KMSClient } from '@aws-sdk/client-kms'
 import { channels } from '../../../../src/diagnostics'
 import { ClosedError, UntrustedKeyError } from '../../../../src/errors'
 import { AwsKms } from '../../../../src/kms/aws/aws-kms'
 import { TrustedKeys } from '../../../../src/kms/aws/trusted-keys'
 import { LocalKms } from '../../../../src/local-kms'
-import { inTime, startClock, stopClock } from '../../../support/clock'
+import { inTime, pass, startClock, stopClock } from '../../../support/clock'
 import { createKey } from '../keys'
 
 const CONTEXT = { table: 'user' }
@@ -38,6 +39,20 @@ function answering(answer: object): AwsKms {
   const client = { send: () => Promise.resolve(answer) } as unknown as KMSClient
   return new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(['111122223333']) })
 }
+
+/** A client of a Region, with what each request is answered or refused with. */
+function clientOf(
+  region: string,
+  send: (command: { input: object }, options: Settings) => unknown,
+): KMSClient {
+  return { send, config: { region: () => Promise.resolve(region) } } as unknown as KMSClient
+}
+
+interface Settings {
+  abortSignal: AbortSignal
+}
+
+const hang = (): Promise<never> => new Promise(() => undefined)
 
 describe('The calls', () => {
   test('make data keys of 32 bytes, encrypt and decrypt, and say which key was used', async () => {
@@ -93,6 +108,151 @@ describe('The calls', () => {
       [keyArn, 'alias/none', keyArn].map((keyId) => kms.generateDataKey(keyId, CONTEXT)),
     )
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  })
+})
+
+describe('A call to move a ciphertext', () => {
+  const MOVED = { SourceKeyId: 'arn:1', KeyId: 'arn:2', CiphertextBlob: Buffer.alloc(184, 1) }
+
+  test('names the key that it is under where that is known, and none where it is not', async () => {
+    const asked: object[] = []
+    const client = clientOf('us-east-1', ({ input }) => {
+      asked.push(input)
+      return Promise.resolve(MOVED)
+    })
+    const kms = new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    const blob = Buffer.alloc(184)
+    const moved = await kms.reEncrypt(blob, CONTEXT, 'alias/new', { table: 'b' }, { keyReference: 'arn:1' })
+    expect(moved).toMatchObject({ keyReference: 'arn:2', wasUnderIt: false })
+    await kms.reEncrypt(blob, CONTEXT, 'alias/new', { table: 'b' })
+    const asWell = {
+      CiphertextBlob: blob,
+      SourceEncryptionContext: CONTEXT,
+      DestinationKeyId: 'alias/new',
+      DestinationEncryptionContext: { table: 'b' },
+    }
+    expect(asked).toEqual([{ ...asWell, SourceKeyId: 'arn:1' }, asWell])
+  })
+
+  test('names the key as the Region does that is asked', async () => {
+    const key = (region: string, id: string): string => `arn:aws:kms:${region}:111122223333:key/${id}`
+    const asked: object[] = []
+    const clients = [
+      clientOf('us-east-1', () => Promise.reject(Object.assign(new Error('x'), { code: 'ECONNREFUSED' }))),
+      clientOf('eu-west-1', ({ input }) => {
+        asked.push(input)
+        return Promise.resolve(MOVED)
+      }),
+    ]
+    const kms = new AwsKms({ client: clients, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    await kms.reEncrypt(Buffer.alloc(184), CONTEXT, key('us-east-1', 'mrk-2'), CONTEXT, {
+      keyReference: key('us-east-1', 'mrk-1'),
+    })
+    expect(asked).toMatchObject([
+      { SourceKeyId: key('eu-west-1', 'mrk-1'), DestinationKeyId: key('eu-west-1', 'mrk-2') },
+    ])
+  })
+})
+
+describe('What is told of the calls', () => {
+  test('is their number, and not the client', async () => {
+    const { local, kms } = setUp()
+    const keyArn = await createKey(local)
+    const { encrypted } = await kms.generateDataKey(keyArn, CONTEXT)
+    await kms.encrypt(keyArn, Buffer.from('x'), CONTEXT)
+    await kms.decrypt(encrypted, CONTEXT)
+    await kms.reEncrypt(encrypted, CONTEXT, keyArn, CONTEXT)
+    await kms.reEncrypt(encrypted, CONTEXT, keyArn, CONTEXT)
+    expect(kms.calls).toEqual({ GenerateDataKey: 1, Encrypt: 1, Decrypt: 1, ReEncrypt: 2 })
+    expect(inspect(kms, { depth: Infinity, showHidden: true })).toBe('AwsKms { calls: 5 }')
+  })
+
+  test('is how long one waited for its turn', async () => {
+    stopClock()
+    const answers: ((answer: object) => void)[] = []
+    const client = clientOf('us-east-1', () => new Promise((resolve) => answers.push(resolve)))
+    const kms = new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    const events: unknown[] = []
+    const listener = (event: unknown): void => void events.push(event)
+    subscribe(channels.kmsCall.name, listener)
+    const both = [1, 2].map(() => kms.encrypt('alias/app', Buffer.alloc(1), CONTEXT))
+    for (const milliseconds of [30, 4]) {
+      await pass(milliseconds)
+      answers.shift()?.({ KeyId: 'arn:1', CiphertextBlob: Buffer.alloc(184) })
+      await setImmediate()
+    }
+    await Promise.all(both)
+    unsubscribe(channels.kmsCall.name, listener)
+    expect(events).toMatchObject([
+      { operation: 'Encrypt', keyId: 'alias/app', outcome: 'ok', waited: 0, milliseconds: 30 },
+      { operation: 'Encrypt', keyId: 'alias/app', outcome: 'ok', waited: 30, milliseconds: 4 },
+    ])
+  })
+
+  test.each([
+    [undefined, false],
+    [[], true],
+    [['111122223333'], true],
+  ])('is whether keys are named that are trusted: %p', (trusted, areNamed) => {
+    expect(setUp({ trusted }).kms.trustsNamedKeysOnly).toBe(areNamed)
+  })
+
+  test('are the clients that it has, that of the own Region first', () => {
+    const clients = [new LocalKms().client(), new LocalKms().client()]
+    const kms = new AwsKms({ client: clients, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    expect(kms.client).toBe(clients[0])
+    expect(kms.clients).toHaveLength(2)
+    for (const [i, client] of clients.entries()) expect(kms.clients[i]).toBe(client)
+  })
+})
+
+describe('A KMS that does not answer', () => {
+  const trustedKeys = new TrustedKeys(undefined)
+  const encrypt = (kms: AwsKms): Promise<unknown> =>
+    inTime(kms.encrypt('alias/app', Buffer.alloc(1), CONTEXT), 50)
+
+  beforeEach(stopClock)
+
+  test('has the whole time-out where it is of the only Region, and the request is then aborted', async () => {
+    let aborted: AbortSignal | undefined
+    const client = clientOf('us-east-1', (_, { abortSignal }) => {
+      aborted = abortSignal
+      return hang()
+    })
+    const kms = new AwsKms({ client, concurrency: 1, timeout: 4_000, trustedKeys })
+    const began = performance.now()
+    const failed = encrypt(kms)
+    await expect(failed).rejects.toThrow('within 4,000 ms (the timeout option)')
+    await expect(failed).rejects.not.toThrow('other Regions')
+    expect(performance.now() - began).toBe(4_000)
+    expect(aborted?.aborted).toBe(true)
+  })
+
+  test('has an equal share of the time-out in each Region', async () => {
+    const clients = ['us-east-1', 'eu-west-1', 'ap-south-1'].map((region) => clientOf(region, hang))
+    const kms = new AwsKms({ client: clients, concurrency: 1, timeout: 4_000, trustedKeys })
+    const began = performance.now()
+    await expect(encrypt(kms)).rejects.toThrow(
+      "within 1,334 ms (one of 3 Regions' shares of the timeout option)",
+    )
+    expect(performance.now() - began).toBeGreaterThanOrEqual(4_000)
+    expect(performance.now() - began).toBeLessThan(4_200)
+  })
+
+  test('is as it was before as soon as it refuses a call', async () => {
+    const refusal = { name: 'AccessDeniedException', $fault: 'client', $metadata: { httpStatusCode: 400 } }
+    let send: () => Promise<unknown> = hang
+    const client = clientOf('us-east-1', () => send())
+    const kms = new AwsKms({ client, concurrency: 5, timeout: 1_000, trustedKeys })
+    await expect(encrypt(kms)).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    await pass(1_000)
+    send = () => Promise.reject(Object.assign(new Error('no'), refusal))
+    await expect(encrypt(kms)).rejects.toMatchObject({ code: 'KMS_ACCESS_DENIED' })
+    // All of them are sent, where after a time-out one at a time would try.
+    const codes = [1, 2, 3].map(() =>
+      encrypt(kms).catch((error: unknown) => (error as { code: string }).code),
+    )
+    expect(await Promise.all(codes)).toEqual(Array(3).fill('KMS_ACCESS_DENIED'))
   })
 })
 
@@ -194,6 +354,16 @@ describe('After close()', () => {
     await expect(kms.encrypt(keyArn, Buffer.from('x'), CONTEXT)).rejects.toBeInstanceOf(ClosedError)
     await expect(kms.generateDataKey(keyArn, CONTEXT)).rejects.toBeInstanceOf(ClosedError)
     expect(local.calls.count()).toBe(1)
+  })
+
+  test('the client that it made itself is closed', () => {
+    const kms = new AwsKms({ concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    const { client } = kms
+    expect(kms.clients).toEqual([client])
+    const destroy = jest.spyOn(client, 'destroy')
+    kms.close()
+    kms.close()
+    expect(destroy).toHaveBeenCalledTimes(1)
   })
 
   test('a client that was given is left to its owner', () => {

@@ -110,6 +110,24 @@ describe('What the SDK throws before KMS is asked, and what other services of AW
       'SlowDown',
     ].map((name) => [name, '', 400, 'KMS_THROTTLED', /quota/] as [string, string, number, string, RegExp]),
     ['SomethingElse', '', 429, 'KMS_THROTTLED', /quota/],
+    ['SomethingElse', '', 499, 'KMS_REQUEST_FAILED', /refused Decrypt \(SomethingElse\)/],
+    ['SomethingElse', '', 500, 'KMS_UNAVAILABLE', /failed on its side/],
+    ['SomethingElse', 'what is the keyId for?', 400, 'KMS_REQUEST_FAILED', /SomethingElse/],
+    ['ValidationException', 'a context that is too long', 400, 'KMS_REQUEST_FAILED', /ValidationException/],
+    ['Error', 'Region is missing', 0, 'KMS_REGION', /AWS_REGION/],
+    ['Error', 'Region not accepted: region="x y" is not a valid hostname', 0, 'KMS_REGION', /AWS_REGION/],
+    ['SomethingElse', 'Replica Region is missing', 400, 'KMS_REQUEST_FAILED', /SomethingElse/],
+    // What an answer says of certificates and key stores counts where it can be about them.
+    ['SomethingElse', 'the certificate has expired', 400, 'KMS_REQUEST_FAILED', /SomethingElse/],
+    ['SomethingElse', 'read ECONNRESET', 400, 'KMS_REQUEST_FAILED', /SomethingElse/],
+    ['SomethingElse', 'as the external key store has it', 400, 'KMS_REQUEST_FAILED', /SomethingElse/],
+    [
+      'InvalidCiphertextException',
+      'of an external key',
+      400,
+      'CIPHERTEXT_WRONG_CONTEXT',
+      /refuses the stored/,
+    ],
   ]
 
   test.each(said)('%s: %s (%d) is %s', async (name, message, httpStatusCode, code, says) => {
@@ -118,6 +136,73 @@ describe('What the SDK throws before KMS is asked, and what other services of AW
     const error = await toKmsEncryptionError(Object.assign(new Error(message), { name, ...answered }), call)
     expect(error).toMatchObject({ code })
     expect(error.message).toMatch(says)
+  })
+})
+
+describe('The permission that is missing', () => {
+  test.each<[string, (kms: AwsKms) => Promise<unknown>, string]>([
+    ['Encrypt', (kms) => kms.encrypt('alias/app', Buffer.from('x'), CONTEXT), 'the KMS key alias/app'],
+    ['Decrypt', (kms) => kms.decrypt(Buffer.alloc(184), CONTEXT), 'the KMS key of this value'],
+  ])('is named for %s with its key', async (operation, ask, key) => {
+    const { local, kms } = setUp()
+    await createKey(local, 'alias/app')
+    local.misbehave({ deny: operation })
+    const error = await failure(ask(kms))
+    expect(error.code).toBe('KMS_ACCESS_DENIED')
+    expect(error.message).toContain(`Allow kms:${operation} on ${key} in the key policy`)
+  })
+
+  test('is two for ReEncrypt, each on a key of its own', async () => {
+    const { local, kms } = setUp()
+    const { ciphertext } = await kms.encrypt(await createKey(local), Buffer.from('x'), CONTEXT)
+    await createKey(local, 'alias/new')
+    local.misbehave({ deny: 'ReEncrypt' })
+    const error = await failure(kms.reEncrypt(ciphertext, CONTEXT, 'alias/new', CONTEXT))
+    expect(error.message).toContain('Allow kms:ReEncryptFrom on the KMS key that the values are under')
+    expect(error.message).toContain('kms:ReEncryptTo on the KMS key alias/new')
+  })
+})
+
+describe('A clock that is off', () => {
+  const call = { operation: 'Decrypt', keyId: undefined, region: () => Promise.resolve('us-east-1') }
+  const expired = (message: string, headers = {}): object => ({
+    name: 'InvalidSignatureException',
+    message,
+    $fault: 'client',
+    $metadata: { httpStatusCode: 400 },
+    $response: { headers },
+  })
+  const said = 'Signature expired: 20260301T100000Z is now earlier than 20260301T101000Z'
+
+  beforeEach(() => {
+    jest.useFakeTimers({ now: Date.parse('2026-03-01T10:00:30.400Z') })
+  })
+
+  afterEach(() => {
+    jest.useRealTimers()
+  })
+
+  test.each<[string, object, string]>([
+    [
+      'the time in the message',
+      expired(`${said} (20260301T110030Z - 5 min.)`),
+      'It says 2026-03-01T10:00:30.400Z, AWS 2026-03-01T11:00:30.000Z: 3,600 s behind. ',
+    ],
+    [
+      'the time in the message, whatever the header has',
+      expired(`${said} (20260301T095000Z - 5 min.)`, { date: 'Sun, 01 Mar 2026 12:00:00 GMT' }),
+      'AWS 2026-03-01T09:50:00.000Z: 630 s ahead. ',
+    ],
+    [
+      'the time in the header',
+      expired(said, { Date: 'Sun, 01 Mar 2026 10:10:00 GMT' }),
+      'AWS 2026-03-01T10:10:00.000Z: 570 s behind. ',
+    ],
+    ['no time of AWS', expired(said, { date: 'soon' }), 'It says 2026-03-01T10:00:30.400Z. Synchronise'],
+  ])('is told by %s', async (_, error, says) => {
+    const mapped = await toKmsEncryptionError(error, call)
+    expect(mapped).toMatchObject({ code: 'KMS_CLOCK' })
+    expect(mapped.message).toContain(says)
   })
 })
 

@@ -2,6 +2,7 @@ import {
   CreateAliasCommand,
   CreateKeyCommand,
   DisableKeyCommand,
+  type KMSClient,
   ReplicateKeyCommand,
 } from '@aws-sdk/client-kms'
 import {
@@ -97,6 +98,35 @@ describe('Calls with clients of several Regions', () => {
     const failed = kms.encrypt(arn, Buffer.from('x'), CONTEXT)
     await expect(failed).rejects.toBeInstanceOf(Class)
     await expect(failed).rejects.toThrow(/The other Regions did not help: eu-west-1 KMS_/)
+  })
+
+  test('name a Region by what it is where it has no name, and keep the cause of the own one', async () => {
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+    const send = (): Promise<never> => Promise.reject(cause)
+    const region = (): Promise<never> => Promise.reject(new Error('Region is missing'))
+    const client = [0, 1].map(() => ({ send, config: { region } }) as unknown as KMSClient)
+    const kms = new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    const failed = kms.encrypt('alias/app', Buffer.from('x'), CONTEXT)
+    await expect(failed).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE', cause })
+    await expect(failed).rejects.toThrow('did not help: a Region without a name: KMS_UNAVAILABLE (KMS could')
+  })
+
+  test('have nothing to tell of other Regions where there is one', async () => {
+    const local = new LocalKms({ quiet: true })
+    const client = local.client({ maxAttempts: 1 })
+    const kms = new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
+    local.misbehave({ outage: true })
+    const failed = kms.encrypt('alias/app', Buffer.from('x'), CONTEXT)
+    await expect(failed).rejects.toBeInstanceOf(KmsUnavailableError)
+    await expect(failed).rejects.not.toThrow(/other Regions/)
+  })
+
+  test('do not take the alias of another Region for one of their own', async () => {
+    const { kms, arn } = await setUp()
+    const elsewhere = arn.replace(OWN, REPLICA).replace(/key\/.*/, 'alias/app')
+    await expect(kms.encrypt(elsewhere, Buffer.from('x'), CONTEXT)).rejects.toMatchObject({
+      code: 'KMS_REGION',
+    })
   })
 
   test('do not get round a key that was disabled', async () => {

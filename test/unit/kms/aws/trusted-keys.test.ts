@@ -10,6 +10,14 @@ const check = (trusted: readonly string[] | undefined, keyArn: string): (() => v
 }
 
 describe('Trusted keys', () => {
+  test.each([
+    [undefined, false],
+    [[], true],
+    [[KEY], true],
+  ])('are named by %p: %s', (trusted, areNamed) => {
+    expect(new TrustedKeys(trusted).areNamed).toBe(areNamed)
+  })
+
   test('are all keys if the option is not given', () => {
     expect(check(undefined, KEY)).not.toThrow()
   })
