@@ -95,7 +95,6 @@ export abstract class InsertReader extends AssignmentReader {
     while (!this.takeSymbol(')')) {
       const { start } = this
       columns.push(this.addUse({ scope, clause: 'values' }, this.takePath(), false, start, 'target'))
-      if (this.symbol() === '[') this.fail()
       if (this.symbol() !== ')') this.expectSymbol(',')
     }
     return columns

@@ -120,8 +120,8 @@ class Resolver {
     for (const { use, source } of this.reader.assignments) {
       if (!source) continue
       const column = this.#target(use)
-      if (!column?.isEncrypted) continue
       const sources = sourcesOf(source, this.index)
+      if (!column?.isEncrypted && !sources.some((each) => each.column.isEncrypted)) continue
       if (sources.length > 0 && sources.every((each) => each.column === column)) {
         const table = tableOf(source)
         if (!table || table.isExcluded || this.#isTargetTable(use, table)) continue
