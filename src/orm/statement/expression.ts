@@ -339,9 +339,7 @@ export abstract class ExpressionReader extends CallReader {
         return true
       } else if (words.CLAUSES.has(word)) return false
       else if (word === 'OPERATOR' && this.symbol(1) === '(') {
-        this.at++
-        this.skipParentheses()
-        reading.tookOperator('=', false)
+        reading.tookOperator(this.#qualifiedOperator(), false)
         return true
       } else if (reading.hasInterval) {
         this.at++
@@ -349,6 +347,20 @@ export abstract class ExpressionReader extends CallReader {
       } else if (this.#isAlias(context)) return false
       else this.#strayName(reading)
     }
+  }
+
+  /** `OPERATOR(pg_catalog.=)`. What the operators of other schemas do is not known. */
+  #qualifiedOperator(): string {
+    this.at += 2
+    let isKnown = true
+    while (this.isName()) {
+      isKnown &&= this.takeName().key === 'pg_catalog'
+      this.expectSymbol('.')
+    }
+    const operator = this.symbol()
+    this.at++
+    this.expectSymbol(')')
+    return isKnown ? operator : 'OPERATOR'
   }
 
   /** True if a name that follows an operand can be its alias. */

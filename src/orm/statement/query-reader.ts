@@ -104,8 +104,9 @@ export abstract class QueryReader extends TableReader {
     } else this.#select(scope)
   }
 
+  /** `TABLE`, which stands for a star. */
   #bareStar(scope: Scope): NameUse {
-    const use = this.addUse({ scope, clause: 'select' }, [], true, this.start)
+    const use = this.addUse({ scope, clause: 'select' }, [], true, this.tokens.start(this.at - 1))
     use.role = 'item'
     return use
   }

@@ -23,12 +23,17 @@ export class StatementReader extends InsertReader {
     if (!this.isAtEnd) this.fail()
   }
 
-  protected nestedStatement(scope: Scope): Query {
-    return this.startsQuery() || !this.#isWriting() ? this.query(scope) : this.#writing(scope)
+  protected nestedStatement(parent: Scope): Query {
+    let scope = parent
+    if (this.word() === 'WITH') {
+      scope = this.newScope(parent)
+      this.ctes(scope)
+    }
+    return this.#isWriting() ? this.#writing(scope) : this.query(scope)
   }
 
   #isWriting(): boolean {
-    return ['INSERT', 'REPLACE', 'UPDATE', 'DELETE', 'WITH'].includes(this.word())
+    return ['INSERT', 'REPLACE', 'UPDATE', 'DELETE'].includes(this.word())
   }
 
   #statement(outer: Scope): void {
@@ -46,13 +51,14 @@ export class StatementReader extends InsertReader {
 
   #writing(outer: Scope): Query {
     const scope = this.newScope(outer)
-    if (this.word() === 'WITH') this.ctes(scope)
     const query = new Query()
     query.branches.push(scope)
     if (this.takeWord('INSERT', 'REPLACE')) this.readInsert(scope)
     else if (this.takeWord('UPDATE')) this.#update(scope)
-    else if (this.takeWord('DELETE')) this.#delete(scope)
-    else this.fail()
+    else {
+      this.expectWord('DELETE')
+      this.#delete(scope)
+    }
     if (this.takeWord('RETURNING')) {
       if (this.word() === 'WITH' && this.symbol(1) === '(') {
         this.at++
@@ -73,10 +79,9 @@ export class StatementReader extends InsertReader {
     this.#writesToTable(scope)
     this.expectWord('SET')
     this.readAssignments({ scope, clause: 'set' })
-    const hasSources = this.takeWord('FROM')
-    if (hasSources) this.from(scope)
+    if (this.takeWord('FROM')) this.from(scope)
     const condition = this.#restOfWriting(scope)
-    this.updates.push(condition && !hasSources ? { table, condition } : undefined)
+    this.updates.push(condition && scope.tables.length === 1 ? { table, condition } : undefined)
   }
 
   #delete(scope: Scope): void {

@@ -18,7 +18,7 @@ export const OPERATORS = set(`
 `)
 
 export const COMPARISONS = set(
-  '= == <> != < > <= >= <=> IN LIKE ILIKE GLOB REGEXP RLIKE MATCH BETWEEN SIMILAR SOUNDS MEMBER IS ~ ~* !~ !~* ~~ ~~* !~~ !~~* && @> <@ ? ?| ?& @@ ^@',
+  '= == <> != < > <= >= <=> IN LIKE ILIKE GLOB REGEXP RLIKE MATCH BETWEEN SIMILAR SOUNDS MEMBER IS ~ ~* !~ !~* ~~ ~~* !~~ !~~* && @> <@ ? ?| ?& @@ ^@ OPERATOR',
 )
 
 /** Between conditions: an operand behind them begins anew. */
