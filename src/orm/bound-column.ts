@@ -31,6 +31,7 @@ import { ciphertextIn } from './write/own-ciphertext'
 import { pending, persist } from './write/persist'
 import { samePlaintext } from './write/same-plaintext'
 import { type PlaintextWrites } from './write/plaintext-writes'
+import { isSettled } from './write/settled'
 
 /**
  * One encrypted column of one DataSource: its names, its values' type, and how the values of a row are encrypted.
@@ -106,8 +107,8 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
   }
 
   /** TypeORM reads the value of an entity, maybe to compare it with that of its row next. */
-  compareNext(value: unknown): void {
-    if (typeof value === 'object' && value !== null) this.#comparison.forget(value)
+  compareNext(value: unknown, entity: ObjectLiteral): void {
+    if (typeof value === 'object' && value !== null) this.#comparison.readEntity(value, isSettled(entity))
     if (SealedValue.exists) this.#comparison.beginWithEntity(value)
   }
 
@@ -121,7 +122,7 @@ export class BoundColumn implements ValueTransformer, EncryptedColumn {
     return this.#hydration.from(stored)
   }
 
-  /** Keeps what an announced value was serialised to for its statement, if it cannot change until then. */
+  /** Keeps what an announced value, which cannot change until then, was serialised to for its statement. */
   keep(value: unknown, plaintext: Plaintext): void {
     this.#comparison.keep(value, plaintext)
   }

@@ -18,8 +18,10 @@ import { settle } from './write/settled'
 @EventSubscriber()
 export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
   beforeInsert({ entity, metadata, queryRunner }: InsertEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    settle(queryRunner, isOurs)
-    return (entity as ObjectLiteral | undefined) && announceInsert(queryRunner, metadata, entity)
+    const given = entity as ObjectLiteral | undefined
+    if (!given) return undefined
+    settle(queryRunner, given, isOurs)
+    return announceInsert(queryRunner, metadata, given)
   }
 
   beforeUpdate({
@@ -28,8 +30,9 @@ export class KmsEncryptionSubscriber implements EntitySubscriberInterface {
     queryRunner,
     updatedColumns,
   }: UpdateEvent<ObjectLiteral>): Promise<unknown> | undefined {
-    settle(queryRunner, isOurs)
-    return entity && announceUpdate(queryRunner, metadata, entity, updatedColumns)
+    if (!entity) return undefined
+    settle(queryRunner, entity, isOurs)
+    return announceUpdate(queryRunner, metadata, entity, updatedColumns)
   }
 
   /** TypeORM calls it for each entity of a page, at a cost, and does not if there is none. */

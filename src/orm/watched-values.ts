@@ -33,7 +33,7 @@ export function watchValues(metadata: ColumnMetadata, bound: BoundColumn): void 
     }
     const value: unknown = getEntityValue(entity)
     if (typeof value === 'function') bound.serialise(value)
-    else bound.compareNext(value)
+    else bound.compareNext(value, entity)
     if (isBound) keep(entity)
     return value
   }

@@ -9,6 +9,7 @@ import { isOnlyMoved, type Moved } from '../row/moved-values'
 import { SealedValue } from '../sealed-value'
 import { type ColumnMetadata } from '../typeorm-types'
 import { SealedAhead } from './sealed-ahead'
+import { isSettled } from './settled'
 
 /*
  * Before the first statement of a save its values are checked and their data keys fetched, so that trouble shows
@@ -75,7 +76,7 @@ function announce(
     if (promise) waiting.push(promise)
   }
   for (const { column, value, plaintext, isStored } of values) {
-    column.keep(value, plaintext)
+    if (isSettled(entity)) column.keep(value, plaintext)
     if (column.plaintextWrites?.areOn === true) continue
     const { constant, keyed, mode } = column.recipes
     if (!constant && isStored) announceMove(queryRunner, metadata, entity, column, plaintext)

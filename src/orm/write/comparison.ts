@@ -4,7 +4,6 @@ import { InvalidValueError, KmsEncryptionError, ValueTooLargeError } from '../..
 import { type EncryptedColumn } from '../encrypted-column'
 import { SealedValue } from '../sealed-value'
 import { IndexedValue } from '../search/indexed'
-import { areSettled } from './settled'
 import { ComparisonToken } from './tokens'
 
 /**
@@ -26,6 +25,8 @@ export class Comparison {
   readonly #compared = new WeakMap<object, Plaintext>()
   /** Those of them that nobody changes before their statement. */
   readonly #settled = new WeakSet()
+  /** The object of an entity that was read last, if nobody has changed it since it was compared; until the step ends. */
+  #unchanged: object | undefined
   /** What objects of rows were serialised to. */
   readonly #rows = new WeakMap<object, Plaintext>()
   /** The value that is asked for is that of a row. */
@@ -59,7 +60,7 @@ export class Comparison {
     this.#isEnding = true
     queueMicrotask(() => {
       this.#isEnding = false
-      this.#row = this.#marker = undefined
+      this.#row = this.#marker = this.#unchanged = undefined
     })
   }
 
@@ -79,9 +80,9 @@ export class Comparison {
     if (marker !== undefined) this.#forgetWithStep()
   }
 
-  /** Keeps what an announced value was serialised to for its statement, if no listener can change it any more. */
+  /** Keeps what an announced value, which no listener can change any more, was serialised to for its statement. */
   keep(value: unknown, plaintext: Plaintext): void {
-    if (typeof value !== 'object' || value === null || typeof plaintext !== 'string' || !areSettled()) return
+    if (typeof value !== 'object' || value === null || typeof plaintext !== 'string') return
     this.#compared.set(value, plaintext)
     this.#settled.add(value)
   }
@@ -93,8 +94,10 @@ export class Comparison {
   }
 
   /** TypeORM reads the value of an entity: of another save, it may have changed since the one that kept it. */
-  forget(value: object): void {
-    if (!areSettled()) this.#settled.delete(value)
+  readEntity(value: object, isUnchanged: boolean): void {
+    this.#unchanged = isUnchanged ? value : undefined
+    if (isUnchanged) this.#forgetWithStep()
+    else this.#settled.delete(value)
   }
 
   /** Equal values give the same object. */
@@ -138,7 +141,8 @@ export class Comparison {
   #comparable(value: unknown): Plaintext | KmsEncryptionError {
     const object = typeof value === 'object' && value !== null ? value : undefined
     const known =
-      object && (this.#isOfRow ? this.#rows : areSettled() ? this.#compared : undefined)?.get(object)
+      object &&
+      (this.#isOfRow ? this.#rows : object === this.#unchanged ? this.#compared : undefined)?.get(object)
     if (known !== undefined) return known
     try {
       const plaintext = this.#column.serialise(value)

@@ -15,25 +15,32 @@ const BEFORE = [
 ] as const satisfies readonly (keyof EntitySubscriberInterface)[]
 
 const withListeners = new WeakMap<readonly EntityMetadata[], boolean>()
-let isSettled = false
+/** The entities whose before-events are over. Another save may go on before this step is forgotten. */
+let settled: Set<object> | undefined
 
 /**
- * True while the values of a save stay as they were compared and announced: from its before-events until TypeORM
+ * True while the values of an entity stay as they were compared and announced: from its before-events until TypeORM
  * waits for something, if the application has no listeners for them. TypeORM compares the values again in between.
  */
-export function areSettled(): boolean {
-  return isSettled
+export function isSettled(entity: object): boolean {
+  return settled?.has(entity) === true
 }
 
 /** Called for each entity of the before-events. `isOurs` knows the subscriber that calls it. */
-export function settle(queryRunner: QueryRunner, isOurs: (subscriber: object) => boolean): void {
-  if (isSettled) return
+export function settle(
+  queryRunner: QueryRunner,
+  entity: object,
+  isOurs: (subscriber: object) => boolean,
+): void {
   // Called so on both majors.
   const { connection }: { connection: DataSource } = queryRunner
   const { subscribers, entityMetadatas } = connection
   if (subscribers.some((each) => !isOurs(each) && isListening(each)) || haveListeners(entityMetadatas)) return
-  isSettled = true
-  queueMicrotask(() => (isSettled = false))
+  if (!settled) {
+    settled = new Set()
+    queueMicrotask(() => (settled = undefined))
+  }
+  settled.add(entity)
 }
 
 function isListening(subscriber: EntitySubscriberInterface): boolean {

@@ -40,6 +40,9 @@ const FORMS: [string, (bytes: Buffer) => string | Uint8Array][] = [
   ['hexadecimal of PostgreSQL', (bytes) => `\\x${bytes.toString('hex')}`],
   ['JSON of base64', (bytes) => JSON.stringify(bytes.toString('base64'))],
   ['JSON of hexadecimal of PostgreSQL', (bytes) => JSON.stringify(`\\x${bytes.toString('hex')}`)],
+  ['JSON of hexadecimal', (bytes) => JSON.stringify(bytes.toString('hex'))],
+  ['doubly escaped hexadecimal of PostgreSQL', (bytes) => `\\\\x${bytes.toString('hex')}`],
+  ['capital hexadecimal', (bytes) => bytes.toString('hex').toUpperCase()],
   ['bytes of base64', (bytes) => Buffer.from(bytes.toString('base64'))],
   ['bytes of hexadecimal', (bytes) => Buffer.from(bytes.toString('hex'))],
 ]
@@ -124,5 +127,17 @@ test.each([
   for (const text of texts) {
     expect(ciphertextIn(text)).toBeUndefined()
     expect(ciphertextIn(Buffer.from(text))).toBeUndefined()
+  }
+})
+
+test.each([
+  ['text before it', (hex: string) => `a ${hex}`],
+  ['a digit before it', (hex: string) => `0${hex}`],
+  ['a quotation mark before it only', (hex: string) => `"${hex}`],
+  ['a quotation mark behind it only', (hex: string) => `${hex}"`],
+])('A ciphertext with %s is none', (_, form) => {
+  for (const encoding of ['hex', 'base64'] as const) {
+    const text = form(random().toString(encoding))
+    expect([ciphertextIn(text), ciphertextIn(Buffer.from(text))]).toEqual([undefined, undefined])
   }
 })

@@ -33,9 +33,13 @@ const CASES: [sql: string, index: number, id: unknown, name: unknown][] = [
   ['UPDATE "usr" SET "secret" = ? WHERE "id" = 7 + 1', 0, undefined, undefined],
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, 8)', 0, undefined, undefined],
   ['UPDATE "usr" SET "secret" = ?, "id" = 9 WHERE "id" = 7', 0, '9', undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, 8, ?)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, ?)', 0, undefined, undefined],
   // A parameter that stands in no row.
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)', 1, undefined, undefined],
   ['DELETE FROM "usr" WHERE "id" IN (?)', 0, undefined, undefined],
+  ['INSERT INTO "usr"("id", "secret") VALUES (?, ?), (?, ?)', 4, undefined, undefined],
+  ['INSERT INTO "usr"("id", "secret") VALUES (?, ?), (?, ?)', 6, undefined, undefined],
 ]
 
 describe.each(databases)('the row of a parameter, as %s has it', (database) => {
@@ -48,4 +52,40 @@ describe.each(databases)('the row of a parameter, as %s has it', (database) => {
 
 it('nothing is known without a statement', () => {
   expect(rowOfParameter({ statement: undefined, sql: '', parameters: PARAMETERS }, 0)('id')).toBeUndefined()
+})
+
+describe.each(databases)('what is known of the row besides, as %s has it', (database) => {
+  const found = (name: string): string => `found ${name}`
+
+  it.each([
+    ['INSERT INTO "usr"("id", "name", "secret") VALUES (NULL, ?, ?)', 1, 'found id', 'p0', 'found score'],
+    ['INSERT INTO "usr"("id", "name", "secret") VALUES (DEFAULT, 5, ?)', 0, 'found id', '5', 'found score'],
+    // What an expression gives is not what was there before.
+    ['INSERT INTO "usr"("id", "name", "secret") VALUES (?, lower(?), ?)', 2, 'p0', undefined, 'found score'],
+    ['UPDATE "usr" SET "secret" = ?, "name" = NULL WHERE "id" = ?', 0, 'p1', 'found name', 'found score'],
+    ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?, ?)', 0, 'found id', 'found name', 'found score'],
+  ])('%s', (text, index, id, name, score) => {
+    const sql = inDialect(database, text)
+    const [statement] = readerOf(database).read(sql)
+    const row = rowOfParameter({ statement, sql, parameters: PARAMETERS }, index, found)
+    expect([row('id'), row('name'), row('score')]).toEqual([id, name, score])
+  })
+
+  it.each([
+    ['none', [], undefined],
+    ['one', ['a'], 'a'],
+    ['several', ['a', 'b'], undefined],
+  ])('a parameter of several values tells the row where it has one: %s', (_, values, id) => {
+    const sql = inDialect(database, 'UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)')
+    const [statement] = readerOf(database).read(sql)
+    expect(rowOfParameter({ statement, sql, parameters: ['x', values] }, 0)('id')).toBe(id)
+  })
+})
+
+it('the text of an array tells no row', () => {
+  const sql = 'UPDATE "usr" SET "secret" = $1 WHERE "id" = ANY($2)'
+  const [statement] = readerOf('postgres').read(sql)
+  const idOf = (value: unknown): unknown =>
+    rowOfParameter({ statement, sql, parameters: ['x', value] }, 0)('id')
+  expect([idOf('{7}'), idOf(['7']), idOf(['7', '8'])]).toEqual([undefined, '7', undefined])
 })
