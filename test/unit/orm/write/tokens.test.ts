@@ -37,7 +37,7 @@ describe.each<[string, (column: BoundColumn) => object]>([
   ['that is kept', (column) => new KeptCiphertext(column, PLAINTEXT)],
 ])('A value %s', (_, tokenOf) => {
   it.each([
-    ['text', (token: object) => `${token as unknown as string}`],
+    ['text', (token: object) => (token as ComparisonToken).toString()],
     ['JSON', (token: object) => JSON.stringify({ token })],
     ['SQL of mysql2', (token: object) => (token as ComparisonToken).toSqlString()],
     ['a parameter of pg', (token: object) => (token as ComparisonToken).toPostgres()],
