@@ -96,7 +96,8 @@ function keepRequired() {
 
 /**
  * Without white space and the names of local variables, which are a third of the code. Nothing is rewritten otherwise.
- * Each statement and each member of a class has a line of its own, for stack traces and for who reads what is installed.
+ * Each statement and each member of a class but the first of its block has a line of its own, for stack traces and for who
+ * reads what is installed.
  */
 function slim(file) {
   const { code, errors } = minifySync(file, readFileSync(file, 'utf8'), {
@@ -109,7 +110,7 @@ function slim(file) {
   const characters = [...Array(code.length).keys()].map((at) => code[at])
   visit(parseAst(code, { sourceType: 'script' }), (node) => {
     if (Array.isArray(node.body))
-      for (const { start } of node.body) characters[start] = `\n${characters[start]}`
+      for (const { start } of node.body.slice(1)) characters[start] = `\n${characters[start]}`
     // Tools that read packages look for ` require("…")`.
     if (node.type !== 'CallExpression' || node.callee.name !== 'require') return
     const [name] = node.arguments

@@ -1,10 +1,10 @@
 /**
- * Mutation testing: changes the code in small ways, and sees whether a unit test fails. `npm run mutate` takes the
+ * Mutation testing: changes the code in small ways, and sees whether a test fails. `npm run mutate` takes the
  * folders below, hours; `npm run mutate -- src/cipher/pairs.ts` what is named. What did not change since the last run is
  * not run again. Prints what survived, and a line for each folder.
  *
- * `MUTATION_TESTS=unit/cipher` has only the tests whose paths match, `MUTATION_QUICK=1` leaves out those that take longer
- * than a moment, `MUTATION_PROCESSES=1` takes one core instead of two.
+ * `MUTATION_TESTS=unit/cipher` has only the tests whose paths match, `MUTATION_SHARE=0.1 MUTATION_SEED=2` draws a tenth
+ * of the mutants, `MUTATION_SECONDS=15` is how long one may live on, `MUTATION_PROCESSES=1` takes one core instead of two.
  */
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
