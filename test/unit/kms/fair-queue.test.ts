@@ -102,6 +102,31 @@ describe('The queue before the key service', () => {
     expect(calls.began.join('')).toBe('abc1def')
   })
 
+  it('knows a caller that has a call under way and none waiting', async () => {
+    const calls = new Calls(3)
+    const [many, few] = [{}, {}]
+    calls.addAll('ab', many)
+    calls.addAll('1', few)
+    await calls.end('a')
+    void calls.add('X')
+    calls.addAll('2', few)
+    calls.addAll('c', many)
+    await calls.end('X')
+    expect(calls.began.join('')).toBe('ab1X2')
+  })
+
+  it('knows a caller that has calls waiting and none under way', async () => {
+    const calls = new Calls(1)
+    const many = {}
+    calls.addAll('ab', many)
+    void calls.add('X')
+    await calls.end('a')
+    calls.addAll('c', many)
+    void calls.add('Y')
+    await calls.end('XbY')
+    expect(calls.began.join('')).toBe('aXbYc')
+  })
+
   it('has a caller that came back before those that have calls under way', async () => {
     const calls = new Calls(2)
     const [many, few] = [{}, {}]

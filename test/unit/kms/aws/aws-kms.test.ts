@@ -169,6 +169,7 @@ describe('What is told of the calls', () => {
 
   test('is how long one waited for its turn', async () => {
     stopClock()
+    await pass(5)
     const answers: ((answer: object) => void)[] = []
     const client = clientOf('us-east-1', () => new Promise((resolve) => answers.push(resolve)))
     const kms = new AwsKms({ client, concurrency: 1, trustedKeys: new TrustedKeys(undefined) })
