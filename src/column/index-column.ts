@@ -55,12 +55,15 @@ export function indexColumn(
   }
 }
 
-/** Declares the columns of a property's blind indexes, and an index of the database over each. */
-export function declareIndexColumns(scheme: Scheme, target: object, property: string): string[] {
-  return scheme.indexes.map((index) => {
-    const name = indexProperty(property, index)
-    Column(indexColumn(scheme, property, index))(target, name)
-    Index({ unique: index.isUnique })(target, name)
-    return name
-  })
+/** Declares the column of a blind index, and an index of the database over it. Gives the name that TypeORM has it under. */
+export function declareIndexColumn(
+  scheme: Scheme,
+  target: object,
+  property: string,
+  index: DeclaredIndex,
+): string {
+  const name = indexProperty(property, index)
+  Column(indexColumn(scheme, property, index))(target, name)
+  Index({ unique: index.isUnique })(target, name)
+  return name
 }

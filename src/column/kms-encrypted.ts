@@ -5,7 +5,7 @@ import { type KmsEncryptedDecorator } from './property-type'
 import { redact } from './redaction'
 import { Scheme } from './scheme'
 import { declaredColumn } from './declared-column'
-import { declareIndexColumns } from './index-column'
+import { declareIndexColumn } from './index-column'
 import { type ValueTypeName } from './types'
 
 /**
@@ -39,15 +39,15 @@ export function KmsEncrypted<Type extends ValueTypeName = never, Nullable extend
     if (options.redact !== undefined)
       redact(target, String(property), `${place.entity}.${place.property}`, options.redact)
     putFirst(target.constructor, String(property))
-    for (const name of declareIndexColumns(scheme, target, String(property)))
-      putFirst(target.constructor, name)
+    for (const index of scheme.indexes)
+      putFirst(target.constructor, declareIndexColumn(scheme, target, String(property), index))
   }
 }
 
 /** Without them the class, or its prototype, stands where options do, and no column would be declared. */
 function refuseWithoutParentheses(options: unknown): void {
-  const given = typeof options === 'object' && options !== null && Object.hasOwn(options, 'constructor')
-  const target = given ? options.constructor : options
+  const given = Object(options) as object
+  const target = Object.hasOwn(given, 'constructor') ? given.constructor : given
   if (typeof target !== 'function') return
   throw new InvalidOptionError(
     'write @KmsEncrypted() with its parentheses: without them it declares nothing.',
@@ -86,20 +86,17 @@ function kindOutsideOfInstances(target: object, property: string | symbol): stri
 
 /**
  * TypeORM keeps one column per property, the first that was declared: by this class or one that it extends. The
- * encrypted one must win, so that no DataSource stores plaintext for it. Whether the two go together is checked when
- * a DataSource is initialised.
+ * encrypted one, which was declared last, must win, so that no DataSource stores plaintext for it. Whether the two go
+ * together is checked when a DataSource is initialised.
  */
 function putFirst(target: object, property: string): void {
   const { columns } = getMetadataArgsStorage()
-  const own = columns.at(-1)
   const first = columns.findIndex(
-    (other) =>
-      other !== own &&
-      other.propertyName === property &&
-      typeof other.target === 'function' &&
-      (other.target === target || Object.prototype.isPrototypeOf.call(other.target, target)),
+    (each) =>
+      each.propertyName === property &&
+      (each.target === target || Object.prototype.isPrototypeOf.call(each.target, target)),
   )
-  if (own && first !== -1) columns.splice(first, 0, ...columns.splice(-1))
+  columns.splice(first, 0, ...columns.splice(-1))
 }
 
 /**

@@ -15,11 +15,13 @@ export function addSchemaIndexes(entities: unknown): void {
 
 function addTo(options: Options): void {
   for (const [property, column] of Object.entries(options.columns)) {
-    const scheme = DeclaredColumn.of(column?.transformer)?.scheme
-    for (const index of scheme?.indexes ?? []) {
+    const { name: given, transformer } = column ?? {}
+    const scheme = DeclaredColumn.of(transformer)?.scheme
+    if (!scheme) continue
+    for (const index of scheme.indexes) {
       const name = indexProperty(property, index)
-      if (!scheme || Object.hasOwn(options.columns, name)) continue
-      const beside = column?.name === undefined ? {} : { name: `${column.name}_${index.name}` }
+      if (Object.hasOwn(options.columns, name)) continue
+      const beside = given === undefined ? {} : { name: `${given}_${index.name}` }
       Object.assign(options.columns, { [name]: { ...indexColumn(scheme, property, index), ...beside } })
       options.indices = [...(options.indices ?? []), { columns: [name], unique: index.isUnique }]
     }

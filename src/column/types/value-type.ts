@@ -27,7 +27,7 @@ export function mismatch(expected: string, value: unknown): InvalidValueError {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  if (typeof value !== 'object') return typeof value === 'function' ? 'a function' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
   if (Array.isArray(value)) return 'an array'
   return `an object of class ${classOf(value)}`
 }

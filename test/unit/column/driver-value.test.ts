@@ -28,22 +28,22 @@ const FORMS: [string, unknown][] = [
   ['a SharedArrayBuffer', shared()],
 ]
 
-const NO_BYTES: [string, unknown][] = [
-  ['hex as pg writes it', `\\x${bytes.toString('hex')}`],
-  ['hex', bytes.toString('hex')],
-  ['latin1', bytes.toString('latin1')],
-  ['UTF-8', bytes.toString('utf8')],
-  ['base64', bytes.toString('base64')],
-  ['a text', SECRET],
-  ['an empty text', ''],
-  ['a number', 5],
-  ['a bigint', 5n],
-  ['a boolean', true],
-  ['a Date', new Date(0)],
-  ['an object', { secret: SECRET }],
-  ['an array of numbers', [...bytes]],
-  ['null', null],
-  ['undefined', undefined],
+const NO_BYTES: [what: string, value: unknown, named: string][] = [
+  ['hex as pg writes it', `\\x${bytes.toString('hex')}`, 'a string of 18 characters'],
+  ['hex', bytes.toString('hex'), 'a string of 16 characters'],
+  ['latin1', bytes.toString('latin1'), 'a string of 8 characters'],
+  ['UTF-8', bytes.toString('utf8'), 'a string of 8 characters'],
+  ['base64', bytes.toString('base64'), 'a string of 12 characters'],
+  ['a text', SECRET, 'a string of 19 characters'],
+  ['an empty text', '', 'a string of 0 characters'],
+  ['a number', 5, 'a number'],
+  ['a bigint', 5n, 'a bigint'],
+  ['a boolean', true, 'a boolean'],
+  ['a Date', new Date(0), 'an object that is no bytes'],
+  ['an object', { secret: SECRET }, 'an object that is no bytes'],
+  ['an array of numbers', [...bytes], 'an array'],
+  ['null', null, 'null'],
+  ['undefined', undefined, 'a undefined'],
 ]
 
 describe('bytes as a driver delivers them', () => {
@@ -66,7 +66,7 @@ describe('bytes as a driver delivers them', () => {
     expect(asBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))?.buffer).toBe(bytes.buffer)
   })
 
-  test.each(NO_BYTES)('%s is refused with the setting that does it, and shows nothing', (_, value) => {
+  test.each(NO_BYTES)('%s is refused with the setting that does it, and shows nothing', (_, value, named) => {
     expect(asBytes(value)).toBeUndefined()
     const place = { entity: 'User', property: 'privateKey' }
     for (const judge of [
@@ -74,6 +74,7 @@ describe('bytes as a driver delivers them', () => {
       () => storedFromDriver(value, 'bytes', place),
     ]) {
       expect(judge).toThrow(DriverValueError)
+      expect(judge).toThrow(`got ${named}. A setting`)
       expect(judge).toThrow(/^User\.privateKey: expected the bytes.*typeCast.*bytea.*better-sqlite3/)
       expect(judge).not.toThrow(SECRET)
     }
@@ -93,6 +94,17 @@ describe('a value of a column', () => {
   test('of the query result cache is a Buffer that went through JSON', () => {
     const cached: unknown = JSON.parse(JSON.stringify(bytes))
     expect(storedFromDriver(cached, 'bytes')).toEqual(bytes)
+    expect(storedFromDriver(cached, 'text')).toEqual(bytes)
+    // What only begins so is plaintext of a text column.
+    for (const other of [{ type: 'Buffer', data: 'text' }, { type: 'Blob', data: [1] }, { type: 'Buffer' }]) {
+      expect(storedFromDriver(other, 'text')).toBe(JSON.stringify(other))
+      expect(() => storedFromDriver(other, 'bytes')).toThrow(DriverValueError)
+    }
+  })
+
+  test('of the query result cache may hold any byte', () => {
+    const all = Buffer.from([0, 255])
+    expect(storedFromDriver({ 0: 0, 1: 255 }, 'bytes')).toEqual(all)
   })
 
   test('in a text column may be anything that has a text', () => {
@@ -114,6 +126,14 @@ describe('a value of a column', () => {
     expect(() => storedFromDriver(ciphertext().toString(encoding), 'any storage class')).toThrow(
       DriverValueError,
     )
+  })
+
+  test('is refused on SQLite as a ciphertext in hex as other programs write it, and only as that', () => {
+    const hex = ciphertext().toString('hex')
+    for (const text of [`\\x${hex}`, `0x${hex}`, hex.toUpperCase(), `\\X${hex}`])
+      expect(() => storedFromDriver(text, 'any storage class')).toThrow(DriverValueError)
+    for (const text of [`${hex}a`, `a${hex}`, `00${hex}`, `x${hex}`, `${hex}.`, `\\x0x${hex}`])
+      expect(storedFromDriver(text, 'any storage class')).toBe(text)
   })
 
   test('is refused on SQLite as an object', () => {

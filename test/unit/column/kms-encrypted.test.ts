@@ -1,6 +1,6 @@
 import 'reflect-metadata'
 import { inspect } from 'node:util'
-import { getMetadataArgsStorage } from 'typeorm'
+import { Column, getMetadataArgsStorage } from 'typeorm'
 import { DeclaredColumn } from '../../../src/column/declared-column'
 import { KmsEncrypted, kmsEncryptedColumn } from '../../../src/column/kms-encrypted'
 import { InvalidOptionError, NotConfiguredError, UnknownValueTypeError } from '../../../src/errors'
@@ -123,8 +123,76 @@ test('without its parentheses, or as a decorator of ECMAScript, it is refused: i
     expect(() => bare(target, 'secret')).toThrow(/^Account: write @KmsEncrypted\(\) with its parentheses/)
   }
   const decorate = KmsEncrypted({ type: 'string' }) as (...given: unknown[]) => unknown
-  expect(() => decorate(undefined, { kind: 'field', name: 'secret' })).toThrow(/set experimentalDecorators/)
+  expect(() => decorate(undefined, { kind: 'field', name: 'secret' })).toThrow(
+    /^secret: .*set experimentalDecorators/,
+  )
+  for (const field of [{ kind: 'field', name: Symbol('secret') }, {}, undefined])
+    expect(() => decorate(undefined, field)).toThrow(/^the compiler emits.*set experimentalDecorators/)
   expect(getMetadataArgsStorage().columns.some(({ target }) => target === Account)).toBe(false)
+})
+
+test('options that are none are refused as that', () => {
+  class Account {}
+  for (const options of [null, 'string', 5]) {
+    const define = (): unknown =>
+      (KmsEncrypted as (options: unknown) => PropertyDecorator)(options)(Account.prototype, 'secret')
+    expect(define).toThrow(InvalidOptionError)
+    expect(define).toThrow(/^Account\.secret: the options must be an object/)
+  }
+})
+
+test('an object prints as ever unless redact is said', () => {
+  class Account {
+    @KmsEncrypted({ type: 'string' }) secret = 'shown'
+  }
+  expect(inspect(new Account())).toBe("Account { secret: 'shown' }")
+  expect(inspect.custom in new Account()).toBe(false)
+})
+
+describe('Declared twice, TypeORM keeps the first', () => {
+  const kept = (...classes: unknown[]) =>
+    getMetadataArgsStorage()
+      .filterColumns(classes as never)
+      .map(({ propertyName, options }) => [propertyName, options.transformer instanceof DeclaredColumn])
+
+  test('which is the encrypted one, where another decorator stands below', () => {
+    class Account {
+      @Column() id!: number
+      @KmsEncrypted() @Column() secret!: string
+      @Column() last!: string
+    }
+    expect(kept(Account)).toEqual([['id', false], ['secret', true], ['last', false]]) // prettier-ignore
+  })
+
+  test('which is the encrypted one, where a class above has a plain one', () => {
+    class Base {
+      @Column() id!: number
+      @Column() secret!: string
+      @Column() last!: string
+    }
+    class Between extends Base {}
+    class Account extends Between {
+      @KmsEncrypted() declare secret: string
+    }
+    expect(kept(Account, Between, Base)).toEqual([['id', false], ['secret', true], ['last', false]]) // prettier-ignore
+    expect(kept(Base)).toEqual([['id', false], ['secret', false], ['last', false]]) // prettier-ignore
+  })
+
+  test('and the columns of other classes stay in their order, whatever their names', () => {
+    class Other {
+      @Column() secret!: string
+    }
+    class Account {
+      @Column() id!: number
+      @KmsEncrypted() secret!: string
+    }
+    class Derived extends Account {
+      @Column() own!: string
+    }
+    expect(kept(Account)).toEqual([['id', false], ['secret', true]]) // prettier-ignore
+    expect(kept(Derived, Account)).toEqual([['id', false], ['secret', true], ['own', false]]) // prettier-ignore
+    expect(kept(Other)).toEqual([['secret', false]])
+  })
 })
 
 describe('kmsEncryptedColumn()', () => {

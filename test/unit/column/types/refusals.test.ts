@@ -23,6 +23,7 @@ const values: [kind: string, value: unknown][] = [
   ['an object of class Number', new Number(42_424_242)],
   ['an object of class Map', new Map([[marker, marker]])],
   ['an object of class null', Object.create(null)],
+  ['an object of class null', Object.create(Object.create(null) as object)],
   ['an array', [marker]],
   ['a function', Object.defineProperty(() => marker, 'name', { value: marker })],
   ['a symbol', Symbol(marker)],
@@ -118,6 +119,15 @@ describe('A column of type json', () => {
     },
   )
 
+  test.each<[value: unknown, reason: string]>([
+    [undefined, 'the value is undefined, which'],
+    [NaN, 'the value is NaN or an infinity, which'],
+    [[[1, undefined]], 'the value at [0][1] is undefined, which'],
+    [{ [marker]: [true, 1n] }, 'the value at .*[1] is a bigint, which'],
+  ])('says where it is: %p', (value, reason) => {
+    expect(refusalOf('json', value).message).toContain(reason)
+  })
+
   test('refuses undefined and holes in arrays, which would become null', () => {
     expect(refusalOf('json', [1, undefined]).message).toMatch(/undefined/)
     expect(refusalOf('json', new Array(2)).message).toMatch(/undefined/)
@@ -142,6 +152,8 @@ describe('Decrypted bytes that are not of the type', () => {
     ['json', ''],
     ['number', ''],
     ['number', '20'],
+    ['number', Buffer.from('12a').toString('hex')],
+    ['number', Buffer.from('nan').toString('hex')],
     ['number', Buffer.from(marker).toString('hex')],
     ['bigint', ''],
     ['bigint', Buffer.from('1.5').toString('hex')],
