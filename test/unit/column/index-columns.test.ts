@@ -89,7 +89,7 @@ describe('The column of a blind index', () => {
 
 describe('The columns of the blind indexes of a schema', () => {
   const schema = (columns: object, more: object = {}) =>
-    new EntitySchema<Record<string, unknown>>({ name: 'User', columns: columns as never, ...more })
+    new EntitySchema<Record<string, unknown>>({ name: 'User', columns: columns, ...more })
   const email = kmsEncryptedColumn({ type: 'string', search: [true, { name: 'domain', unique: true }] })
 
   test('are added to it, with an index of the database each', () => {

@@ -134,8 +134,9 @@ test('without its parentheses, or as a decorator of ECMAScript, it is refused: i
 test('options that are none are refused as that', () => {
   class Account {}
   for (const options of [null, 'string', 5]) {
-    const define = (): unknown =>
-      (KmsEncrypted as (options: unknown) => PropertyDecorator)(options)(Account.prototype, 'secret')
+    const define = (): void => {
+      ;(KmsEncrypted as (options: unknown) => PropertyDecorator)(options)(Account.prototype, 'secret')
+    }
     expect(define).toThrow(InvalidOptionError)
     expect(define).toThrow(/^Account\.secret: the options must be an object/)
   }
