@@ -97,9 +97,9 @@ export interface Dialect extends BytesSql {
 
   /**
    * Whether the session is in a transaction; only of a database that may end one with a statement that fails, and take
-   * the next one as one of its own.
+   * the next one as one of its own. `undefined` if the driver does not tell.
    */
-  isInTransaction?(queries: Queries): Promise<boolean>
+  isInTransaction?(queries: Queries): Promise<boolean | undefined>
 
   /** Statements around reads, between which the session writes nothing. */
   readonly readOnly: { readonly begin: string; readonly end: string }

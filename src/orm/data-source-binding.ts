@@ -205,12 +205,7 @@ export class DataSourceBinding {
       driver,
       'createQueryRunner',
       (createQueryRunner) => (mode) =>
-        guardQueryRunner(
-          createQueryRunner(mode),
-          () => this.#workings,
-          this.#sealing,
-          () => dialectOf(this.#dataSource.options),
-        ),
+        guardQueryRunner(createQueryRunner(mode), () => this.#workings, this.#sealing),
     )
     ours.add(runnerOf(driver))
   }
@@ -298,6 +293,7 @@ export class DataSourceBinding {
         escape,
       }),
       completeness: new Completeness(escape),
+      dialect,
     }
   }
 }

@@ -17,13 +17,12 @@ export function limitLockWait(queryRunner: QueryRunner, timeout: number): Promis
   })
 }
 
-/** https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html#a1d854e841086925be1883e4d7b4e8cad */
+/** Set in the status that the server sends with each answer: https://dev.mysql.com/doc/dev/mysql-server/latest/mysql__com_8h.html#a1d854e841086925be1883e4d7b4e8cad */
 const SERVER_STATUS_IN_TRANS = 1
 
-/** What the server says with each statement that succeeds. */
-export async function isInTransaction(queries: Queries): Promise<boolean> {
-  const answer = await queries.query('DO 0')
-  return (Number(Reflect.get(Object(answer) as object, 'serverStatus')) & SERVER_STATUS_IN_TRANS) !== 0
+export async function isInTransaction(queries: Queries): Promise<boolean | undefined> {
+  const { serverStatus } = (await queries.query('DO 0')) as { serverStatus?: number }
+  return serverStatus === undefined ? undefined : (serverStatus & SERVER_STATUS_IN_TRANS) !== 0
 }
 
 /** Bytes of a text that are compared where rows are sorted without an index: the index compares at most 3,072. */

@@ -1,9 +1,7 @@
 import { type QueryRunner } from 'typeorm'
 import { type RowsTransaction } from '../rows/transaction'
 import { thenUndo } from '../then-undo'
-
-/** Set in the status that the server sends with each answer. */
-const IN_TRANSACTION = 1
+import { isInTransaction } from './session'
 
 /**
  * A change of a table's structure has ended the transaction that TypeORM began for a migration, and TypeORM does not
@@ -20,7 +18,7 @@ export class MysqlTransaction implements RowsTransaction {
 
   async isOpen(): Promise<boolean> {
     if (!this.#queryRunner.isTransactionActive) return false
-    return (this.#isOpen ??= await this.#asked())
+    return (this.#isOpen ??= (await isInTransaction(this.#queryRunner)) ?? true)
   }
 
   run(sql: string): Promise<unknown> {
@@ -32,10 +30,5 @@ export class MysqlTransaction implements RowsTransaction {
     await this.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
     await this.run('START TRANSACTION WITH CONSISTENT SNAPSHOT')
     return thenUndo(work, () => this.run('ROLLBACK'))
-  }
-
-  async #asked(): Promise<boolean> {
-    const { serverStatus } = (await this.run('DO 0')) as { serverStatus?: number }
-    return serverStatus === undefined || (serverStatus & IN_TRANSACTION) !== 0
   }
 }

@@ -21,6 +21,7 @@ export interface Workings {
   readonly guard: StatementGuard
   readonly rows: RowColumns
   readonly completeness: Completeness
+  readonly dialect: Pick<Dialect, 'isInTransaction'>
 }
 
 /** Where new values are sealed under stored data keys. */
@@ -40,7 +41,6 @@ export class Door {
   /** True while TypeORM empties the whole database. */
   isClearing = false
   readonly #workings: () => Workings | undefined
-  readonly #dialect: () => Dialect
   #transaction: OpenTransaction | undefined
 
   constructor(
@@ -48,14 +48,12 @@ export class Door {
     query: Query,
     workings: () => Workings | undefined,
     sealing: StoredSealing | undefined,
-    dialect: () => Dialect,
   ) {
     this.queryRunner = queryRunner
     this.query = query
     this.sealing = sealing
     this.watch = sealing && new KeyWatch(sealing.keys)
     this.#workings = workings
-    this.#dialect = dialect
   }
 
   /** What was announced for its next statements; for most runners, which send one statement, there never is anything. */
@@ -74,9 +72,9 @@ export class Door {
   /** Of a database that may end it before TypeORM does. */
   get transaction(): OpenTransaction | undefined {
     const { queryRunner, query } = this
-    if (!queryRunner.isTransactionActive || !this.workings) return undefined
-    const dialect = this.#dialect()
-    if (!dialect.isInTransaction) return undefined
+    if (!queryRunner.isTransactionActive) return undefined
+    const dialect = this.workings?.dialect
+    if (!dialect?.isInTransaction) return undefined
     return (this.#transaction ??= new OpenTransaction(
       async () => (await dialect.isInTransaction?.({ query })) === true,
     ))

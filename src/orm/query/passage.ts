@@ -70,25 +70,19 @@ export class Passage {
 
   /** Rejects for a statement that must not be sent. */
   pass(): Promise<unknown> {
-    let use: QueryUse
+    let place: PlaceInTransaction | undefined
+    let passed: Promise<unknown>
     try {
-      use = this.#examine()
+      const use = this.#examine()
+      place = this.#door.transaction?.enter(this.#sql)
+      passed = this.#isPlain
+        ? this.#door.query(this.#sql, this.#parameters, this.#structured)
+        : this.#pass(use, place?.clear)
     } catch (error) {
       const failure = error as Error
-      return Promise.reject(failure)
+      passed = Promise.reject(failure)
     }
-    const place = this.#door.transaction?.enter(this.#sql)
-    return place ? place.end(this.#go(use, place.clear)) : this.#go(use)
-  }
-
-  #go(use: QueryUse, clear?: PlaceInTransaction['clear']): Promise<unknown> {
-    try {
-      if (this.#isPlain) return this.#door.query(this.#sql, this.#parameters, this.#structured)
-      return this.#pass(use, clear)
-    } catch (error) {
-      const failure = error as Error
-      return Promise.reject(failure)
-    }
+    return place ? place.end(passed) : passed
   }
 
   /** True where no step has anything to do: the tables have no encrypted column, and nothing else is on its way. */

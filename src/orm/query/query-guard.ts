@@ -1,5 +1,4 @@
 import { type QueryRunner } from 'typeorm'
-import { type Dialect } from '../../dialects'
 import { refuseUnopened } from '../search/found-rows'
 import { withoutGiven } from '../search/given-value'
 import { answer, prepareSearch } from '../search/sending'
@@ -19,14 +18,13 @@ export function guardQueryRunner(
   queryRunner: QueryRunner,
   workings: () => Workings | undefined,
   sealing: StoredSealing | undefined,
-  dialect: () => Dialect,
 ): QueryRunner {
   if (isGuarded(queryRunner)) return queryRunner
   // TypeORM types parameters and results as any; its third argument asks for a QueryResult instead of raw rows,
   // which is how its own query builders call.
   const query = queryRunner.query.bind(queryRunner) as Query
   keepUnguarded(queryRunner, query)
-  const door = new Door(queryRunner, query, workings, sealing, dialect)
+  const door = new Door(queryRunner, query, workings, sealing)
   // One by one: Object.assign takes ten times as long, and TypeORM makes a runner for each statement.
   queryRunner.stream = guardedStream(door)
   queryRunner.clearDatabase = guardedClear(door)
