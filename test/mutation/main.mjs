@@ -6,9 +6,9 @@
  * `MUTATION_TESTS=unit/cipher` has only the tests whose paths match, `MUTATION_SHARE=0.1 MUTATION_SEED=2` draws a tenth
  * of the mutants, `MUTATION_SECONDS=15` is how long one may live on, `MUTATION_PROCESSES=1` takes one core instead of two.
  */
-import { fork, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { isDrawn } from './sample.mjs'
 
@@ -25,20 +25,10 @@ function run(command, ...parameters) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** The servers of the tests, which end with this process. */
-async function startServers() {
-  const keeper = fork(join(root, 'test/support/servers/keeper.ts'), {
-    execArgv: ['-r', join(root, 'test/support/typescript.cjs')],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
-  const [message] = await once(keeper, 'message')
-  if (message.failed) throw new Error(message.failed)
-  Object.assign(process.env, message.ready)
-  keeper.unref()
-  keeper.channel.unref()
-}
-
-await startServers()
+// The servers of the tests end with this process.
+const require = createRequire(import.meta.url)
+require('../support/typescript.cjs')
+await require('../support/servers/global-setup.ts').default()
 if (!existsSync(join(here, 'node_modules'))) run('npm', 'ci', '--prefix', here, '--no-audit', '--no-fund')
 run(
   process.execPath,

@@ -137,7 +137,7 @@ class Runner {
     const until = work() + PATIENCE
     const find = this.finds.get(fileName) ?? new Map()
     this.finds.set(fileName, find)
-    let left = testFilter.filter((test) => !this.spoilt.has(test))
+    const left = new Set(testFilter.filter((test) => !this.spoilt.has(test)))
     const found = (failure) => {
       this.recent = [failure.id, ...this.recent.filter((test) => test !== failure.id)].slice(0, MAX_RECENT)
       const file = fileOf(failure.id)
@@ -149,12 +149,12 @@ class Runner {
         nrOfTests: 1,
       }
     }
-    const orders = [this.recent.filter((test) => left.includes(test)), left]
+    const orders = [this.recent.filter((test) => left.has(test)), [...left]]
     let isReached = false
     for (const order of orders) {
       for (;;) {
         const failure = await this.#firstFailure(
-          order.filter((test) => left.includes(test)),
+          order.filter((test) => left.has(test)),
           { id, hitLimit, until, find },
         )
         isReached ||= this.state.hitCount > 0
@@ -167,12 +167,12 @@ class Runner {
           forgetModules(this.root)
           if (again) return found(again)
         }
-        left = left.filter((test) => test !== failure.id)
+        left.delete(failure.id)
       }
     }
     if (!isReached) {
       forgetModules(this.root)
-      const failure = await this.#firstFailure(left, { id, hitLimit, until, find })
+      const failure = await this.#firstFailure([...left], { id, hitLimit, until, find })
       forgetModules(this.root)
       if (failure && !(await this.#firstFailure([failure.id]))) return found(failure)
     }

@@ -15,7 +15,6 @@ let block
 
 const newBlock = (name, parent, skipped = false) => ({
   name,
-  id: `@${name}`,
   parent,
   skipped,
   children: [],
@@ -169,15 +168,16 @@ async function runFile(
     if (!each.children.some(chosen)) return
     before = [...before, ...each.beforeEach]
     after = [...each.afterEach, ...after]
-    parts = [...parts, each.id]
-    begins(each.id)
+    const id = `@${each.name}`
+    parts = [...parts, id]
+    begins(id)
     const broken = await attempt(each.beforeAll, 60 * SECOND)
     for (const child of each.children.filter(chosen)) {
       if (results.some(until)) break
       if (child.children) await runBlock(child, before, after, parts)
       else await runTest(child, before, after, broken, parts)
     }
-    begins(each.id)
+    begins(id)
     const error = await attempt(each.afterAll, 60 * SECOND)
     if (error && results.length > 0) results[results.length - 1].error ??= error
   }
