@@ -4,14 +4,19 @@ import { type KmsEncryptedOptions } from '../../../../src/column/options'
 import { Scheme } from '../../../../src/column/scheme'
 import { BoundColumn } from '../../../../src/orm/bound-column'
 import { OpenedResults } from '../../../../src/orm/read/opened-results'
-import { constantRecipes } from '../../../../src/orm/recipe'
+import { constantRecipes, type Recipes } from '../../../../src/orm/recipe'
 import { type ColumnMetadata } from '../../../../src/orm/typeorm-types'
+import { type PlaintextWrites } from '../../../../src/orm/write/plaintext-writes'
 import { MemoryKms } from '../../cipher/memory-kms'
 
 const ciphers: Cipher[] = []
 
-/** The encrypted column `User.NAME` of a DataSource that has nothing else. */
-export function columnOf(options: KmsEncryptedOptions = { type: 'string' }, name = 'secret'): BoundColumn {
+/** The encrypted column `User.NAME` of a DataSource that has nothing else; bound to no row, unless `recipes` are. */
+export function columnOf(
+  options: KmsEncryptedOptions = { type: 'string' },
+  name = 'secret',
+  { recipes, plaintextWrites }: { recipes?: Recipes; plaintextWrites?: PlaintextWrites | undefined } = {},
+): BoundColumn {
   const cipher = new Cipher(new MemoryKms(), { maxAge: 60_000, maxValues: 100, maxKeys: 10 })
   ciphers.push(cipher)
   const metadata = {
@@ -28,9 +33,12 @@ export function columnOf(options: KmsEncryptedOptions = { type: 'string' }, name
   return new BoundColumn(
     metadata,
     new Scheme(options, {}),
-    constantRecipes(recipe),
+    recipes ?? constantRecipes(recipe),
     cipher,
     new OpenedResults(),
+    'throw',
+    'bytes',
+    plaintextWrites,
   )
 }
 
