@@ -6,8 +6,11 @@ import { type BoundColumn } from '../../../../src/orm/bound-column'
 import { boundColumns } from '../../../../src/orm/bound-columns'
 import { noteMove } from '../../../../src/orm/row/moved-values'
 import { SealedValue } from '../../../../src/orm/sealed-value'
+import { type BlindIndex } from '../../../../src/orm/search/blind-index'
 import { announceInsert, announceUpdate } from '../../../../src/orm/write/announcement'
 import { SealedAhead } from '../../../../src/orm/write/sealed-ahead'
+import { settle } from '../../../../src/orm/write/settled'
+import { PendingCiphertext } from '../../../../src/orm/write/tokens'
 
 @Entity()
 class Plain {
@@ -35,6 +38,18 @@ class Tenant {
   @KmsEncrypted({ type: 'string', keyPer: ['tenantId'] }) secret!: unknown
 }
 
+@Entity()
+class Document {
+  @PrimaryColumn() id!: number
+  @KmsEncrypted({ type: 'json' }) data!: unknown
+}
+
+@Entity()
+class RolledOut {
+  @PrimaryColumn() id!: number
+  @KmsEncrypted({ type: 'string', acceptPlaintext: true, writes: 'plaintext' }) secret!: string
+}
+
 let kms: LocalKms
 let encryption: KmsEncryption
 let dataSource: DataSource
@@ -49,7 +64,7 @@ beforeEach(async () => {
   const options = encryption.configure({
     type: 'better-sqlite3',
     database: ':memory:',
-    entities: [Plain, Bound, DirectBound, Tenant],
+    entities: [Plain, Bound, DirectBound, Tenant, Document, RolledOut],
     synchronize: true,
   })
   dataSource = await new DataSource(options).initialize()
@@ -120,6 +135,27 @@ describe('Before an insert', () => {
     ahead().clear()
     expect(insert(Bound, { id: 2, secret: Buffer.from('b') })).toBeUndefined()
     expect(ahead().isEmpty).toBe(true)
+    const prepare = jest.spyOn(column, 'prepare').mockRejectedValueOnce(new RangeError('KMS'))
+    await expect(insert(Bound, { id: 3, secret: Buffer.from('c') })).rejects.toThrow('KMS')
+    expect(prepare).toHaveBeenCalledWith(column.recipes.keyed)
+  })
+
+  it('a value that is stored as it is needs no data key', () => {
+    const prepare = jest.spyOn(columnOf(RolledOut), 'prepare')
+    expect(insert(RolledOut, { id: 1, secret: 'a' })).toBeUndefined()
+    expect([prepare.mock.calls.length, ahead().isEmpty]).toEqual([0, true])
+  })
+
+  it('an object is kept as it was announced where nobody can change it any more, and only there', async () => {
+    const column = columnOf(Document)
+    const entity = { id: 1, data: { n: 1 } }
+    await insert(Document, entity)
+    expect(column.forStatement(entity.data)).toBe(entity.data)
+    settle(queryRunner, entity, () => true)
+    void insert(Document, entity)
+    const kept = column.forStatement(entity.data)
+    expect(kept).toBeInstanceOf(PendingCiphertext)
+    expect((kept as PendingCiphertext).is('{"n":1}')).toBe(true)
   })
 
   it('direct values of rows are encrypted ahead all the same', async () => {
@@ -181,6 +217,34 @@ describe('Before an update', () => {
     )
     await update(Plain, { secret: 'a' })
     expect(ahead().isEmpty).toBe(true)
+  })
+
+  it('of a builder, an object is checked as it is, whatever save has compared', () => {
+    const data: { n: unknown } = { n: 1 }
+    columnOf(Document).to(data)
+    data.n = 1n
+    expect(() => update(Document, { id: 1, data })).toThrow(
+      expect.objectContaining({ code: 'INVALID_VALUE', property: 'data' }) as Error,
+    )
+  })
+
+  it('that only moves the row, text is kept as text, and whether rows are found by it', async () => {
+    const column = columnOf(DirectBound)
+    column.indexes = [{} as BlindIndex]
+    const entity = { id: 1, secret: 'a' }
+    noteMove(entity, column, true)
+    await update(DirectBound, entity, column)
+    const moved = ahead().moved.take(column.cell, (name) => (name === 'id' ? 1 : undefined))
+    expect(moved).toMatchObject({ plaintext: 'a', name: 'secret', isSearched: true })
+  })
+
+  it('of a builder leaves alone what save has announced', async () => {
+    const column = columnOf(Bound)
+    const entity = { id: 1, secret: Buffer.from('a') }
+    noteMove(entity, column, true)
+    await update(Bound, entity, column)
+    await update(Bound, { id: 1, secret: Buffer.from('b') })
+    expect(ahead().moved.isEmpty).toBe(false)
   })
 
   it('that only moves the row, it is kept what the value is, until a save changes it', async () => {
