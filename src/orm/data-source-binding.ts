@@ -8,6 +8,7 @@ import { ColumnBinder, type ColumnDefaults } from './column-binder'
 import { checkDeclarations, refuseDuplicates } from './declarations'
 import { refuseDeclaredSql } from './declared-sql'
 import { keepEncryptedColumns } from './guarded-synchronize'
+import { hideInErrors } from './hidden-in-errors'
 import { EmptyingGuard } from './key-table/emptying'
 import { keepKeyTable } from './key-table/kept-table'
 import { KeyTable, keyTables } from './key-table/key-table'
@@ -47,7 +48,7 @@ const ours = new WeakSet()
  * built: there columns are bound), `afterConnect` (it is complete), `preparePersistentValue` (called for values to be
  * stored, and for nothing else), `createSchemaBuilder`, `createGeneratedMap` (called for rows that a statement
  * returns) and `createQueryRunner`, and on SQLite `escapeQueryWithParameters`; of the DataSource `createQueryRunner`, `createQueryBuilder` and
- * `createEntityManager`; of its manager `findOneOrFail` and `findOneByOrFail`; and `load` of its loader of lazy
+ * `createEntityManager`; of its logger `logQueryError`; of its manager `findOneOrFail` and `findOneByOrFail`; and `load` of its loader of lazy
  * relations.
  *
  * Where no column is encrypted they are given back, but for `connect`: entities may come with the next `initialize()`.
@@ -71,6 +72,9 @@ export class DataSourceBinding {
   readonly #named = new ReplacedMethods()
   /** Columns that are declared as uuid: their metadata says what the database has instead. */
   readonly #uuids = new WeakSet<ColumnMetadata>()
+  /** Of the logger. */
+  readonly #log = new ReplacedMethods()
+  #logger: DataSource['logger'] | undefined
   #workings: Workings | undefined
   /** Of its database. */
   #mustReturnKeys = false
@@ -201,13 +205,20 @@ export class DataSourceBinding {
           return this.#mustReturnKeys ? withReturnedKeys(metadata, row, map) : map
         },
     )
-    methods.replace(
-      driver,
-      'createQueryRunner',
-      (createQueryRunner) => (mode) =>
-        guardQueryRunner(createQueryRunner(mode), () => this.#workings, this.#sealing),
-    )
+    methods.replace(driver, 'createQueryRunner', (createQueryRunner) => (mode) => {
+      this.#changeLogger()
+      return guardQueryRunner(createQueryRunner(mode), () => this.#workings, this.#sealing)
+    })
     ours.add(runnerOf(driver))
+  }
+
+  /** The application may have given it another one. */
+  #changeLogger(): void {
+    const logger = this.#workings && this.#dataSource.logger
+    if (logger === this.#logger) return
+    this.#log.giveBack()
+    this.#logger = logger
+    if (logger) hideInErrors(this.#dataSource, this.#log)
   }
 
   /** The metadata is built: binds the columns of views, which are not validated, and registers the subscriber. */

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { Entity, PrimaryColumn } from 'typeorm'
+import { AbstractLogger, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { decryptColumns, encryptColumns } from 'typeorm-kms-encrypted/migration'
 import { type DatabaseName, describeDatabases } from '../../support/databases'
@@ -12,6 +12,18 @@ class Quoted {
   @KmsEncrypted({ type: 'string' }) secret!: string
 }
 
+/** A trigger that lets no row be changed: as if another session had it locked, where a trigger can say that. */
+const LOCKED: Record<DatabaseName, readonly string[]> = {
+  mariadb: [
+    "CREATE TRIGGER locked BEFORE UPDATE ON quoted FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1205, MESSAGE_TEXT = 'locked'",
+  ],
+  postgres: [
+    `CREATE FUNCTION locked() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'locked' USING ERRCODE = '55P03'; END $$ LANGUAGE plpgsql`,
+    'CREATE TRIGGER locked BEFORE UPDATE ON quoted FOR EACH ROW EXECUTE FUNCTION locked()',
+  ],
+  sqlite: ["CREATE TRIGGER locked BEFORE UPDATE ON quoted BEGIN SELECT RAISE(ABORT, 'locked'); END"],
+}
+
 /** A trigger that takes the plaintext for a number, which both servers complain of with the text. */
 const TRIGGERS: Record<Exclude<DatabaseName, 'sqlite'>, readonly string[]> = {
   mariadb: [
@@ -21,6 +33,19 @@ const TRIGGERS: Record<Exclude<DatabaseName, 'sqlite'>, readonly string[]> = {
     `CREATE FUNCTION counting() RETURNS trigger AS $$ BEGIN PERFORM convert_from(OLD.secret, 'UTF8')::int; RETURN NEW; END $$ LANGUAGE plpgsql`,
     'CREATE TRIGGER counting BEFORE UPDATE ON quoted FOR EACH ROW EXECUTE FUNCTION counting()',
   ],
+}
+
+/** What a logger of the application is told of statements that failed, and TypeORM's own would print. */
+class Failures extends AbstractLogger {
+  readonly told: string[] = []
+
+  override logQueryError(...told: unknown[]): void {
+    this.told.push(inspect(told.slice(0, 3), { depth: Infinity, showHidden: true }))
+  }
+
+  protected writeLog(): void {
+    // Nothing but failures.
+  }
 }
 
 describeDatabases('a value that the database quotes in an error', (db) => {
@@ -68,4 +93,27 @@ describeDatabases('a value that the database quotes in an error', (db) => {
     expect(error).toMatchObject({ code: 'COLUMN_TYPE', entity: 'Quoted' })
     expect(formsOfMarker(shown(error), marker)).toEqual([])
   })
+
+  it.each(['the logger it began with', 'a logger that came later'])(
+    'is not in what a driver adds to an error, which %s gets as well',
+    async (which) => {
+      const { name } = db()
+      await app.dataSource.getRepository(Quoted).insert({ id: 1, secret: marker })
+      for (const statement of LOCKED[name]) await db().rawQuery(statement)
+      const logger = new Failures()
+      const isFirst = which === 'the logger it began with'
+      const { dataSource } = await app.restart({}, isFirst ? { logger } : {})
+      if (!isFirst) dataSource.setOptions({ logger })
+      try {
+        const error = await failure(decryptColumns(dataSource, Quoted, ['secret']))
+        expect(error.code).toBe(name === 'sqlite' ? 'COLUMN_TYPE' : 'TABLE_LOCKED')
+        // SQLite is asked past TypeORM.
+        if (name === 'sqlite') expect(logger.told).toEqual([])
+        else expect(logger.told).toEqual([expect.stringContaining('UPDATE')])
+        expect(formsOfMarker(shown(error) + logger.told.join(), marker)).toEqual([])
+      } finally {
+        await db().rawQuery(name === 'postgres' ? 'DROP FUNCTION locked CASCADE' : 'DROP TRIGGER locked')
+      }
+    },
+  )
 })
