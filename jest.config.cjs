@@ -15,7 +15,7 @@ const project = (displayName, testMatch, options = {}) => ({
   displayName,
   testMatch,
   transform,
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.cjs',
   moduleNameMapper: self,
   ...options,
 })
