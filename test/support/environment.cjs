@@ -3,6 +3,8 @@ const { TestEnvironment } = require('jest-environment-node')
 
 /** By file name. */
 const compiled = new Map()
+/** `import()` in a file, as the test file that runs has it. */
+const imports = new Map()
 const { compileFunction } = vm
 
 /**
@@ -18,7 +20,7 @@ function compileOnce(code, parameters, options) {
     known = { code, script: scriptOf(code, parameters, filename) }
     compiled.set(filename, known)
   }
-  known.import = importModuleDynamically
+  imports.set(filename, importModuleDynamically)
   return known.script?.runInContext(parsingContext) ?? compileFunction(code, parameters, options)
 }
 
@@ -28,7 +30,7 @@ function scriptOf(code, parameters, filename) {
     return new vm.Script(`${start}${code}\n})`, {
       filename,
       columnOffset: -start.length,
-      importModuleDynamically: (...given) => compiled.get(filename).import(...given),
+      importModuleDynamically: (...given) => imports.get(filename)(...given),
     })
   } catch {
     // What is no body of a function, or no JavaScript, Jest's own call explains.
@@ -42,5 +44,10 @@ module.exports = class extends TestEnvironment {
     super(config, context)
     // Coverage counts characters from the beginning of a script.
     vm.compileFunction = config.globalConfig.collectCoverage ? compileFunction : compileOnce
+  }
+
+  async teardown() {
+    imports.clear()
+    await super.teardown()
   }
 }
