@@ -61,7 +61,7 @@ interface Value {
 /** What is to be encrypted of an entity's value; `undefined` if nothing is. */
 function valueIn(entity: ObjectLiteral, column: BoundColumn): unknown {
   const value: unknown = column.metadata.getEntityValue(entity)
-  return value === null || value === undefined || SealedValue.of(value) ? undefined : value
+  return value === null || SealedValue.of(value) ? undefined : value
 }
 
 /** Fetches data keys, and has values encrypted ahead of their statement. Returns what to wait for. */

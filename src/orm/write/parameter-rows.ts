@@ -49,10 +49,10 @@ function conditionOn(
   parameters: readonly unknown[],
   name: string,
 ): unknown {
-  const [target, ...others] = tables
-  if (!target || others.length > 0) return undefined
+  if (tables.length !== 1) return undefined
   for (const { source, placeholders, arrays, integers } of conditions) {
-    if (source.table !== target.table || source.column.name !== name) continue
+    // What a common table expression gives is not the row that is changed.
+    if (source.isDerived || source.column.name !== name) continue
     const [integer, ...rest] = integers
     if (integer) return rest.length + placeholders.length === 0 ? sql.slice(...integer) : undefined
     const [index, ...more] = placeholders

@@ -11,7 +11,7 @@ export function hasPending(parameters: unknown): parameters is unknown[] {
     if (typeof value !== 'object' || value === null) continue
     if (value instanceof ComparisonToken || value instanceof IndexedValue) throw value.refusal()
     if (value instanceof PendingCiphertext) pending = true
-    else if (Array.isArray(value)) hasPending(value)
+    else hasPending(value)
   }
   return pending
 }

@@ -111,6 +111,39 @@ describe('Values that are encrypted ahead of their statements', () => {
     expect(ahead.take(column, first, 'same')).toBe('same#1')
   })
 
+  it('are encrypted also where one between them was taken before', async () => {
+    const ahead = new SealedAhead()
+    const column = columnOf()
+    for (const text of ['a', 'b', 'c']) void ahead.announce(column, ROW, text)
+    expect(ahead.take(column, ROW, 'b')).toBeUndefined()
+    await statement(ahead)
+    expect(['a', 'c'].map((text) => ahead.take(column, ROW, text))).toEqual(['a#1', 'c#2'])
+  })
+
+  it('are encrypted when all that were encrypted before are taken', async () => {
+    const ahead = new SealedAhead()
+    const column = columnOf()
+    const now = jest.spyOn(column, 'encryptNow')
+    for (const text of texts(20)) void ahead.announce(column, ROW, text)
+    await statement(ahead)
+    const most = now.mock.calls.length
+    for (const text of texts(most)) {
+      await statement(ahead)
+      expect(now).toHaveBeenCalledTimes(most)
+      void ahead.take(column, ROW, text)
+    }
+    await statement(ahead)
+    expect(now).toHaveBeenCalledTimes(2 * most)
+  })
+
+  it('are looked for among the next 64', () => {
+    const ahead = new SealedAhead()
+    const column = columnOf()
+    for (const text of texts(65)) void ahead.announce(column, DIRECT, text)
+    expect(ahead.take(column, DIRECT, 'v64')).toBeUndefined()
+    expect(ahead.take(column, DIRECT, 'v63')).toBeInstanceOf(Promise)
+  })
+
   it('are not taken for a Buffer that was changed since', async () => {
     const ahead = new SealedAhead()
     const column = columnOf()
@@ -150,9 +183,22 @@ describe('Values that are encrypted ahead of their statements', () => {
     await expect(ahead.take(column, DIRECT, 'refused')).rejects.toThrow('refused')
   })
 
+  it('have their data keys counted from one statement to the next', () => {
+    const ahead = new SealedAhead()
+    const ofContext = (tenant: string): RowRecipe => {
+      const scope = new Scope({ tenant }, { column: 'secret' })
+      return { mode: 'envelope', keyId: 'alias/test', scope, scopes: [scope] }
+    }
+    expect(['a', 'b', 'a'].map((tenant) => ahead.announceKey(ofContext(tenant)))).toEqual([1, 2, 2])
+    ahead.workLater()
+    expect(ahead.announceKey(ofContext('c'))).toBe(1)
+  })
+
   it('belong to a query runner, and are dropped on demand', () => {
     const [runner, other] = [{}, {}] as [QueryRunner, QueryRunner]
+    expect(SealedAhead.announcedFor(runner)).toBeUndefined()
     const ahead = SealedAhead.of(runner)
+    expect(SealedAhead.announcedFor(runner)).toBe(ahead)
     void ahead.announce(columnOf(), ROW, 'a')
     expect(SealedAhead.of(runner)).toBe(ahead)
     expect([ahead.isEmpty, SealedAhead.of(other).isEmpty]).toEqual([false, true])

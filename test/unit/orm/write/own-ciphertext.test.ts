@@ -133,6 +133,9 @@ test.each([
 test.each([
   ['text before it', (hex: string) => `a ${hex}`],
   ['a digit before it', (hex: string) => `0${hex}`],
+  ['a digit behind it', (hex: string) => `${hex}0`],
+  ['a quotation mark before it and a full stop behind it', (hex: string) => `"${hex}.`],
+  ['an escape before it and a quotation mark behind it', (hex: string) => `\\\\x${hex}"`],
   ['a quotation mark before it only', (hex: string) => `"${hex}`],
   ['a quotation mark behind it only', (hex: string) => `${hex}"`],
 ])('A ciphertext with %s is none', (_, form) => {

@@ -1,5 +1,5 @@
 import { rowOfParameter } from '../../../../src/orm/write/parameter-rows'
-import { databases, inDialect, readerOf } from '../statement/support'
+import { type Database, databases, inDialect, readerOf } from '../statement/support'
 
 /** Parameters that tell their number. */
 const PARAMETERS = Array.from({ length: 8 }, (_, index) => `p${index}`)
@@ -23,6 +23,7 @@ const CASES: [sql: string, index: number, id: unknown, name: unknown][] = [
   // What it sets is what the row will have.
   ['UPDATE "usr" SET "name" = ?, "secret" = ?, "id" = ? WHERE "id" IN (?)', 1, 'p2', 'p0'],
   ['UPDATE "usr" SET "id" = "id" + 1, "secret" = ? WHERE "id" IN (?)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ?, "name" = NULL WHERE "id" = ? AND "name" = ?', 0, 'p1', undefined],
   // Whole numbers that stand in the text, as SQLite is sent them.
   ['INSERT INTO "usr"("id", "name", "secret") VALUES (11, ?, ?), (-12, ?, ?)', 1, '11', 'p0'],
   ['INSERT INTO "usr"("id", "name", "secret") VALUES (11, ?, ?), (-12, ?, ?)', 3, '-12', 'p2'],
@@ -35,6 +36,9 @@ const CASES: [sql: string, index: number, id: unknown, name: unknown][] = [
   ['UPDATE "usr" SET "secret" = ?, "id" = 9 WHERE "id" = 7', 0, '9', undefined],
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, 8, ?)', 0, undefined, undefined],
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (7, ?)', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = 7 OR "id" = ?', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = 7 OR "id" = 8 OR "id" = ?', 0, undefined, undefined],
+  ['UPDATE "usr" SET "secret" = ? WHERE "id" = ? OR "id" = ?', 0, undefined, undefined],
   // A parameter that stands in no row.
   ['UPDATE "usr" SET "secret" = ? WHERE "id" IN (?)', 1, undefined, undefined],
   ['DELETE FROM "usr" WHERE "id" IN (?)', 0, undefined, undefined],
@@ -48,6 +52,60 @@ describe.each(databases)('the row of a parameter, as %s has it', (database) => {
     const row = rowOfParameter({ statement, sql: inDialect(database, sql), parameters: PARAMETERS }, index)
     expect([row('id'), row('name'), row('nothing')]).toEqual([id, name, undefined])
   })
+})
+
+/** What a statement says of the row of a parameter: its `id` and `name`. */
+function rowIn(database: Database, sql: string, index: number): unknown[] {
+  const [statement] = readerOf(database).read(sql)
+  const row = rowOfParameter({ statement, sql, parameters: PARAMETERS }, index)
+  return [row('id'), row('name')]
+}
+
+it.each<[what: string, Database, sql: string, index: number, row: unknown[]]>([
+  [
+    'what is set where a row is there already',
+    'sqlite',
+    'INSERT INTO "usr"("id", "name") VALUES (?, ?) ON CONFLICT ("id") DO UPDATE SET "name" = ?, "secret" = ?',
+    3,
+    [undefined, 'p2'],
+  ],
+  [
+    'the second of two inserts',
+    'postgres',
+    'WITH a AS (INSERT INTO "plain"("id", "name") VALUES ($1, $2)) INSERT INTO "usr"("id", "secret") VALUES ($3, $4)',
+    3,
+    ['p2', undefined],
+  ],
+  [
+    'a row that is found by another table',
+    'mysql',
+    'UPDATE `usr`, `plain` SET `usr`.`secret` = ? WHERE `plain`.`id` = ?',
+    0,
+    [undefined, undefined],
+  ],
+  [
+    'a row that is found by another one of its table',
+    'postgres',
+    'UPDATE "usr" SET "secret" = $1 FROM "usr" "o" WHERE "o"."id" = $2',
+    0,
+    [undefined, undefined],
+  ],
+  [
+    'a row of which a query selects',
+    'postgres',
+    'WITH a AS (UPDATE "usr" SET "secret" = $1 WHERE "id" = $2 RETURNING "id") SELECT * FROM a WHERE a."id" = $3',
+    0,
+    [undefined, undefined],
+  ],
+  [
+    'a row that leads to one of a table without encryption',
+    'postgres',
+    'WITH a AS (UPDATE "usr" SET "secret" = $1 WHERE "id" = $2 RETURNING "id") UPDATE "other" SET "x" = 1 FROM a WHERE a."id" = $3',
+    0,
+    [undefined, undefined],
+  ],
+])('Of statements of several parts: %s', (_, database, sql, index, row) => {
+  expect(rowIn(database, sql, index)).toEqual(row)
 })
 
 it('nothing is known without a statement', () => {
