@@ -41,7 +41,7 @@ export function refusalOf(column: BoundColumn, { place, called }: ColumnUse): Re
       )
     case 'grouped':
       return refuse(
-        'DISTINCT, GROUP BY, PARTITION BY and UNION tell equal values by their ciphertexts, which are different each time. Add the whole primary key of the table, or load the values and group them; or declare search: true, without normalize, and write GROUP BY or DISTINCT with the column alone.',
+        'DISTINCT, GROUP BY, PARTITION BY and UNION tell equal values by their ciphertexts, which are different each time. Add the whole primary key of the table, in a UNION the same one in each branch, or write UNION ALL, or load the values and group them; or declare search: true, without normalize, and write GROUP BY or DISTINCT with the column alone.',
       )
     case 'computed':
       return refuse(

@@ -225,6 +225,7 @@ class Resolver {
     if (purpose === 'inserted' || use.scope.isStored) return 'raw-value'
     const isCompared = use.scope.isDistinct || query?.comparesRows === true
     if (!isCompared) return 'selected'
+    if (query?.comparesRows === true && !query.isOfOneTable(this.index)) return 'grouped'
     const { items } = use.scope
     const selected = (): RowColumns => byRow(items.flatMap((item) => this.#columnsOfItem(item.use)))
     return hasWholeKey(source, this.#columnsIn(items, selected)) ? 'grouped-by-key' : 'grouped'

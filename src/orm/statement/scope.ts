@@ -145,6 +145,20 @@ export class Query {
     })))
   }
 
+  /**
+   * True if each branch has in one place what another one has there, as far as it is encrypted or a primary key: then rows
+   * of two branches are equal if they are one row.
+   */
+  isOfOneTable(index: TableIndex): boolean {
+    const [first = [], ...others] = this.branches.map((branch) => outputColumns(branch, index))
+    return others.every((columns) => {
+      const places = Array(Math.max(first.length, columns.length)).keys()
+      return [...places].every((place) =>
+        isSameColumn(first[place]?.sources ?? [], columns[place]?.sources ?? []),
+      )
+    })
+  }
+
   /** True if a star stands for columns that are not known. */
   isOpen(index: TableIndex): boolean {
     if (this.#isBeingRead) return false
@@ -160,6 +174,13 @@ export class Query {
     this.#isBeingRead = false
     return open
   }
+}
+
+/** True if both are one column, or nothing is told by it which row it is of. */
+function isSameColumn(some: readonly ColumnSource[], others: readonly ColumnSource[]): boolean {
+  const columns = new Set([...some, ...others].map(({ column }) => column))
+  if (some.length === 1 && others.length === 1 && columns.size === 1) return true
+  return ![...columns].some(({ isEncrypted, isPrimary }) => isEncrypted || isPrimary)
 }
 
 export interface OutputColumn {

@@ -45,6 +45,16 @@ const statements: [sql: string, ...places: string[]][] = [
     'p.secret grouped-by-key',
     'p.secret grouped-by-key',
   ],
+  [
+    'SELECT u.id, u.secret, 1 FROM usr u UNION SELECT v.id, v.secret, v.name FROM usr v',
+    'u.secret grouped-by-key',
+    'v.secret grouped-by-key',
+  ],
+  [
+    'WITH RECURSIVE c AS (SELECT id, secret FROM usr WHERE id = 1 UNION SELECT u.id, u.secret FROM usr u, c WHERE u.id = c.id) SELECT 1 FROM c',
+    'usr.secret grouped-by-key',
+    'u.secret grouped-by-key',
+  ],
 
   // Searching.
   ['SELECT 1 FROM usr u WHERE u.secret = ?', 'u.secret searched'],
@@ -120,6 +130,24 @@ const statements: [sql: string, ...places: string[]][] = [
   ['SELECT DISTINCT u.secret FROM usr u', 'u.secret grouped'],
   ['SELECT DISTINCT p.a, p.secret FROM pair p', 'p.secret grouped'],
   ['SELECT u.secret FROM usr u UNION SELECT p.secret FROM plain p', 'u.secret grouped'],
+  // Rows of two tables may be equal, and no two ciphertexts are.
+  ...['UNION', 'INTERSECT', 'EXCEPT', 'EXCEPT ALL'].map((operation): [string, ...string[]] => [
+    `SELECT u.id, u.secret FROM usr u ${operation} SELECT m.id, m.secret FROM member m`,
+    'u.secret grouped',
+    'm.secret grouped',
+  ]),
+  ["SELECT u.id, u.secret FROM usr u UNION SELECT u.id, 'x' FROM usr u", 'u.secret grouped'],
+  [
+    'SELECT u.id, u.secret FROM usr u UNION SELECT 1, u.secret FROM usr u',
+    'u.secret grouped',
+    'u.secret grouped',
+  ],
+  ['SELECT u.id, u.secret FROM usr u UNION SELECT u.id FROM usr u', 'u.secret grouped'],
+  [
+    'SELECT p.a, p.b, p.secret FROM pair p UNION SELECT p.b, p.a, p.secret FROM pair p',
+    'p.secret grouped',
+    'p.secret grouped',
+  ],
   ['SELECT u.secret * 2 FROM usr u', 'u.secret computed'],
   ['SELECT LENGTH(u.secret) AS l FROM usr u', 'u.secret computed'],
   ['SELECT SUBSTRING(u.secret, 1, 2) FROM usr u', 'u.secret computed'],
