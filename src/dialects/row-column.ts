@@ -44,9 +44,19 @@ export function assigningTrigger(
   return triggers.find(({ text }) => assigns.test(withoutConditions(text)))?.name
 }
 
-/** `IF NEW.a = 1 THEN` compares and does not assign. */
+/**
+ * `IF NEW.a = 1 THEN` and `f(NEW.a = 1)` compare and do not assign. Neither goes on behind a semicolon, so that the `IF`
+ * of `END IF;` begins nothing.
+ */
 function withoutConditions(text: string): string {
-  return text
-    .replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
-    .replace(/\b(?:IF|ELSIF|ELSEIF|WHEN|CASE)\b[\s\S]*?\b(?:THEN|END)\b/gi, ' ')
+  return withoutParentheses(text.replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')).replace(
+    /\b(?:IF|ELSIF|ELSEIF|WHEN|CASE)\b[^;]*?\b(?:THEN|END)\b/gi,
+    ' ',
+  )
+}
+
+/** Without what stands in parentheses, from the innermost ones. */
+function withoutParentheses(text: string): string {
+  const less = text.replace(/\([^();]*\)/g, ' ')
+  return less === text ? text : withoutParentheses(less)
 }
