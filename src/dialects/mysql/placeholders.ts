@@ -36,7 +36,7 @@ function take(text: string, start: number, found: number[]): number {
 }
 
 function isLineComment(text: string, at: number): boolean {
-  return text[at + 1] === '-' && (at + 2 >= text.length || text.charCodeAt(at + 2) <= 32)
+  return text[at + 1] === '-' && text.charCodeAt(at + 2) <= 32
 }
 
 function endOfLine(text: string, at: number): number {

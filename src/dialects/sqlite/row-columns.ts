@@ -80,7 +80,7 @@ function assignmentsOf(
     text: Array.from(text.matchAll(updates), ([, assigned = '']) =>
       assigned
         .split(',')
-        .map((each) => `NEW.${each.trim()}`)
+        .map((each) => `NEW.${each}`)
         .join(', '),
     ).join('; '),
   }))

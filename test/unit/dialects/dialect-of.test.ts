@@ -20,4 +20,18 @@ describe('the dialect of a database', () => {
       )
     },
   )
+
+  it('names those that there are, and what MongoDB has of its own', () => {
+    const told = (type: string): string => {
+      try {
+        dialectOf({ type } as DataSourceOptions)
+      } catch (error) {
+        return String(error)
+      }
+      return ''
+    }
+    expect(told('oracle')).toMatch(/mysql, mariadb, postgres, better-sqlite3, sqljs, not on oracle\. Use one/)
+    expect(told('mongodb')).toContain('client-side field level encryption')
+    expect(told('mongodb')).not.toContain('Use one')
+  })
 })

@@ -84,6 +84,7 @@ describe("The message of a driver's error", () => {
     ),
     ['a deadlock of mysql2', { code: 'ER_LOCK_DEADLOCK', sqlState: '40001' }],
     ['a state that only the code belies', { severity: 'ERROR', code: '57014', sqlState: '22001' }],
+    ['a connection of mysql2, with an empty state', { code: 'ECONNREFUSED', sqlState: '' }],
     ['a database that is busy', { code: 'SQLITE_BUSY' }],
     ['a code that only has another in it', { code: 'OTHER_ER_DUP' }],
     ['a connection that was refused', { code: 'ECONNREFUSED' }],

@@ -10,6 +10,8 @@ describe('the form in which MySQL pages a key', () => {
     [plain('decimal'), '-12.3400', 'CAST(`k` AS BINARY)', '?', '-12.3400'],
     [plain('float'), '1.100000023841858', 'CAST(`k` + 0e0 AS BINARY)', '?', '1.100000023841858e0'],
     [plain('double'), '1e308', 'CAST(`k` + 0e0 AS BINARY)', '?', '1e308'],
+    [plain('double'), '1e+30', 'CAST(`k` + 0e0 AS BINARY)', '?', '1e+30'],
+    [plain('double'), '-2.5e-7', 'CAST(`k` + 0e0 AS BINARY)', '?', '-2.5e-7'],
     [plain('bit'), '5', 'CAST(CAST(`k` AS UNSIGNED) AS BINARY)', '?', '5'],
     [text('enum'), '2', 'CAST(`k` + 0 AS BINARY)', '?', '2'],
     [text('set'), '3', 'CAST(`k` + 0 AS BINARY)', '?', '3'],
@@ -28,6 +30,13 @@ describe('the form in which MySQL pages a key', () => {
 
   it.each(['geometry', 'json', 'vector', 'point', 'something new'])('is unknown for %s', (type) => {
     expect(keyForm('`k`', plain(type))).toBeUndefined()
+  })
+
+  it.each([
+    { type: 'varchar', charset: null, collation: 'latin1_bin' },
+    { type: 'varchar', charset: 'latin1', collation: null },
+  ])('is unknown for a text of which %j is all that is known', (column) => {
+    expect(keyForm('`k`', column)).toBeUndefined()
   })
 
   it('takes nothing but a number for a number', () => {

@@ -9,16 +9,18 @@ export interface Sent {
   readonly parameters: unknown[]
 }
 
+type Answer = (sql: string, parameters: unknown[]) => unknown
+
 /** A query runner whose statements are answered by the first text that is in them, otherwise with no rows. */
 export function sessionWith(
   answers: Readonly<Record<string, unknown>> = {},
   more: Partial<QueryRunner> = {},
-): { queryRunner: QueryRunner; sent: Sent[]; statements(): string[] } {
+): { queryRunner: QueryRunner; sent: Sent[]; statements: () => string[] } {
   const sent: Sent[] = []
   const query = (sql: string, parameters: unknown[] = []): Promise<unknown> => {
     sent.push({ sql, parameters })
     const answer = Object.entries(answers).find(([text]) => sql.includes(text))?.[1] ?? []
-    const given: unknown = typeof answer === 'function' ? answer(sql, parameters) : answer
+    const given: unknown = typeof answer === 'function' ? (answer as Answer)(sql, parameters) : answer
     return given instanceof Error ? Promise.reject(given) : Promise.resolve(given)
   }
   return {

@@ -81,8 +81,19 @@ describe('What the catalogue of MySQL says', () => {
       ['utf8mb4', 'utf8mb4_nopad_bin', false],
       ['latin1', 'latin1_nopad_bin', true],
     ])('has text of %s in a collation that compares exactly', async (charset, collation, isAscii) => {
-      const found = await columnOf(text({ charset, collation }), { 'AS pads': [{ pads: '0' }] })
+      const { queryRunner, statements } = sessionWith({
+        'information_schema.columns': [text({ charset, collation })],
+        'AS pads': [{ pads: '0' }],
+      })
+      const found = (await mysql.rowColumns(queryRunner, table, ['tenant'])).get('tenant')
       expect(found?.form).toEqual({ kind: 'text', length: 36, isAscii })
+      const compared = (value: string): string => `CONVERT(${value} USING ${charset}) COLLATE ${collation}`
+      expect(statements().at(-1)).toBe(`SELECT ${compared("'a'")} = ${compared("'a '")} AS pads`)
+      for (const places of [
+        'used.table_schema = ? AND used.table_name = ?',
+        'event_object_schema = ? AND event_object_table = ?',
+      ])
+        expect(statements().join()).toContain(places)
     })
 
     it.each([
@@ -200,7 +211,7 @@ describe('What the catalogue of MySQL says', () => {
       { name: 'shape', type: 'geometry', charset: null, collation: null, nullable: 'NO' },
     ]
     const readKeys = async (names: string[], indexes: object[], more: object = {}) => {
-      const { queryRunner, statements } = sessionWith({
+      const { queryRunner, sent, statements } = sessionWith({
         'information_schema.columns': columns,
         'information_schema.statistics': indexes,
         ...more,
@@ -210,6 +221,8 @@ describe('What the catalogue of MySQL says', () => {
         table,
         names.map((name) => ({ property: `${name}Property`, name })),
       )
+      for (const { sql, parameters } of sent)
+        expect(parameters).toEqual(sql.includes('information_schema') ? ['app', 'usr'] : [])
       return { keys, isChecked: statements().some((sql) => sql.includes('GROUP BY')) }
     }
     const primary = (...names: (string | null)[]): object[] => names.map((name) => ({ id: 'PRIMARY', name }))

@@ -1,6 +1,6 @@
 import { format } from 'mysql2'
 import { mysql } from '../../../../src/dialects/mysql'
-import { mysqlLanguage } from '../../../../src/dialects/mysql/lexical-rules'
+import { type Format, mysqlLanguage } from '../../../../src/dialects/mysql/lexical-rules'
 import {
   placeholdersEverywhere,
   placeholdersOutsideOfTexts,
@@ -29,6 +29,7 @@ const TEXTS = [
   '??? ?',
   '???? ?',
   "'?' ?",
+  "'ab?' ?",
   '"?" ?',
   '`?` ?',
   "'a''?' ?",
@@ -51,6 +52,7 @@ const TEXTS = [
   '? /* ? */ ?',
   '? /*? */ ?',
   '? /**/ ?',
+  '1 /* x */* ?',
   '? /*/ ? */ ?',
   '? /* ?',
   '? / * ? */ ?',
@@ -78,7 +80,7 @@ describe('Placeholders of MySQL', () => {
 
   it.each([
     ['no driver', undefined, [4]],
-    ['mysql2', format, [4]],
+    ['mysql2', format as Format, [4]],
     ['an earlier one', (sql: string) => sql.replaceAll('?', '1'), [1, 4]],
   ] as const)('are found as the driver finds them: %s', (_, driver, found) => {
     expect(mysqlLanguage(driver).placeholders?.("'?' ?")).toEqual(found)

@@ -15,7 +15,7 @@ interface State {
   /** The rows as the driver gives them. */
   rows: Record<string, unknown>[]
   /** What becomes of the rows with an UPDATE. */
-  updated?: Record<string, unknown>[]
+  updated?: readonly Record<string, unknown>[]
   engine?: 'YES' | 'NO'
   triggers?: string[]
   onUpdate?: string[]
@@ -26,7 +26,7 @@ interface State {
 /** Rows of a column over a session that answers as it is told to. */
 async function open(state: State, more: Partial<RowsLayout> = {}, keys = [key('id', 'int')]) {
   const { rows, updated, engine = 'YES', triggers = [], onUpdate = [], isTransactionActive = false } = state
-  let now = rows
+  let now: State['updated'] = rows
   const { queryRunner, sent } = sessionWith(
     {
       'information_schema.engines': [{ answer: engine }],
@@ -105,8 +105,9 @@ describe('The rows of a column on MySQL', () => {
       ['0', 'v', false],
       [undefined, 'v', false],
     ])('are whole texts where the database says so: %p', async (_w, value, isWhole) => {
-      const { read } = await open({ rows: [raw(1, value, { _w })] }, { kind: 'text', storage: 'text' })
+      const { read, sent } = await open({ rows: [raw(1, value, { _w })] }, { kind: 'text', storage: 'text' })
       expect(await read()).toMatchObject([{ stored: value, isWhole }])
+      expect(sent[0]?.sql).toMatch(/LOCATE\(X'3F', .* AS _w FROM/)
     })
 
     it('are no whole texts where they are no UTF-8', async () => {
@@ -164,9 +165,16 @@ describe('The rows of a column on MySQL', () => {
       expect(sent).toEqual([])
     })
 
+    it('keep their order, whatever happens to the table', async () => {
+      const { rows, sent } = await open({ rows: [] })
+      await expect(rows.checkOrder()).resolves.toBeUndefined()
+      expect(sent).toEqual([])
+    })
+
     it('are read in one snapshot', async () => {
       const { rows, sent } = await open({ rows: [] })
       expect(await rows.inSnapshot(() => rows.count())).toBeNaN()
+      expect(sent[2]?.parameters).toEqual([])
       expect(kinds(sent)).toEqual(['SET TRANSACTION', 'START TRANSACTION', 'SELECT', 'ROLLBACK'])
     })
   })
@@ -293,6 +301,7 @@ describe('The rows of a column on MySQL', () => {
       sent.length = 0
       if (row) await rows.tryOut({ row, value: bytes('new') })
       expect(kinds(sent)).toEqual(['START TRANSACTION', 'UPDATE', 'ROLLBACK'])
+      expect(sql(sent[1]?.parameters ?? [])).toEqual(['1', "X'6e6577'", '1'])
     })
 
     it('are told what the database has against a value', async () => {

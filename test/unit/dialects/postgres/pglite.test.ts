@@ -83,8 +83,9 @@ describe('PGlite', () => {
     ['none', [{ open: false }], false, false],
     ['no answer', [], false, false],
   ])('refuses a transaction that nobody told TypeORM of: %s', async (_, rows, isActive, isRefused) => {
-    const { driver } = driverWith(() => rows, isActive)
+    const { driver, sent } = driverWith(() => rows, isActive)
     const error = await failureOf(Promise.resolve(connection.refuseUnknownTransaction?.(driver)))
+    expect(sent.map(([, parameters]) => parameters)).toEqual([[]])
     if (isRefused) {
       expect(error).toMatchObject({ code: 'INVALID_OPTION' })
       expect(String(error)).toContain('startTransaction')

@@ -124,6 +124,7 @@ describe('The rows of a column on PostgreSQL', () => {
       const { rows, sent } = await open({ rows: [{ n: '3' }], isTransactionActive })
       expect(await rows.inSnapshot(() => rows.count())).toBe(3)
       expect(kinds(sent)).toEqual(statements)
+      expect(sent[0]?.parameters).toEqual([])
     })
   })
 

@@ -38,6 +38,7 @@ describe('What the database stored', () => {
     ['another value', [change(1, 'a'), change(2, 'b')], [row(1, 'a'), row(2, 'c')], 2],
     ['the value of another row', [change(1, 'a'), change(2, 'b')], [row(1, 'b'), row(2, 'b')], 1],
     ['no value', [change(1, 'a')], [], 1],
+    ['no row with an index', [change(1, 'a', ['i'])], [], 1],
     ['another index', [change(1, 'a', ['i'])], [row(1, 'a', ['j'])], 1],
     ['no index', [change(1, 'a', ['i'])], [row(1, 'a', [null])], 1],
     ['an index where there is to be none', [change(1, 'a', [null])], [row(1, 'a', ['i'])], 1],

@@ -2,6 +2,7 @@ import { type TableName } from '../../../../src/dialects/dialect'
 import { type RowColumn } from '../../../../src/dialects/row-column'
 import { Parameters } from '../../../../src/dialects/rows/key-order'
 import { rowidOf } from '../../../../src/dialects/sqlite/keys'
+import { sessionWith } from '../support'
 import { memories, type Memory } from './support'
 
 const table: TableName = { path: 'main.usr', sql: '"usr"', escape: (name) => `"${name}"` }
@@ -26,6 +27,12 @@ describe('What the catalogue of SQLite says', () => {
       expect((await columnsOf('tenant')).size).toBe(0)
       db.exec('CREATE TABLE usr (id)')
       expect((await columnsOf('tenant')).size).toBe(0)
+    })
+
+    it('asks for nothing more where there is none of them', async () => {
+      const { queryRunner, sent } = sessionWith({ pragma_table_xinfo: [{ name: 'id' }] })
+      expect((await db.dialect.rowColumns(queryRunner, table, ['tenant'])).size).toBe(0)
+      expect(sent.map(({ parameters }) => parameters)).toEqual([['usr']])
     })
 
     it.each([
@@ -89,6 +96,8 @@ describe('What the catalogue of SQLite says', () => {
         db.dialect.rowColumns(db.queryRunner, { ...table, path, sql: `"${path}"` }, ['a'])
       expect((await ofTable('pair')).get('a')?.isNullable).toBe(true)
       expect((await ofTable('seen')).get('a')?.isNullable).toBe(false)
+      db.exec('CREATE TEMP TABLE passing (a TEXT)')
+      expect((await ofTable('passing')).get('a')?.isNullable).toBe(true)
     })
 
     it('tells which the database makes', async () => {
@@ -98,7 +107,9 @@ describe('What the catalogue of SQLite says', () => {
       expect(columns.get('other')?.made).toBeUndefined()
       db.exec('DROP TABLE usr; CREATE TABLE usr (id bigint PRIMARY KEY, other integer)')
       expect((await columnOf('id'))?.made).toBeUndefined()
-      db.exec('DROP TABLE usr; CREATE TABLE usr (id integers PRIMARY KEY, other xinteger)')
+      db.exec('DROP TABLE usr; CREATE TABLE usr (id integers PRIMARY KEY)')
+      expect((await columnOf('id'))?.made).toBeUndefined()
+      db.exec('DROP TABLE usr; CREATE TABLE usr (id xinteger PRIMARY KEY)')
       expect((await columnOf('id'))?.made).toBeUndefined()
     })
 
@@ -110,6 +121,11 @@ describe('What the catalogue of SQLite says', () => {
         'a generated expression',
         'a generated expression',
       ])
+    })
+
+    it('takes a hidden column of a virtual table for no generated one', async () => {
+      db.exec('CREATE VIRTUAL TABLE usr USING fts5 (body)')
+      expect((await columnsOf('rank')).get('rank')).toMatchObject({ changedBy: undefined })
     })
 
     it.each([
@@ -296,6 +312,31 @@ describe.each(Object.entries(memories))('The only connection of %s', (_, open) =
     await connection().insertUnlessThere(db.driver, [select[0], [3]], [insert[0], [3]])
     expect(await rows()).toEqual([{ id: 1 }, { id: 3 }])
     db.exec('ROLLBACK')
+    expect(await rows()).toEqual([{ id: 1 }])
+  })
+
+  it('lets no other process come between the look and the row', async () => {
+    const { databaseConnection } = db.driver as { databaseConnection: { exec(sql: string): unknown } }
+    const { dialect } = db
+    const begun: string[] = []
+    // better-sqlite3 begins transactions by itself, sql.js is told to.
+    const traced = new Proxy(databaseConnection, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        return (...given: unknown[]): unknown => {
+          if (name === 'transaction') begun.push('BEGIN IMMEDIATE')
+          if (name === 'exec') begun.push(String(given[0]))
+          return value.apply(target, given)
+        }
+      },
+    })
+    await dialect.onlyConnection!.insertUnlessThere(
+      { databaseConnection: traced },
+      [select[0], [1]],
+      [insert[0], [1]],
+    )
+    expect(begun).toContain('BEGIN IMMEDIATE')
     expect(await rows()).toEqual([{ id: 1 }])
   })
 

@@ -141,6 +141,7 @@ describe.each(Object.entries(memories))('The rows of a column on %s', (_, open) 
       await put(1, SEALED, 't')
       await put(2, SEALED, '5')
       await put(3, SEALED)
+      db.exec('UPDATE usr SET secret_index = 17 WHERE id = 3')
       db.exec(
         "UPDATE usr SET secret_index = x'aabb' WHERE id = 1; UPDATE usr SET secret_index = 'cc' WHERE id = 2",
       )
@@ -258,7 +259,7 @@ describe.each(Object.entries(memories))('The rows of a column on %s', (_, open) 
       await put(2, 'v')
       db.exec(`CREATE TRIGGER alters AFTER UPDATE ON usr WHEN NEW.id = 2
         BEGIN UPDATE usr SET secret = 'altered' WHERE id = NEW.id; END`)
-      const rows = await rowsOf()
+      const rows = await rowsOf({ path: 'main.usr' })
       const error = await failureOf(rows.write((await all(rows)).map((row) => ({ row, value: 'w' }))))
       expect(error).toMatchObject({ code: 'VALUE_ALTERED', primaryKey: { id: '2' } })
       expect(String(error)).toContain('the trigger alters')
