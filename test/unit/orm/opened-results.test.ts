@@ -77,4 +77,101 @@ describe('What was opened before hydration', () => {
     await Promise.resolve()
     expect(results.isEmpty).toBe(true)
   })
+
+  it('of several failures gives that of the result which came first', () => {
+    const results = new OpenedResults()
+    waiting(results, ['text', new Error('first')])
+    waiting(results, ['text', new Error('second')])
+    expect(results.find('user.secret', 'text', scheme)).toMatchObject({ message: 'first' })
+  })
+
+  it('looks for the declaration that asks in each result', () => {
+    const results = new OpenedResults()
+    const other = new Scheme({ type: 'string' }, {})
+    const opened = new OpenedResult()
+    opened.set('user.secret', 'text', {
+      scheme: other,
+      recipe: undefined,
+      opened: asPlaintext(Buffer.from('other')),
+    })
+    results.add(opened)
+    waiting(results, ['text', 'own'])
+    expect(String(results.find('user.secret', 'text', scheme))).toBe('own')
+    expect(String(results.find('user.secret', 'text', other))).toBe('other')
+  })
+
+  it('keeps texts for the next hydration, which may have an equal one', async () => {
+    const results = new OpenedResults()
+    waiting(results, ['text', 'opened'])
+    expect(results.find('user.secret', 'text', scheme)).toBeDefined()
+    await Promise.resolve()
+    expect(results.isEmpty).toBe(false)
+  })
+
+  it('forgets each of several results when its hydration is over, and no other', async () => {
+    const results = new OpenedResults()
+    const [one, other, third] = [Buffer.from('1'), Buffer.from('2'), Buffer.from('3')]
+    for (const value of [one, other, third]) waiting(results, [value, 'opened'])
+    expect(results.find('user.secret', one, scheme)).toBeDefined()
+    expect(results.find('user.secret', other, scheme)).toBeDefined()
+    expect(results.find('user.secret', other, scheme)).toBeDefined()
+    await Promise.resolve()
+    expect([one, other].map((value) => results.find('user.secret', value, scheme))).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(results.find('user.secret', third, scheme)).toBeDefined()
+    await Promise.resolve()
+    expect(results.isEmpty).toBe(true)
+  })
+
+  describe('that nobody hydrates', () => {
+    beforeEach(() => {
+      jest.useFakeTimers()
+    })
+    afterEach(() => {
+      jest.useRealTimers()
+    })
+    const later = (seconds: number) => jest.advanceTimersByTimeAsync(seconds * 1_000)
+
+    it('is forgotten after ten seconds, and twenty at most', async () => {
+      const results = new OpenedResults()
+      waiting(results, ['text', 'opened'])
+      await later(10)
+      expect(results.isEmpty).toBe(false)
+      await later(10)
+      expect(results.isEmpty).toBe(true)
+    })
+
+    it('waits as long as others that came before it', async () => {
+      const results = new OpenedResults()
+      waiting(results, ['one', 'opened'])
+      await later(15)
+      waiting(results, ['other', 'opened'])
+      const isThere = (text: string): boolean => results.find('user.secret', text, scheme) !== undefined
+      expect([isThere('one'), isThere('other')]).toEqual([true, true])
+      await later(5)
+      expect([isThere('one'), isThere('other')]).toEqual([false, true])
+      await later(9.9)
+      expect(isThere('other')).toBe(true)
+      await later(0.2)
+      expect(results.isEmpty).toBe(true)
+    })
+
+    it('has a timer of its own only while one waits', async () => {
+      const results = new OpenedResults()
+      waiting(results, ['one', 'opened'])
+      waiting(results, ['other', 'opened'])
+      expect(jest.getTimerCount()).toBe(1)
+      await later(10)
+      expect(jest.getTimerCount()).toBe(1)
+      await later(10)
+      expect(jest.getTimerCount()).toBe(0)
+      waiting(results, ['third', 'opened'])
+      expect(jest.getTimerCount()).toBe(1)
+      await later(20)
+      expect(results.isEmpty).toBe(true)
+      expect(jest.getTimerCount()).toBe(0)
+    })
+  })
 })
