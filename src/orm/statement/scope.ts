@@ -150,6 +150,8 @@ export class Query {
    * of two branches are equal if they are one row.
    */
   isOfOneTable(index: TableIndex): boolean {
+    // Then it is not known what stands in which place.
+    if (this.#isOpen(index)) return false
     const [first = [], ...others] = this.branches.map((branch) => outputColumns(branch, index))
     return others.every((columns) => {
       const places = Array(Math.max(first.length, columns.length)).keys()
@@ -160,15 +162,15 @@ export class Query {
   }
 
   /** True if a star stands for columns that are not known. */
-  isOpen(index: TableIndex): boolean {
+  #isOpen(index: TableIndex): boolean {
     if (this.#isBeingRead) return false
     this.#isBeingRead = true
     const open = this.branches.some(({ items, tables }) =>
       items.some(({ use }) => {
         if (!use?.isStar) return false
         const table = tableOf(use)
-        if (use.path.length > 0) return !table || isUnknown(table, index)
-        return tables.some((each) => isUnknown(each, index))
+        const all = use.path.length > 0 ? [table] : tables
+        return all.some((each) => !each?.table && (!each?.query || each.query.#isOpen(index)))
       }),
     )
     this.#isBeingRead = false
@@ -186,11 +188,6 @@ function isSameColumn(some: readonly ColumnSource[], others: readonly ColumnSour
 export interface OutputColumn {
   readonly name: Name | undefined
   readonly sources: readonly ColumnSource[]
-}
-
-/** True if it is not known which columns a table has. */
-export function isUnknown({ table, query }: ScopeTable, index: TableIndex): boolean {
-  return !table && (!query || query.isOpen(index))
 }
 
 /** What an alias is called in the names of rows. */

@@ -137,6 +137,28 @@ const statements: [sql: string, ...places: string[]][] = [
     'm.secret grouped',
   ]),
   ["SELECT u.id, u.secret FROM usr u UNION SELECT u.id, 'x' FROM usr u", 'u.secret grouped'],
+  // A star for columns that are not known may move the others to any place.
+  [
+    'SELECT n.*, u.id, u.secret FROM nowhere n, usr u UNION SELECT u.id, u.secret, n.* FROM nowhere n, usr u',
+    'u.secret grouped',
+    'u.secret grouped',
+  ],
+  [
+    'SELECT * FROM (SELECT * FROM nowhere) n, member UNION SELECT member.*, n.* FROM member, nowhere n',
+    'member.secret grouped',
+    'member.secret grouped',
+  ],
+  [
+    'SELECT x.*, u.id, u.secret FROM usr u UNION SELECT u.id, u.secret, x.* FROM usr u',
+    'u.secret grouped',
+    'u.secret grouped',
+  ],
+  [
+    'SELECT * FROM (SELECT id, secret FROM member) d UNION SELECT m.* FROM member m',
+    'd/member.secret grouped-by-key',
+    'member.secret selected',
+    'm.secret grouped-by-key',
+  ],
   [
     'SELECT u.id, u.secret FROM usr u UNION SELECT 1, u.secret FROM usr u',
     'u.secret grouped',
