@@ -280,9 +280,8 @@ describe('What the catalogue of PostgreSQL says', () => {
       'oid',
     ])('is left alone for keys of type %s', async (type) => {
       const { queryRunner, sent } = sessionWith()
-      await (
-        await postgres.fixFormats(queryRunner, [key(type)])
-      )()
+      const restore = await postgres.fixFormats(queryRunner, [key(type)])
+      await expect(restore()).resolves.toBeUndefined()
       expect(sent).toEqual([])
     })
 

@@ -1,16 +1,10 @@
 import { type RowsLayout } from '../../../../src/dialects/column-layout'
 import { type ColumnRow, type ColumnRows } from '../../../../src/dialects/rows/column-rows'
+import { failureOf } from '../support'
 import { layoutOf, memories, type Memory } from './support'
 
 const SEALED = Buffer.from('c101010203', 'hex')
 const BASE64 = 'wQEBAgM='
-
-async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => undefined,
-    (error: unknown) => error,
-  )
-}
 
 describe.each(Object.entries(memories))('The rows of a column on %s', (_, open) => {
   let db: Memory
