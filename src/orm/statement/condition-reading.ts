@@ -105,13 +105,11 @@ export class ConditionReading {
     this.#comparison = undefined
   }
 
-  /** A type is put behind the last operand, which ends there: a placeholder stays one. */
-  cast(end: number): void {
-    const { last } = this
+  /** A type is put behind the last operand: what it makes of a parameter is not known. */
+  cast(): void {
     this.operands++
     this.#operandsOfPart++
-    this.#comparison = undefined
-    this.last = last?.placeholders && !last.use ? { ...last, end } : undefined
+    this.changed()
   }
 
   /** A condition ends: at a connective, or with the expression. */

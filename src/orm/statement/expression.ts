@@ -430,6 +430,6 @@ export abstract class ExpressionReader extends CallReader {
       if (this.kind() === Kind.Number) this.at++
       this.expectSymbol(']')
     }
-    reading.cast(this.end)
+    reading.cast()
   }
 }

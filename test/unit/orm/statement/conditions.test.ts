@@ -33,6 +33,8 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['u.id = ? OR u.name = ?', []],
     ['u.id = ? OR u.score > ?', []],
     ['u.id = ? OR TRUE', []],
+    ['u.id = ? XOR u.name = ?', []],
+    ['u.id = ? AND (u.secret = ? XOR u.name = ?)', ['u.id 0']],
     ['NOT u.id = ?', []],
     ['NOT (u.id = ?)', []],
     ['NOT (u.id = ? AND u.name = ?) AND u.secret = ?', ['u.secret 2']],
@@ -42,6 +44,7 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['u.id = u.score', []],
     ['u.id = 1', ["u.id '1'"]],
     ['-1 = u.id', ["u.id '-1'"]],
+    ['u.id = -1', ["u.id '-1'"]],
     ['u.id IN (1, -2, 3)', ["u.id '1' '-2' '3'"]],
     ['u.id = 1 OR u.id = ?', ["u.id 0 '1'"]],
     ['u.id = 1.5', []],
@@ -104,6 +107,18 @@ describe('On PostgreSQL', () => {
     expect(conditions.map(({ source: { column }, placeholders }) => [column.name, placeholders])).toEqual([
       ['id', [0]],
     ])
+  })
+
+  test.each([
+    '$1::varchar(3) = u.name',
+    '($1::varchar(3)) = u.name',
+    'u.name = $1::varchar(3)',
+    'u.name = ANY($1::varchar(3)[])',
+  ])('a column does not equal the parameter of which a cast makes something else: %s', (where) => {
+    expect(read(`SELECT 1 FROM usr u WHERE ${where}`).conditions).toEqual([])
+    const secret = where.replace('name', 'secret')
+    const { comparisons, uses } = read(`SELECT 1 FROM usr u WHERE ${secret}`)
+    expect([comparisons, uses.map(({ place }) => place)]).toEqual([[], ['searched']])
   })
 
   test('placeholders that stand more than once are counted', () => {

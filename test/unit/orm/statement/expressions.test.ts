@@ -97,6 +97,8 @@ const items: [item: string, ...uses: string[]][] = [
   ['CASE WHEN u.secret = ? THEN u.raw_secret ELSE 1 END', 'u.secret searched', 'u.raw_secret computed'],
   ['CASE WHEN u.id = 1 THEN 1 ELSE u.secret END AS x', 'u.secret computed'],
   ['CASE WHEN u.secret IS NULL THEN 1 END = 1', 'u.secret null-test'],
+  ['CASE WHEN 1 THEN 2 WHEN u.secret IS NULL THEN 1 END', 'u.secret null-test'],
+  ['1 = u.secret', 'u.secret searched'],
   [
     'CASE WHEN 1 THEN CASE WHEN 2 THEN u.secret END END AS x, u.raw_secret',
     'u.secret computed',
@@ -227,6 +229,11 @@ const comparisons: [where: string, ...comparisons: string[]][] = [
   ['u.secret = ? XOR u.raw_secret = ?', 'u.secret = ? [=] 0 direct', 'u.raw_secret = ? [=] 1 direct bent'],
   ['CASE WHEN u.secret = ? THEN 1 END', 'u.secret = ? [=] 0 direct bent'],
   [
+    'CASE WHEN u.name NOT LIKE ? THEN 2 WHEN u.secret LIKE ? THEN 1 END',
+    'u.secret LIKE ? [LIKE] 1 direct bent',
+  ],
+  ['u.score BETWEEN ? + 1 AND ? AND u.secret = ?', 'u.secret = ? [=] 2 direct'],
+  [
     'u.id = 1 AND NOT (u.secret = ?) AND u.raw_secret = ?',
     'u.secret = ? [=] 0 direct bent',
     'u.raw_secret = ? [=] 1 direct',
@@ -241,6 +248,8 @@ const comparisons: [where: string, ...comparisons: string[]][] = [
   ['u.secret = ? + 1'],
   ['u.secret = u.raw_secret'],
   ['u.secret BETWEEN ? AND ?'],
+  // AND of BETWEEN begins no condition, whatever stands before it.
+  ['u.score BETWEEN ? + 1 AND u.secret = ?'],
   ['u.secret = ? COLLATE "C"'],
   ['u.secret COLLATE "C" = ?'],
   ['BINARY u.secret = ?'],

@@ -33,6 +33,14 @@ const queries: [sql: string, ...uses: string[]][] = [
   ['SELECT 1 FROM usr ORDER BY name USING >, secret', 'secret ordered'],
   ['SELECT 1 FROM usr ORDER BY name ASC NULLS LAST, secret DESC NULLS FIRST', 'secret ordered'],
   ['SELECT 1 FROM usr GROUP BY id WITH ROLLUP ORDER BY secret WITH ROLLUP LIMIT 1', 'secret ordered'],
+  // What an item is called is that of the rows, and a column of the table where there is one.
+  ['SELECT name AS secret FROM usr GROUP BY secret', 'secret grouped'],
+  ['SELECT secret AS name FROM usr HAVING name = ?', 'secret selected', 'name searched'],
+  ['SELECT secret AS name FROM usr WHERE name = ?', 'secret selected'],
+  ['SELECT secret AS name FROM usr ORDER BY name', 'secret selected', 'name ordered'],
+  ['SELECT secret AS name FROM usr ORDER BY name || 1', 'secret selected', 'name ordered'],
+  ['SELECT (SELECT secret FROM usr) AS s FROM plain HAVING s = ?', 'secret selected', 's searched'],
+  ['SELECT 1 AS s FROM plain HAVING s = ?'],
   // Windows.
   [
     'SELECT 1 FROM usr WINDOW w AS (PARTITION BY secret), v AS (w ORDER BY raw_secret)',
