@@ -56,8 +56,10 @@ function unreadOf(value: unknown): readonly Unread[] {
     }
     for (const name of Object.keys(object)) {
       const property = UnreadProperty.of(object, name)
-      if (property) found.push({ object, property, value: property.valueIn(object) })
-      else waiting.push(Object.getOwnPropertyDescriptor(object, name)?.value as unknown)
+      if (property) {
+        const unread = property.valueIn(object)
+        if (!unread.kept) found.push({ object, property, value: unread })
+      } else waiting.push(Object.getOwnPropertyDescriptor(object, name)?.value as unknown)
     }
   }
   return found

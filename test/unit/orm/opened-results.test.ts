@@ -102,8 +102,9 @@ describe('What was opened before hydration', () => {
 
   it('keeps texts for the next hydration, which may have an equal one', async () => {
     const results = new OpenedResults()
-    waiting(results, ['text', 'opened'])
-    expect(results.find('user.secret', 'text', scheme)).toBeDefined()
+    waiting(results, ['text', 'opened'], ['other', 'opened, too'])
+    expect(String(results.find('user.secret', 'text', scheme))).toBe('opened')
+    expect(String(results.find('user.secret', 'other', scheme))).toBe('opened, too')
     await Promise.resolve()
     expect(results.isEmpty).toBe(false)
   })

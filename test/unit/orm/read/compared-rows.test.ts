@@ -150,6 +150,7 @@ describe('Who may look at them', () => {
     ['beforeLoad', { beforeLoad: () => undefined }, false],
     ['notAfterUpdate', { xafterUpdate: () => undefined }, false],
     ['nothing', {}, false],
+    ['nothing at all', Object.create(null) as object, false],
     ['afterLoad, of ours', { afterLoad: () => undefined, isOurs: true }, false],
   ])('is a subscriber with %s: %#', (_, subscriber, expected) => {
     expect(seen({ subscribers: [subscriber] })).toBe(expected)

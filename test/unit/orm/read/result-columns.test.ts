@@ -63,6 +63,27 @@ const CASES: [sql: string, results: string[]][] = [
     'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "p"."id", "p"."secret" FROM "plain" "p"',
     [],
   ],
+  // A branch that has something else for the key does not tell its rows.
+  [
+    'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT 1, "v"."secret" FROM "usr" "v"',
+    ['s: usr.secret, id in undefined'],
+  ],
+  [
+    'SELECT 1 AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "v"."id", "v"."secret" FROM "usr" "v"',
+    ['s: usr.secret, id in undefined'],
+  ],
+  [
+    'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "v"."name", "v"."secret" FROM "usr" "v"',
+    ['s: usr.secret, id in undefined'],
+  ],
+  [
+    'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "p"."id", "v"."secret" FROM "usr" "v", "usr" "p"',
+    ['s: usr.secret, id in undefined'],
+  ],
+  [
+    'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "v"."id", "v"."pin" FROM "usr" "v"',
+    [],
+  ],
   // What was computed is no value of the column.
   ['SELECT LENGTH("u"."secret") AS "u_secret" FROM "usr" "u"', []],
 ]
@@ -84,5 +105,15 @@ describe.each(databases)('the encrypted results of a statement, as %s has it', (
     const [one, other] = [read('usr'), read('member')]
     expect(told(one, one)).toEqual(['s: usr.secret, id in i'])
     expect(told(one, other)).toEqual([])
+    const variant = (sql: string): Statement => reader.read(inDialect(database, sql))[0]
+    // Another row of the table, another column of the row, and one branch more.
+    for (const sql of [
+      'SELECT "v"."id" AS "i", "v"."secret" AS "s" FROM "usr" "v"',
+      'SELECT "u"."id" AS "i", "u"."pin" AS "s" FROM "usr" "u"',
+      'SELECT "u"."id" AS "i", "u"."secret" AS "s" FROM "usr" "u" UNION ALL SELECT "u"."id", "u"."secret" FROM "usr" "u"',
+      'SELECT "u"."id" AS "i" FROM "usr" "u"',
+    ])
+      expect(told(one, variant(sql))).toEqual([])
+    expect(told(variant('SELECT 1 AS "i" FROM "usr" "u"'), one)).toEqual([])
   })
 })

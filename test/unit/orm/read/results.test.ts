@@ -21,6 +21,10 @@ import { type Statements } from '../../../../src/orm/statement/statements'
 import { MemoryKms } from '../../cipher/memory-kms'
 import { closeCiphers, columnOf, type ColumnOptions, resultOf, scopeOf, stored } from './support'
 
+const watch = (): void => undefined
+afterEach(() => {
+  unsubscribe('typeorm-kms-encrypted:value', watch)
+})
 afterAll(closeCiphers)
 
 /** A column, and the same in a process that has no data key yet. */
@@ -75,6 +79,17 @@ describe('The values of a column in a result', () => {
     expect(fetched && isToOpen(fetched)).toBe(true)
   })
 
+  test('have no failure of their own for what is a fault', async () => {
+    const column = columnOf({ isBound: true })
+    const rows = await rowsOf(column, ['a'])
+    Object.assign(column.recipes, {
+      of: () => {
+        throw new TypeError('a fault')
+      },
+    })
+    expect(() => carry(resultOf(column), rows)).toThrow('a fault')
+  })
+
   test('that stay as they are count as not opened', async () => {
     const column = columnOf()
     const rows = await rowsOf(column, ['a'])
@@ -91,11 +106,9 @@ describe('The values of a column in a result', () => {
       return value && isToOpen(value) ? (value.row as (() => unknown) | undefined)?.() : 'nothing'
     }
     expect(rowOf(resultOf(column))).toBeUndefined()
-    const watch = (): void => undefined
     subscribe('typeorm-kms-encrypted:value', watch)
     expect(rowOf(resultOf(column))).toEqual({ id: 1 })
     expect(rowOf(resultOf(column, []))).toBeUndefined()
-    unsubscribe('typeorm-kms-encrypted:value', watch)
   })
 
   test('a name that a result does not have is no value', () => {
@@ -339,6 +352,9 @@ describe('A result', () => {
     expect(opener.open(OTHER, rows, noConnection)).toBeUndefined()
     expect(opener.open(SQL, [], noConnection)).toBeUndefined()
     expect(results.isEmpty).toBe(true)
+    const bound = openerOf(columnOf({ isBound: true }))
+    expect(bound.opener.open(SQL, [], noConnection)).toBeUndefined()
+    expect(bound.results.isEmpty).toBe(true)
   })
 
   test('has its data keys fetched, and is left to hydration then', async () => {
@@ -444,10 +460,8 @@ describe('A result', () => {
     const column = columnOf()
     const { opener, find } = openerOf(column)
     const rows = await rowsOf(column, ['a'])
-    const watch = (): void => undefined
     subscribe('typeorm-kms-encrypted:value', watch)
     await opener.open(SQL, rows, noConnection)
-    unsubscribe('typeorm-kms-encrypted:value', watch)
     expect(find(rows[0])).toBe('a')
   })
 
@@ -538,12 +552,15 @@ describe('A result', () => {
     test('fails where the trouble is another', async () => {
       const { kms, writer, reader } = twice()
       const { opener, find } = openerOf(reader)
-      const rows = await rowsOf(writer, ['a'])
+      const others = await Promise.all([1, 2, 3].map(() => rowsOf(columnOf({ kms }), ['c'])))
+      const rows = [...(await rowsOf(writer, ['a'])), ...others.flat()]
       kms.beforeAnswer = () => {
         throw new KmsUnavailableError('down')
       }
       await opener.open(SQL, rows, noConnection, comparedWith({ id: 1, secret: 'x' }))
-      expect(find(rows[0])).toBe('KmsUnavailableError')
+      const found = rows.map((row) => find(row))
+      expect(found).toContain('KmsUnavailableError')
+      expect(found).not.toContain('unopened')
     })
   })
 
@@ -578,6 +595,15 @@ describe('A result', () => {
       expect(await opener.openCached(SQL, rows)).toBe(true)
       expect(await opener.openCached(SQL, [...rows, { u_id: 2, u_secret: text }])).toBe(false)
       expect(rows[0]?.['u_secret']).toBe(text)
+    })
+
+    test('keeps why a value cannot be opened', async () => {
+      const { writer, reader } = twice({ isBound: true })
+      const { opener, find } = openerOf(reader)
+      const [row] = await rowsOf(writer, ['a'])
+      const rows: Row[] = [{ u_secret: row?.['u_secret'] }]
+      expect(await opener.openCached(SQL, rows)).toBe(true)
+      expect(find(rows[0])).toBe('RowUnknownError')
     })
 
     test('of other statements, and without rows, is not looked at', async () => {

@@ -52,6 +52,10 @@ describe('A value', () => {
     expect(text(await reader.opener.open(bytes, scopes))).toBe('value')
     expect(text(reader.opener.openNow(bytes, scopes))).toBe('value')
     expect(kms.count('decrypt')).toBe(1)
+    // Another data key is not at hand because one is.
+    const other = await stored(columnOf({ kms }), 'other')
+    expect(reader.opener.isAtHand(other, scopes)).toBe(false)
+    expect(reader.opener.isAtHand(bytes.toString('base64'), scopes)).toBe(true)
   })
 
   test('needs KMS if one of its scopes may', async () => {
