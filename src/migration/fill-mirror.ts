@@ -9,6 +9,7 @@ import { Failures } from './failures'
 import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
 import { explained } from './refusals'
+import { rowId } from '../dialects/rows/column-rows'
 import { toResume } from './resume'
 import { dataSourceOf, type Executor, isQueryRunner } from './target'
 import { escapedPath } from '../dialects/escaped-path'
@@ -17,6 +18,8 @@ import { notWhole } from './stored-value'
 
 /** Rounds in which no row could be written before it is given up. */
 const MAX_IDLE = 8
+/** How often the rows are gone through where some are left as they are, and others may be written before those. */
+const MAX_LAPS = 3
 const FILL = { done: 'filled' }
 
 /**
@@ -78,37 +81,60 @@ export async function fillMirror(
     const lossy = lossyOf(column, { leader, type: driver.normalizeType(leader) }, dialect, sql)
     // Asked for each row only if there is one.
     const isLossy = lossy !== undefined && (await finds(runner, `${lossy} LIMIT 1`, [])) ? lossy : undefined
-    for (let idle = 0; idle < MAX_IDLE;) {
+    const passesOver = dryRun || skipFailed
+    // Rows of this lap that stay among those that are asked for, and those of them that failed.
+    let passed = 0
+    const failed = new Set<string>()
+    /** Others may stand before those now. */
+    let isMoved = false
+    for (let idle = 0, lap = 1; idle < MAX_IDLE;) {
       if (signal?.aborted === true) throw interrupted(column)
-      // Rows that were not written are still among those that are asked for.
-      const skip = dryRun ? result.rows : failures.count
       const page = await rows.find({
         where,
         select,
         take: Math.min(batchSize, maxRate ?? batchSize),
         withDeleted: true,
         loadEagerRelations: false,
-        ...((dryRun || skipFailed) && { skip, order: byKey }),
+        ...(passesOver && { skip: passed, order: byKey }),
       })
-      if (page.length === 0) break
+      if (page.length === 0) {
+        if (dryRun || passed === 0 || !isMoved || lap === MAX_LAPS) break
+        lap++
+        passed = 0
+        isMoved = false
+        failed.clear()
+        failures.clear()
+        result.rows = result.changed
+        continue
+      }
       let changed = 0
-      const failed = failures.count
       for (const row of page) {
-        const stored = await valueOf(column, leader, row, skipFailed ? failures : undefined)
-        if (dryRun || stored === undefined) continue
         const keys = entityMetadata.primaryColumns.map(
           (key): unknown => driver.preparePersistentValue(key.getEntityValue(row), key) as unknown,
         )
-        if (isLossy && (await finds(runner, `${isLossy} AND ${byKeys(entityMetadata, sql, 1)}`, keys))) {
-          fail(column, notWhole(), row, skipFailed ? failures : undefined)
+        const id = rowId(keys)
+        if (failed.has(id)) {
+          isMoved = true
           continue
         }
-        const { affected } = await runner.query(statement, [stored, ...keys], true)
-        changed += affected ?? 0
+        result.rows++
+        const before = failures.count
+        const stored = await valueOf(column, leader, row, skipFailed ? failures : undefined)
+        if (stored !== undefined && !dryRun) {
+          if (isLossy && (await finds(runner, `${isLossy} AND ${byKeys(entityMetadata, sql, 1)}`, keys)))
+            fail(column, notWhole(), row, skipFailed ? failures : undefined)
+          else changed += (await runner.query(statement, [stored, ...keys], true)).affected ?? 0
+        }
+        if (failures.count > before) {
+          failed.add(id)
+          continue
+        }
+        if (dryRun) result.changed++
+        isMoved = true
       }
-      idle = changed > 0 || failures.count > failed || dryRun ? 0 : idle + 1
-      result.rows += page.length
-      result.changed += dryRun ? page.length - (failures.count - failed) : changed
+      if (passesOver) passed += page.length - changed
+      else idle = changed > 0 ? 0 : idle + 1
+      result.changed += changed
       result.skipped = failures.count
       result.elapsed = performance.now() - start
       onProgress?.(result)
@@ -117,7 +143,7 @@ export async function fillMirror(
     if (!dryRun && (await rows.count({ where, withDeleted: true })) > failures.count) {
       throw column.error(
         RowsLeftOutError,
-        `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing. Look for triggers, rules and policies of the table, then run the same again.`,
+        `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing, or others write such rows again and again. Look for triggers, rules and policies of the table, then run the same again.`,
       )
     }
     return { ...result, failures: failures.listed, elapsed: performance.now() - start }

@@ -30,8 +30,8 @@ async function requireIn(queryRunner: QueryRunner, column: BoundColumn): Promise
   if (!compared) return
   const plaintext = `${layout.name} IS NOT NULL AND NOT (${beginsLikeCiphertext(layout)})`
   const different = `COUNT(DISTINCT ${dialect.bytesSql(layout)}) > 1`
-  const together = `SELECT ${compared.sql} FROM ${table} WHERE ${plaintext} GROUP BY ${compared.sql} HAVING ${different}`
-  const where = `${plaintext} AND ${compared.sql} IN (SELECT _e FROM (${together.replace(compared.sql, `${compared.sql} AS _e`)}) _g)`
+  const together = `SELECT ${compared.sql} AS _e FROM ${table} WHERE ${plaintext} GROUP BY ${compared.sql} HAVING ${different}`
+  const where = `${plaintext} AND ${compared.sql} IN (SELECT _e FROM (${together}) _g)`
   const { driver } = dataSourceOf(queryRunner)
   const keys = column.metadata.entityMetadata.primaryColumns
   const names = keys.map((key, at) => `${driver.escape(key.databaseName)} AS _k${at}`)
