@@ -417,7 +417,11 @@ function triggered(db: TestDatabase, secret: string): string[] {
   const by = db.quote('by')
   const table = `CREATE TABLE note (id int PRIMARY KEY, ${by} int NOT NULL, ${secret})`
   if (db.name === 'mariadb')
-    return [table, `CREATE TRIGGER moves BEFORE INSERT ON note FOR EACH ROW SET NEW.${by} = 7`]
+    return [
+      table,
+      `CREATE TRIGGER moves BEFORE INSERT ON note FOR EACH ROW
+         BEGIN IF NEW.id < 0 THEN SET NEW.id = 1; END IF; SET NEW.${by} = 7; END`,
+    ]
   if (db.name === 'sqlite')
     return [
       table,
@@ -425,7 +429,7 @@ function triggered(db: TestDatabase, secret: string): string[] {
     ]
   return [
     table,
-    `CREATE OR REPLACE FUNCTION moves() RETURNS trigger AS $$ BEGIN NEW.${by} := 7; RETURN NEW; END $$ LANGUAGE plpgsql`,
+    `CREATE OR REPLACE FUNCTION moves() RETURNS trigger AS $$ BEGIN IF NEW.id < 0 THEN NEW.id := 1; END IF; NEW.${by} := 7; RETURN NEW; END $$ LANGUAGE plpgsql`,
     'CREATE TRIGGER moves BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION moves()',
   ]
 }
