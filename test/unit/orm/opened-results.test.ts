@@ -32,6 +32,11 @@ describe('What was opened before hydration', () => {
     expect(typeof keyOf(value, 'x') === 'object').toBe(isItself)
   })
 
+  it('knows what the query result cache makes of a Buffer by its bytes', () => {
+    expect(keyOf({ type: 'Buffer', data: [1] }, Buffer.of(1))).toBe('AQ==')
+    expect(keyOf(5, 'text')).toBe('text')
+  })
+
   it('gives a Buffer what it was opened to, and an equal one nothing', () => {
     const results = new OpenedResults()
     const [first, second] = [Buffer.from('same'), Buffer.from('same')]

@@ -53,6 +53,12 @@ describe('Rows that are left to hydration', () => {
     expect(open(asked, values[0])).toBe('same of 1')
   })
 
+  it('know nothing of what can be no ciphertext', () => {
+    const value: unknown = new Date()
+    const asked = LeftRows.of([resultNamed('u_secret')], [{ u_id: '1', u_secret: value }])
+    expect(asked?.get('user.secret', value as Date)).toBeUndefined()
+  })
+
   it('tell two columns of one table apart, as in a join of it with itself', () => {
     const joined = rows.map((row, at) => ({ ...row, p_id: `parent ${at}`, p_secret: Buffer.from('parent') }))
     const parent = { ...resultNamed('p_secret'), rowName: (other: string) => `p_${other}` }

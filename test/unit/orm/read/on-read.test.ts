@@ -104,8 +104,10 @@ describe('An unread property', () => {
     const before = column.cipher.counts.decrypted
     expect(entity['secret']).toEqual(['value'])
     const value: unknown = entity['secret']
+    expect(value).toEqual(['value'])
     await openUnread(entity)
     expect(entity['secret']).toBe(value)
+    expect(Object.getOwnPropertySymbols({ ...entity })).toEqual([])
     expect(column.cipher.counts.decrypted - before).toBe(1)
   })
 

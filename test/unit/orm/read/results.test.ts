@@ -19,7 +19,7 @@ import {
 } from '../../../../src/orm/statement/statement'
 import { type Statements } from '../../../../src/orm/statement/statements'
 import { MemoryKms } from '../../cipher/memory-kms'
-import { closeCiphers, columnOf, type ColumnOptions, resultOf, scopeOf, stored } from './support'
+import { closeCiphers, columnOf, type ColumnOptions, freshCipher, resultOf, scopeOf, stored } from './support'
 
 const watch = (): void => undefined
 afterEach(() => {
@@ -226,6 +226,27 @@ describe('Data keys of a page', () => {
     expect(kms.count('decrypt')).toBe(64)
   })
 
+  test('are not fetched where they are more than half of what stays in memory', async () => {
+    const kms = new MemoryKms()
+    const cipher = freshCipher(kms, 10)
+    const reader = columnOf({ kms, cipher })
+    const rows: Row[] = []
+    for (let at = 0; at < 6; at++) rows.push(...(await rowsOf(columnOf({ kms }), ['x'])))
+    expect(fetchPageKeys([resultOf(reader)], rows)).toBeUndefined()
+    expect(fetchPageKeys([resultOf(reader)], rows.slice(1))).toBeInstanceOf(Promise)
+  })
+
+  test('are not asked for any more once KMS is in trouble', async () => {
+    const { kms, reader } = twice()
+    const rows: Row[] = []
+    for (let at = 0; at < 60; at++) rows.push(...(await rowsOf(columnOf({ kms }), ['x'])))
+    kms.beforeAnswer = () => {
+      throw new KmsUnavailableError('down')
+    }
+    expect(await fetchPageKeys([resultOf(reader)], rows)).toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    expect(kms.count('decrypt')).toBeLessThan(60)
+  })
+
   test('tell of trouble of KMS, and not of what is one value’s own', async () => {
     const { kms, writer, reader } = twice()
     const rows = await rowsOf(writer, ['a'])
@@ -403,7 +424,8 @@ describe('A result', () => {
       opensBy: [{ name: 'tenant' }],
       of: (row: (name: string) => unknown) => writer.recipes.of(() => row('tenant')),
     })
-    const { opener, find } = openerOf(reader)
+    const plain = columnOf({ name: 'plain' })
+    const { opener, find } = openerOf(reader, plain)
     const sent: unknown[] = []
     const connection = {
       escape: (name: string) => `"${name}"`,
@@ -440,6 +462,29 @@ describe('A result', () => {
     expect([find(rows[0], one), find(rows[0], other)]).toEqual(['a', undefined])
     await opener.open(SQL, rows, noConnection, 'entities', inspectorOf('nothing', seen))
     expect(seen).toEqual(['a'])
+  })
+
+  test('keeps in which rows the others stand, of which an inspector sees nothing', async () => {
+    const [one, other] = [columnOf({ name: 'one' }), columnOf({ name: 'other', isBound: true })]
+    const { opener, find } = openerOf(one, other)
+    const rows: Row[] = [{ u_id: 1, u_one: await stored(one, 'a'), u_other: await stored(other, 'b') }]
+    const seen: unknown[] = []
+    await opener.open(SQL, rows, noConnection, 'entities', inspectorOf('u_one', seen))
+    expect([seen, find(rows[0], one), find(rows[0], other)]).toEqual([['a'], 'a', 'b'])
+    const all: unknown[] = []
+    await opener.open(SQL, rows, noConnection, 'entities', inspectorOf('u_other', all))
+    expect(all).toEqual(['b'])
+  })
+
+  test('is opened where one of its columns has no data key at hand', async () => {
+    const kms = new MemoryKms()
+    const one = columnOf({ name: 'one', kms, isBound: true })
+    const [writer, other] = [1, 2].map(() => columnOf({ name: 'other', kms, isBound: true }))
+    if (!writer || !other) throw new Error('there are two')
+    const { opener, find } = openerOf(one, other)
+    const rows: Row[] = [{ u_id: 1, u_one: await stored(one, 'a'), u_other: await stored(writer, 'b') }]
+    await opener.open(SQL, rows, noConnection)
+    expect([find(rows[0], one), find(rows[0], other)]).toEqual(['a', 'b'])
   })
 
   test('waits for an inspector that takes its time, and fails with it', async () => {
@@ -547,6 +592,15 @@ describe('A result', () => {
       }
       await opener.open(SQL, rows, noConnection, comparedWith({ id: 1, secret: 'x' }))
       expect(rows.map((row) => find(row))).toEqual(['unopened', 'unopened', 'unopened'])
+      // What is at hand is compared.
+      kms.beforeAnswer = () => undefined
+      const own = await rowsOf(reader, ['own'])
+      kms.beforeAnswer = () => {
+        throw new AccessDeniedError('not allowed')
+      }
+      const both = [...own, ...(await rowsOf(writer, ['d']))]
+      await opener.open(SQL, both, noConnection, comparedWith({ id: 1, secret: 'x' }))
+      expect(both.map((row) => find(row))).toEqual(['own', 'unopened'])
     })
 
     test('fails where the trouble is another', async () => {
@@ -610,6 +664,19 @@ describe('A result', () => {
       const { opener } = openerOf(columnOf())
       expect(await opener.openCached(OTHER, [{ u_secret: 'x' }])).toBe(true)
       expect(await opener.openCached(SQL, [])).toBe(true)
+    })
+
+    test('is opened where one column is bound to its row, and where a value cannot wait', async () => {
+      const [one, other] = [columnOf({ name: 'one' }), columnOf({ name: 'other', isBound: true })]
+      const { opener, find } = openerOf(one, other)
+      const rows: Row[] = [{ u_id: 1, u_one: await stored(one, 'a'), u_other: await stored(other, 'b') }]
+      expect(await opener.openCached(SQL, rows)).toBe(true)
+      expect(find(rows[0], other)).toBe('b')
+      const { writer, reader } = twice({ options: { type: 'string', open: 'on-read' } })
+      const unread = openerOf(reader)
+      const [row] = await rowsOf(writer, ['c'])
+      expect(await unread.opener.openCached(SQL, row ? [row] : [])).toBe(true)
+      expect(unread.find(row)).toBe('c')
     })
 
     test('leaves unread what can wait', async () => {

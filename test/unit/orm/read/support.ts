@@ -36,8 +36,8 @@ export function scopeOf(of = 'now', name = 'secret'): Scope {
 }
 
 /** A cipher with no data key in memory, as a process that has just started has it. */
-export function freshCipher(kms: MemoryKms): Cipher {
-  const cipher = new Cipher(kms, { maxAge: 60_000, maxValues: 100, maxKeys: 200 })
+export function freshCipher(kms: MemoryKms, maxKeys = 200): Cipher {
+  const cipher = new Cipher(kms, { maxAge: 60_000, maxValues: 100, maxKeys })
   ciphers.push(cipher)
   return cipher
 }

@@ -64,6 +64,7 @@ describe('A value', () => {
     const [now] = writer.recipe.scopes
     // Under the current context it is at hand, and under the earlier one it is not.
     expect(writer.opener.needsKms(bytes, [now])).toBe(false)
+    expect(writer.opener.needsKms(bytes, writer.recipe.scopes)).toBe(true)
     expect(reader.opener.needsKms(bytes, writer.recipe.scopes)).toBe(true)
     expect(reader.opener.needsKms(Buffer.from('plaintext'), writer.recipe.scopes)).toBe(false)
   })
@@ -266,6 +267,22 @@ describe('A value of another format', () => {
   test('is not read as it is; plaintext beside it is, where the column accepts both', () => {
     const readAsIs = ['theirs:value', 'plain', 'broken:'].map((value) => both.opener.isReadAsItIs(value))
     expect(readAsIs).toEqual([false, true, false])
+  })
+
+  test('is none where it begins like a ciphertext', () => {
+    const cut = Buffer.from([0xc1, 0x01, 0x01])
+    expect(() => opener.openNow(cut, recipe.scopes)).toThrow(
+      expect.objectContaining({ code: 'CIPHERTEXT_MALFORMED' }) as Error,
+    )
+  })
+
+  test('is not what only seems to be one: a format that opens anything does not open ours', async () => {
+    const anything = Object.assign(() => 'anything', { isAuthenticated: false })
+    const guessing = columnOf({ options: { type: 'string', acceptFormats: [anything] } })
+    const ours = await stored(guessing, 'ours')
+    expect(text(guessing.opener.openNow(ours, guessing.recipe.scopes))).toBe('ours')
+    expect(guessing.opener.openForeign(ours, ours)).toBeUndefined()
+    expect(text(guessing.opener.openForeign('theirs', Buffer.from('theirs')))).toBe('anything')
   })
 
   test('a ciphertext of ours stays one', async () => {
