@@ -39,8 +39,9 @@ export function assigningTrigger(
   triggers: readonly { name: string; text: string }[],
   column: string,
 ): string | undefined {
-  const name = escapeRegExp(column)
-  const assigns = new RegExp(`\\bNEW\\s*\\.\\s*["\`]?${name}["\`]?\\s*:?=(?!=)`, 'i')
+  const name = `\\bNEW\\s*\\.\\s*["\`[]?${escapeRegExp(column)}(?![\\w$])["\`\\]]?\\s*`
+  // `SELECT 1, 2 INTO NEW.a, NEW.b`
+  const assigns = new RegExp(`${name}:?=(?!=)|\\bINTO\\s+(?:STRICT\\s+)?(?:[\\w."]+\\s*,\\s*)*${name}`, 'i')
   return triggers.find(({ text }) => assigns.test(withoutConditions(text)))?.name
 }
 

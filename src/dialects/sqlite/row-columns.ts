@@ -78,7 +78,9 @@ function assignmentsOf(
   return triggers.map(({ name, text }) => ({
     name,
     text: Array.from(text.matchAll(updates), ([, assigned = '']) =>
+      // `SET (a, b) = (1, 2)`
       assigned
+        .replace(/\(([^()]*)\)\s*=/g, (_, names: string) => `${names.replaceAll(',', ' =,')} =`)
         .split(',')
         .map((each) => `NEW.${each}`)
         .join(', '),
