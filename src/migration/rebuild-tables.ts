@@ -66,6 +66,7 @@ async function refuseReferenced(queryRunner: QueryRunner, tables: readonly strin
 }
 
 interface Trigger {
+  schema: string
   name: string
   sql: string
 }
@@ -74,12 +75,11 @@ async function triggersOf(queryRunner: QueryRunner, tables: readonly string[]): 
   const found: Trigger[] = []
   for (const path of tables) {
     const { schema, name } = partsOf(path)
-    found.push(
-      ...((await queryRunner.query(
-        `SELECT name, sql FROM "${schema}".sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE`,
-        [name],
-      )) as Trigger[]),
-    )
+    const triggers = (await queryRunner.query(
+      `SELECT name, sql FROM "${schema}".sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE`,
+      [name],
+    )) as Omit<Trigger, 'schema'>[]
+    found.push(...triggers.map((trigger) => ({ ...trigger, schema })))
   }
   return found
 }
@@ -90,8 +90,15 @@ async function restore(
   tables: readonly string[],
   triggers: readonly Trigger[],
 ): Promise<void> {
-  const left = new Set((await triggersOf(queryRunner, tables)).map(({ name }) => name))
-  for (const { name, sql } of triggers) if (!left.has(name)) await queryRunner.query(sql)
+  const idOf = ({ schema, name }: Trigger): string => `"${schema}".${name}`
+  const left = new Set((await triggersOf(queryRunner, tables)).map(idOf))
+  for (const trigger of triggers) {
+    if (left.has(idOf(trigger))) continue
+    // SQLite keeps the statement without the database that the trigger is in.
+    await queryRunner.query(
+      trigger.sql.replace(/^CREATE TRIGGER /, (begin) => `${begin}"${trigger.schema}".`),
+    )
+  }
 }
 
 /** TypeORM writes `attached.table` for the tables of attached databases. */

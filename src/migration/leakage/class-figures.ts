@@ -32,8 +32,8 @@ export function classFigures(sizes: readonly ClassSize[]): ClassFigures {
     classes: sum(({ classes }) => classes),
     largest,
     alone: sum(({ size, classes }) => (size === 1 ? classes : 0)),
-    met: rows === 0 ? 0 : sum(({ size, classes }) => classes * size * share(size)),
-    entropy: rows === 0 ? 0 : sum(({ size, classes }) => -classes * share(size) * Math.log2(share(size))) + 0,
+    met: sum(({ size, classes }) => classes * size * share(size)),
+    entropy: sum(({ size, classes }) => -classes * share(size) * Math.log2(share(size))) + 0,
     guess: rows === 0 ? 0 : -Math.log2(share(largest)) + 0,
   }
 }

@@ -43,6 +43,30 @@ test.each<[string, [number, number][], RegExp]>([
     /most frequent in 5.0 %/,
   ],
   [
+    'a value in one of a hundred rows',
+    [
+      [10, 1],
+      [1, 990],
+    ],
+    /most frequent in 1.0 %/,
+  ],
+  [
+    'a value in fewer rows',
+    [
+      [10, 1],
+      [1, 991],
+    ],
+    /of the rows have the value of another row/,
+  ],
+  [
+    '100 values',
+    [
+      [1, 99],
+      [2, 1],
+    ],
+    /^100 different values/,
+  ],
+  [
     'some equal values',
     [
       [2, 100],
@@ -60,6 +84,9 @@ test('advice on lengths and NULLs', () => {
   expect(adviceOn(figures, 4, { distinct: 3, alone: 1 }, none).slice(1)).toEqual([
     expect.stringMatching(/3 different lengths, and 1 rows have a length of their own/),
     expect.stringMatching(/4 rows have no value/),
+  ])
+  expect(adviceOn(figures, 0, { distinct: 2, alone: 0 }, none).slice(1)).toEqual([
+    expect.stringMatching(/^Ciphertexts have 2 different lengths: each tells/),
   ])
 })
 

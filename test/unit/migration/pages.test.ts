@@ -80,6 +80,21 @@ describe('the counts of a pass', () => {
     expect(String(error)).toContain('the database counts 3, and 2 were met')
   })
 
+  it('are right where they agree once others have stopped, for which they are counted three times', async () => {
+    const afterwards = (times: number) => {
+      let counts = 0
+      return rowsWith({
+        page: pagesWith([1, 2, 3], (id, after) => id > after),
+        count: () => Promise.resolve(++counts <= times ? 4 : 3),
+      })
+    }
+    const counts = { before: 3, seen: 2, after: 3 }
+    await expect(checkCounts(afterwards(2), counts, undefined)).resolves.toBeUndefined()
+    await expect(checkCounts(afterwards(3), counts, undefined)).rejects.toMatchObject({
+      code: 'ROWS_LEFT_OUT',
+    })
+  })
+
   it('are an error where rows are met and not found by their key', async () => {
     const counts = { before: 3, seen: 0, after: 3 }
     await expect(checkCounts(losing, counts, undefined)).rejects.toMatchObject({ code: 'ROWS_LEFT_OUT' })

@@ -185,6 +185,17 @@ describe("what is left of TypeORM's statements", () => {
     },
   )
 
+  it('is nothing about any of several columns', async () => {
+    const all = [changeOf(), changeOf({ table: 'post' })]
+    const invented = 'ALTER TABLE "post" DROP INDEX "IDX_1"'
+    const create = 'CREATE INDEX "one" ON "post" ("secret")'
+    const up = ['ALTER TABLE "post" DROP COLUMN "secret"', invented, create]
+    expect(await changes({ up, down: [create], definitions: [['one', create]] }, all)).toMatchObject({
+      up: [],
+      down: [create],
+    })
+  })
+
   it('asks for the indexes of each table once', async () => {
     const all = [changeOf(), changeOf(), changeOf({ table: 'post' })]
     expect((await changes({}, all)).asked).toEqual(['user', 'post'])
