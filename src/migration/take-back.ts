@@ -72,8 +72,13 @@ export class TakeBack implements Conversion {
     }
   }
 
+  /** A row that others write again and again is not bound anew. */
+  leave({ id }: ColumnRow): void {
+    this.#rows.delete(id)
+  }
+
   async convert(row: ColumnRow): Promise<Converted | undefined> {
-    this.#rows.delete(row.id)
+    this.leave(row)
     const recipe = recipeOfRow(this.#column, row)
     const scopes: RowRecipe['scopes'] = [...recipe.scopes, ...this.#formerRecipe(row).scopes]
     const value = await readEncrypted(this.#column, row.stored, { scopes }, this.#known)

@@ -1,0 +1,159 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { verifyColumns, type VerifyResult } from 'typeorm-kms-encrypted/migration'
+import { type TestDatabase } from '../../support/databases'
+import { createSqliteDatabase } from '../../support/databases/sqlite'
+import { failure, startApplication, type TestApplication } from '../../support/encryption'
+
+@Entity('worker')
+class Expanded {
+  @PrimaryColumn('int') id!: number
+  @Column('varchar', { nullable: true }) name!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, name: 'name_new', mirrorOf: 'name' }) nameNew?:
+    string | null
+}
+
+@Entity('worker')
+class Switched {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', nullable: true, name: 'name_new', mirrorTo: 'nameOld' }) name!:
+    string | null
+  @Column('varchar', { nullable: true, name: 'name' }) nameOld?: string | null
+}
+
+@Entity('pair')
+class Pair {
+  @PrimaryColumn('int') one!: number
+  @PrimaryColumn('int') two!: number
+  @Column('simple-json', { nullable: true }) data!: unknown
+  @KmsEncrypted({ type: 'json', nullable: true, mirrorOf: 'data' }) secret?: unknown
+}
+
+let db: TestDatabase
+let app: TestApplication
+let switched: TestApplication['dataSource']
+
+beforeAll(async () => {
+  db = await createSqliteDatabase()
+  app = await startApplication(db, [Expanded, Pair])
+  switched = (await app.restart({}, { entities: [Switched] })).dataSource
+})
+afterAll(async () => {
+  await app.stop()
+  await db.drop()
+})
+beforeEach(async () => {
+  await db.rawQuery('DELETE FROM worker')
+  await db.rawQuery('DELETE FROM pair')
+})
+
+const ROWS = 230
+const names = Array.from({ length: ROWS }, (_, at) => ({ id: at + 1, name: `n${at + 1}` }))
+const fill = async (): Promise<unknown> => app.dataSource.getRepository(Expanded).insert(names)
+const verify = async (options: object = {}): Promise<VerifyResult> => {
+  const [result] = await verifyColumns(app.dataSource, Expanded, ['nameNew'], options)
+  return result!
+}
+const verifyLeader = async (): Promise<VerifyResult> =>
+  (await verifyColumns(switched, Switched, ['name']))[0]!
+
+describe('a column that is compared with the one that it mirrors', () => {
+  it.each([{}, { batchSize: 1 }, { batchSize: 100 }, { batchSize: 150 }])(
+    'agrees in each row, read with %j',
+    async (options) => {
+      await fill()
+      await db.rawQuery('INSERT INTO worker (id) VALUES (999)')
+      expect((await verify(options)).mirror).toEqual({
+        property: 'name',
+        compared: ROWS,
+        differing: 0,
+        rows: [],
+        notFilled: 0,
+      })
+      expect((await verifyLeader()).mirror).toEqual({
+        property: 'nameOld',
+        compared: ROWS,
+        differing: 0,
+        rows: [],
+        notFilled: 0,
+      })
+    },
+  )
+
+  it('differs in rows that were changed around the library', async () => {
+    await fill()
+    await db.rawQuery("UPDATE worker SET name = 'x' WHERE id IN (7, 150)")
+    await db.rawQuery('UPDATE worker SET name = NULL WHERE id = 9')
+    expect((await verify()).mirror).toMatchObject({
+      compared: ROWS,
+      differing: 3,
+      rows: [{ id: 7 }, { id: 9 }, { id: 150 }],
+      notFilled: 0,
+    })
+    // Seen from the other side, the one that follows has no value.
+    expect((await verifyLeader()).mirror).toMatchObject({
+      differing: 2,
+      rows: [{ id: 7 }, { id: 150 }],
+      notFilled: 1,
+    })
+  })
+
+  it('is told which rows it has no value for', async () => {
+    await fill()
+    await db.rawQuery('UPDATE worker SET name_new = NULL WHERE id < 4')
+    expect((await verify()).mirror).toMatchObject({
+      compared: ROWS - 3,
+      differing: 0,
+      rows: [],
+      notFilled: 3,
+    })
+    expect((await verifyLeader()).mirror).toMatchObject({
+      compared: ROWS - 3,
+      differing: 3,
+      rows: [{ id: 1 }, { id: 2 }, { id: 3 }],
+      notFilled: 0,
+    })
+  })
+
+  it('leaves values that do not open to the verification, and compares all others', async () => {
+    await fill()
+    const [row] = await db.rawQuery('SELECT name_new FROM worker WHERE id = 50')
+    const bytes = Buffer.from(row?.['name_new'] as Buffer)
+    bytes[bytes.length - 1] = 255 - (bytes.at(-1) ?? 0)
+    await db.rawQuery('UPDATE worker SET name_new = ? WHERE id IN (50, 101)', [bytes])
+    await db.rawQuery("UPDATE worker SET name = 'x' WHERE id = 51")
+    const result = await verify()
+    expect(result).toMatchObject({ failed: 2, rows: ROWS })
+    expect(result.unreadable.map(({ primaryKey }) => Number(primaryKey['id']))).toEqual([50, 101])
+    expect(result.mirror).toMatchObject({ compared: ROWS - 2, differing: 1, rows: [{ id: 51 }] })
+  })
+
+  it('lists the first 1,000 rows that differ, and counts all', async () => {
+    await db.rawQuery(
+      "INSERT INTO worker (id, name) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) SELECT i, 'x' FROM n",
+    )
+    const { mirror } = await verifyLeader()
+    expect(mirror).toMatchObject({ compared: 0, differing: 1_001, notFilled: 0 })
+    expect(mirror?.rows).toHaveLength(1_000)
+  })
+
+  it('stops as asked', async () => {
+    await fill()
+    const stop = new AbortController()
+    const onProgress = ({ rows }: { rows: number }): void => {
+      if (rows === ROWS) stop.abort()
+    }
+    const error = await failure(verify({ onProgress, signal: stop.signal }))
+    expect(error).toMatchObject({ code: 'INTERRUPTED', entity: 'Expanded', property: 'nameNew' })
+  })
+
+  it('may have a key of several columns, and values of members in another order', async () => {
+    const pairs = app.dataSource.getRepository(Pair)
+    for (const one of [1, 2])
+      for (const two of [1, 2]) await pairs.insert({ one, two, data: { a: 1, b: [one, two] } })
+    await db.rawQuery(`UPDATE pair SET data = '{"b":[1,2],"a":1}' WHERE one = 1 AND two = 2`)
+    await db.rawQuery(`UPDATE pair SET data = '{"a":1,"b":[2,9]}' WHERE one = 2 AND two = 2`)
+    const [result] = await verifyColumns(app.dataSource, Pair, ['secret'])
+    expect(result?.mirror).toMatchObject({ compared: 4, differing: 1, rows: [{ one: 2, two: 2 }] })
+  })
+})
