@@ -22,12 +22,15 @@ export interface ForgottenColumn {
   indexes: readonly string[]
 }
 
-/** Counts the values of columns under data keys, and those of the same context that carry their own. */
+/** Contexts in one statement. */
+const CONTEXTS_AT_ONCE = 100
+
+/** Counts the values of columns under data keys, and those that carry their own in contexts that have all pairs of one of `all`. */
 export async function countForgotten(
   queryRunner: QueryRunner,
   columns: readonly BoundColumn[],
   ids: readonly Buffer[],
-  pairs: EncryptionContext,
+  all: readonly EncryptionContext[],
 ): Promise<ForgottenColumn[]> {
   const wanted = new Set(ids.map((id) => id.toString('hex')))
   const counts: ForgottenColumn[] = []
@@ -42,7 +45,7 @@ export async function countForgotten(
       rows: sum(current, (start) => names(start, wanted)),
       history: sum(history, (start) => names(start, wanted)),
       indexes: [...column.indexes, ...column.sharedIndexes].map(({ metadata }) => metadata.databaseName),
-      inline: await countInline(queryRunner, { layout, starts: [...current, ...history] }, pairs),
+      inline: await countInline(queryRunner, { layout, starts: [...current, ...history] }, all),
     }
     if (found.rows + found.history + found.inline > 0) counts.push(found)
   }
@@ -63,27 +66,31 @@ function carriesKey({ kind, header }: ValueStart): boolean {
 async function countInline(
   queryRunner: QueryRunner,
   { layout, starts }: Pick<ColumnContents, 'layout'> & { starts: readonly ValueStart[] },
-  pairs: EncryptionContext,
+  all: readonly EncryptionContext[],
 ): Promise<number> {
-  const all = sum(starts, carriesKey)
-  if (all === 0) return 0
-  const conditions = layout.column.recipes.contexts.flatMap((context) => conditionsOf(context, pairs) ?? [])
-  if (conditions.length === 0) return 0
-  if (conditions.some(({ length }) => length === 0)) return all
+  const inline = sum(starts, carriesKey)
+  if (inline === 0) return 0
   const { dialect, column, table } = layout
+  const conditions = all.flatMap((pairs) =>
+    column.recipes.contexts.flatMap((context) => conditionsOf(context, pairs) ?? []),
+  )
+  if (conditions.some(({ length }) => length === 0)) return inline
   const versions = (await dialect.allVersions(queryRunner, layout)) ?? table
   const { driver } = dataSourceOf(queryRunner)
-  const parameters: unknown[] = []
-  const sql = conditions.map((condition) =>
-    condition
-      .map(({ name, value }) => {
+  let counted = 0
+  for (let first = 0; first < conditions.length; first += CONTEXTS_AT_ONCE) {
+    const parameters: unknown[] = []
+    const sql = conditions.slice(first, first + CONTEXTS_AT_ONCE).map((condition) => {
+      const terms = condition.map(({ name, value }) => {
         parameters.push(value)
         return `${driver.escape(name)} = ${dialect.placeholder(parameters.length)}`
       })
-      .join(' AND '),
-  )
-  const from = `(SELECT ${driver.escape(column.metadata.databaseName)} FROM ${versions} WHERE ${sql.map((one) => `(${one})`).join(' OR ')}) AS _of`
-  return sum(await valueStarts(queryRunner, layout, from, parameters), carriesKey)
+      return `(${terms.join(' AND ')})`
+    })
+    const from = `(SELECT ${layout.name} FROM ${versions} WHERE ${sql.join(' OR ')}) AS _of`
+    counted += sum(await valueStarts(queryRunner, layout, from, parameters), carriesKey)
+  }
+  return counted
 }
 
 /** What is true of a column of the rows that have the pairs: `undefined` if no row has. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DataSource } from 'typeorm'
 import { type EncryptionContext } from '../../cipher/context'
+import { contextText } from '../../cipher/data-keys/store'
 import { InvalidOptionError, KeyTableUnavailableError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { encryptedColumns } from '../encrypted-columns'
@@ -44,10 +45,16 @@ export class Forgetting {
     const queryRunner = this.#dataSource.createQueryRunner('master')
     const ids = own.map(({ row }) => row.id)
     try {
-      return await countForgotten(queryRunner, this.#columns, ids, this.#pairs)
+      return await countForgotten(queryRunner, this.#columns, ids, this.#contextsOf(own))
     } finally {
       await queryRunner.release()
     }
+  }
+
+  /** Without pairs the contexts are those of the data keys. */
+  #contextsOf(own: readonly OwnDataKey[]): EncryptionContext[] {
+    if (Object.keys(this.#pairs).length > 0) return [this.#pairs]
+    return [...new Map(own.map(({ context }) => [contextText(context), context])).values()]
   }
 
   async retire(own: readonly OwnDataKey[], at: Date, destroyAt: Date): Promise<OwnDataKey[]> {
