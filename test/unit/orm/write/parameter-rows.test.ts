@@ -77,6 +77,13 @@ it.each<[what: string, Database, sql: string, index: number, row: unknown[]]>([
     ['p2', undefined],
   ],
   [
+    'the second of two inserts, whose parameters come first',
+    'postgres',
+    'WITH a AS (INSERT INTO "plain"("id", "name") VALUES ($3, $4), ($5, $6)) INSERT INTO "usr"("id", "secret") VALUES ($1, $2)',
+    1,
+    ['p0', undefined],
+  ],
+  [
     'a row that is found by another table',
     'mysql',
     'UPDATE `usr`, `plain` SET `usr`.`secret` = ? WHERE `plain`.`id` = ?',
