@@ -1,6 +1,7 @@
 import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { cancelForgetting, forget, forgetDue, rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { countForgotten } from '../../../src/migration/data-keys/forget-count'
 import { moveDataKeys } from '../../../src/migration/data-keys/move'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { type TestDatabase } from '../../support/databases'
@@ -165,6 +166,14 @@ describe('forgetting', () => {
     const report = await forgetDue(app.dataSource)
     expect(report.columns).toMatchObject([{ property: 'record', rows: 2, inline: 0 }])
     expect(report.remains.join()).not.toContain('carry their data keys')
+  })
+
+  it('counts a value that carries its data key once, however many contexts there are', async () => {
+    await add(5, 120, inline)
+    const contexts = Array.from({ length: 250 }, (_, at) => of(at + 1))
+    const runner = app.dataSource.createQueryRunner()
+    const counted = await countForgotten(runner, encryptedColumns(app.dataSource), [], contexts)
+    expect(counted).toMatchObject([{ property: 'record', rows: 0, inline: 1 }])
   })
 
   it('tells what is made for the context meanwhile', async () => {
