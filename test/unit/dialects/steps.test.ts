@@ -2,17 +2,8 @@ import { mysql } from '../../../src/dialects/mysql'
 import { postgres } from '../../../src/dialects/postgres'
 import { sqlite } from '../../../src/dialects/sqlite'
 import { type ChangedColumn, type Step } from '../../../src/dialects/steps'
+import { oldColumn as old } from './support'
 
-const old: ChangedColumn['old'] = {
-  name: 'secret',
-  type: 'varchar',
-  fullType: 'varchar(40)',
-  kind: 'text',
-  nullable: false,
-  length: '40',
-  default: undefined,
-  comment: undefined,
-}
 const column: ChangedColumn = {
   entity: 'User',
   property: 'secret',

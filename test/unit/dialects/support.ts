@@ -2,6 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { type RowsLayout } from '../../../src/dialects/column-layout'
 import { type Dialect } from '../../../src/dialects/dialect'
 import { type KeyColumn } from '../../../src/dialects/rows/key-order'
+import { type ChangedColumn } from '../../../src/dialects/steps'
 
 /** A statement as it was sent. */
 export interface Sent {
@@ -59,4 +60,16 @@ export async function failureOf(work: Promise<unknown>): Promise<unknown> {
     () => undefined,
     (error: unknown) => error,
   )
+}
+
+/** A text column that is to be encrypted. */
+export const oldColumn: ChangedColumn['old'] = {
+  name: 'secret',
+  type: 'varchar',
+  fullType: 'varchar(40)',
+  kind: 'text',
+  nullable: false,
+  length: '40',
+  default: undefined,
+  comment: undefined,
 }

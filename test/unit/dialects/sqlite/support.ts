@@ -4,6 +4,7 @@ import { type QueryRunner } from 'typeorm'
 import { type RowsLayout } from '../../../../src/dialects/column-layout'
 import { type Dialect } from '../../../../src/dialects/dialect'
 import { sqlite, sqljs } from '../../../../src/dialects/sqlite'
+import { layoutWith } from '../support'
 
 /** A database in memory, behind what is used of a query runner of TypeORM. */
 export interface Memory {
@@ -84,24 +85,7 @@ export async function layoutOf(
   { keys = ['id'], ...more }: Partial<Omit<RowsLayout, 'keys'>> & { keys?: string[] } = {},
 ): Promise<RowsLayout> {
   const table = { path: 'usr', sql: '"usr"', escape }
-  return {
-    dialect,
-    place: { entity: 'User', property: 'secret' },
-    storage: 'binary',
-    path: 'usr',
-    table: '"usr"',
-    name: '"secret"',
-    type: 'blob',
-    kind: 'binary',
-    nullable: true,
-    capacity: undefined,
-    keys: await dialect.readKeys(
-      queryRunner,
-      table,
-      keys.map((name) => ({ property: name, name })),
-    ),
-    bound: [],
-    beside: [],
-    ...more,
-  }
+  const names = keys.map((name) => ({ property: name, name }))
+  const found = await dialect.readKeys(queryRunner, table, names)
+  return layoutWith(dialect, found, { table: '"usr"', name: '"secret"', ...more })
 }

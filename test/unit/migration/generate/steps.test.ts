@@ -4,6 +4,7 @@ import { type ChangedColumn, type NewColumn, type Step } from '../../../../src/d
 import { type Alteration, type ColumnChange } from '../../../../src/migration/generate/column-change'
 import { stepsOf } from '../../../../src/migration/generate/steps'
 import { type BoundColumn } from '../../../../src/orm/bound-column'
+import { oldColumn as old } from '../../dialects/support'
 
 const declared: NewColumn = {
   entity: 'User',
@@ -16,16 +17,6 @@ const declared: NewColumn = {
   type: 'bytea',
   kind: 'binary',
   nullable: false,
-}
-const old: ChangedColumn['old'] = {
-  name: 'secret',
-  type: 'varchar',
-  fullType: 'varchar(40)',
-  kind: 'text',
-  nullable: false,
-  length: '40',
-  default: undefined,
-  comment: undefined,
 }
 const binary = { type: 'bytea', fullType: 'bytea', kind: 'binary', length: undefined } as const
 
