@@ -1,3 +1,4 @@
+const { clearTimeout } = require('node:timers')
 const vm = require('node:vm')
 const { TestEnvironment } = require('jest-environment-node')
 
@@ -38,15 +39,31 @@ function scriptOf(code, parameters, filename) {
   }
 }
 
-/** Node's, with modules that are compiled once for all test files of a process. */
+/** Node's, with modules that are compiled once for all test files of a process, and timers that end with their file. */
 module.exports = class extends TestEnvironment {
+  #timers = []
+
   constructor(config, context) {
     super(config, context)
     // Coverage counts characters from the beginning of a script.
     vm.compileFunction = config.globalConfig.collectCoverage ? compileFunction : compileOnce
+    for (const name of ['setTimeout', 'setInterval']) this.#remember(name)
+  }
+
+  /** A data key that is fetched anew minutes later would be heard by whatever file runs in the process then. */
+  #remember(name) {
+    const start = this.global[name]
+    const remembered = (...given) => {
+      const timer = start(...given)
+      this.#timers.push(new WeakRef(timer))
+      return timer
+    }
+    this.global[name] = Object.defineProperties(remembered, Object.getOwnPropertyDescriptors(start))
   }
 
   async teardown() {
+    for (const timer of this.#timers) clearTimeout(timer.deref())
+    this.#timers = []
     imports.clear()
     await super.teardown()
   }
