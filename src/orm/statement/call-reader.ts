@@ -11,7 +11,7 @@ export interface Context {
   readonly clause: Clause
   /** The function whose argument it is, and the aggregate around it, upper-case. */
   readonly called?: string
-  readonly aggregate?: string
+  readonly aggregate?: string | undefined
 }
 
 /** What an expression is, if it is one thing and nothing else. */
@@ -44,15 +44,13 @@ export abstract class CallReader extends Cursor {
   protected abstract expressions(context: Context): Expression[]
 
   /** `a, b DESC NULLS LAST` */
-  protected orderedExpressions(context: Context): Expression[] {
-    const all: Expression[] = []
+  protected orderedExpressions(context: Context): void {
     do {
-      all.push(this.expression(context))
+      this.expression(context)
       this.takeWord('ASC', 'DESC')
       if (this.takeWord('USING')) this.at++
       if (this.takeWord('NULLS')) this.expectWord('FIRST', 'LAST')
     } while (this.takeSymbol(','))
-    return all
   }
 
   /** True if a query begins here. */
@@ -62,25 +60,22 @@ export abstract class CallReader extends Cursor {
     const word = this.word(ahead)
     if (word === 'SELECT' || word === 'WITH') return true
     if (word === 'VALUES') return this.symbol(ahead + 1) === '(' || this.word(ahead + 1) === 'ROW'
-    return word === 'TABLE' && this.kind(ahead + 1) !== Kind.Symbol && this.symbol(ahead + 2) === ')'
+    return word === 'TABLE' && this.isName(ahead + 1)
   }
 
   /** The arguments of a function, with what may stand among them, and OVER, FILTER and WITHIN GROUP behind. */
   protected call(outer: Context, called: string): void {
     const aggregate = outer.aggregate ?? (words.AGGREGATES.has(called) ? called : undefined)
-    const context: Context = { ...outer, called, ...(aggregate === undefined ? {} : { aggregate }) }
+    const context: Context = { ...outer, called, aggregate }
     this.nested(() => {
       this.at++
       if (this.takeSymbol(')')) return
-      if (words.UNIT_FIRST.has(called) && this.kind() === Kind.Word && this.symbol(1) !== '.') {
-        this.at++
-        if (!this.takeSymbol(',')) this.expectWord('FROM')
-      }
+      if (words.UNIT_FIRST.has(called) && (this.symbol(1) === ',' || this.word(1) === 'FROM')) this.at += 2
       if (this.word() === 'SELECT' || this.word() === 'WITH') {
         this.subquery(outer.scope, 'compared')
         return
       }
-      const isDistinct = called === 'COUNT' && this.takeWord('DISTINCT')
+      const isDistinct = this.takeWord('DISTINCT')
       const first = this.expression(context)
       if (called === 'COUNT' && this.symbol() === ')' && first.use) {
         if (isDistinct) first.use.role = 'counted-distinct'

@@ -14,7 +14,6 @@ export interface Operand extends Expression {
  * what, and what holds for every row that it is true of. It knows no tokens; the reader tells it what it took.
  */
 export class ConditionReading {
-  operands = 0
   last: Operand | undefined
   operator = ''
   isNegated = false
@@ -30,8 +29,6 @@ export class ConditionReading {
   /** Of the last operand and the one before, if they are compared. */
   #comparison: Compared<NameUse> | undefined
   #openBetweens = 0
-  /** Operands of the condition between two connectives. */
-  #operandsOfPart = 0
   readonly #compared: Compared<NameUse>[]
   /** How many comparisons there were before the condition. */
   #comparedBefore: number
@@ -48,8 +45,6 @@ export class ConditionReading {
   took(operand: Operand): void {
     const { last, operator, isNegated, isAltered } = this
     this.isAltered = false
-    this.operands++
-    this.#operandsOfPart++
     this.last = operand
     if (!last || !words.COMPARISONS.has(operator.replace(/ (?:ANY|SOME|ALL)$/, ''))) return
     if (operand.use) operand.use.isCompared = true
@@ -94,7 +89,6 @@ export class ConditionReading {
     this.operator = ''
     this.isNegated = false
     this.isFirst = true
-    this.operands++
     this.last = undefined
     if (word === 'END') this.openCases--
   }
@@ -105,27 +99,18 @@ export class ConditionReading {
     this.#comparison = undefined
   }
 
-  /** A type is put behind the last operand: what it makes of a parameter is not known. */
-  cast(): void {
-    this.operands++
-    this.#operandsOfPart++
-    this.changed()
-  }
-
   /** A condition ends: at a connective, or with the expression. */
   endPart(): void {
     const comparison = this.#comparison
     const { last, facts } = this
     if (comparison?.integers.length === 0) this.#compared.push(comparison)
-    const isPlain =
-      !this.hasPrefix && (comparison !== undefined || (this.#operandsOfPart === 1 && last?.isFirst === true))
+    const isPlain = !this.hasPrefix && (comparison !== undefined || last?.isFirst === true)
     if (!isPlain || facts.isUnclear)
       for (const each of this.#compared.slice(this.#comparedBefore)) each.isBent = true
     else if (!comparison) facts.add(last?.facts ?? [])
     else if (isEquality(comparison)) facts.add([comparison])
     this.#comparedBefore = this.#compared.length
     this.#comparison = undefined
-    this.#operandsOfPart = 0
     this.hasPrefix = false
   }
 

@@ -4,8 +4,7 @@ import { type NameUse, type Query, sourcesOf } from './scope'
 import { type Condition } from './statement'
 
 /** What the WHERE of a statement itself says of its rows. */
-export function conditionsOf(result: Query | undefined, index: TableIndex): Condition[] {
-  const [scope, ...others] = result?.branches ?? []
+export function conditionsOf({ branches: [scope, ...others] }: Query, index: TableIndex): Condition[] {
   return scope && others.length === 0 ? conditionsIn(scope.facts, index) : []
 }
 

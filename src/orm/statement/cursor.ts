@@ -53,7 +53,7 @@ export class Cursor {
 
   /** Of the token before. */
   protected get end(): number {
-    return this.at === 0 ? 0 : this.tokens.end(this.at - 1)
+    return this.tokens.end(this.at - 1)
   }
 
   protected takeWord(...words: string[]): boolean {

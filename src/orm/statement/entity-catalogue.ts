@@ -68,7 +68,11 @@ function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {
 
 /** A key that the database makes, and that encrypted values of its row may be bound to. */
 function isLocated({ isGenerated: isMade, entityMetadata }: ColumnMetadata): boolean {
-  return isMade && entityMetadata.columns.some((each) => boundColumn(each)?.recipes.constant === undefined)
+  return isMade && entityMetadata.columns.some((each) => dependsOnRow(boundColumn(each)))
+}
+
+function dependsOnRow(column: BoundColumn | undefined): boolean {
+  return column !== undefined && !column.recipes.constant
 }
 
 function isGenerated({ metadata }: { metadata: ColumnMetadata }): boolean {

@@ -27,8 +27,9 @@ export abstract class ExpressionReader extends CallReader {
     reading.endPart()
     if (this.at === first) this.fail()
     const facts = reading.facts.end()
-    const single = reading.operands === 1 && reading.last?.start === start ? reading.last : undefined
-    return single?.end === this.end ? { ...single, facts } : { start, end: this.end, facts }
+    const { last } = reading
+    const isSingle = last?.start === start && last.end === this.end
+    return isSingle ? { ...last, facts } : { start, end: this.end, facts }
   }
 
   /** `a, b` up to what cannot belong to it. */
@@ -83,7 +84,7 @@ export abstract class ExpressionReader extends CallReader {
     let { isFirst } = reading
     /** Where the minus in front of a number stands. */
     let minus: number | undefined
-    let signs = 0
+    let hasSign = false
     for (;;) {
       const start = this.start
       const at = (rest: Partial<Expression>): Operand => ({ ...rest, start, end: this.end, isFirst })
@@ -96,7 +97,7 @@ export abstract class ExpressionReader extends CallReader {
       if (kind === Kind.Number) {
         const written = this.tokens.written(this.at++)
         const from = minus ?? start
-        const isPlain = signs === 0 || minus !== undefined
+        const isPlain = !hasSign || minus !== undefined
         const integers = isPlain && /^\d+$/.test(written) ? { integers: [[from, this.end] as const] } : {}
         const operand = at({ number: Number(written), ...integers })
         return minus === undefined ? operand : { ...operand, start: minus, isFirst: reading.isFirst }
@@ -116,12 +117,11 @@ export abstract class ExpressionReader extends CallReader {
           this.#subscript(context)
           return at({})
         }
-        if (symbol === ')' || symbol === ',' || symbol === ']' || symbol === ';' || symbol === '.')
-          return undefined
+        if (symbol === ')' || symbol === ',' || symbol === ']' || symbol === ';') return undefined
         if (symbol === '\\') this.fail()
         // A sign, or another operator in front of its operand.
-        minus = symbol === '-' && signs === 0 && this.kind(1) === Kind.Number ? start : undefined
-        signs++
+        minus = symbol === '-' && !hasSign && this.kind(1) === Kind.Number ? start : undefined
+        hasSign = true
         this.at++
         isFirst = false
         reading.isAltered = true
@@ -149,7 +149,7 @@ export abstract class ExpressionReader extends CallReader {
   }
 
   #isQualifier(): boolean {
-    return this.symbol(1) === '.' && (this.isName(2) || this.symbol(2) === '*')
+    return this.symbol(1) === '.'
   }
 
   /** Takes a word of SQL that stands in front of an operand, if it is one there. */
@@ -163,8 +163,8 @@ export abstract class ExpressionReader extends CallReader {
       return 'prefix'
     }
     if (words.TYPES.has(word)) {
-      const hasZone = this.word(2) === 'TIME' && (this.word(1) === 'WITH' || this.word(1) === 'WITHOUT')
-      const text = hasZone ? 4 : 1
+      // `TIMESTAMP WITH TIME ZONE '…'`
+      const text = this.word(1) === 'WITH' || this.word(1) === 'WITHOUT' ? 4 : 1
       if (this.kind(text) === Kind.Text) {
         this.at += text + 1
         return 'operand'
@@ -392,12 +392,10 @@ export abstract class ExpressionReader extends CallReader {
     const isNegated = isWord && this.takeWord('NOT')
     if (!isWord || this.takeWord('NULL')) {
       if (last?.use?.role === 'operand' && last.isFirst && !last.use.isStar) last.use.role = 'null-test'
-      reading.operands++
       reading.changed()
       return false
     }
     if (this.takeWord('TRUE', 'FALSE', 'UNKNOWN', 'NORMALIZED', 'JSON', 'DOCUMENT')) {
-      reading.operands++
       reading.changed()
       return false
     }
@@ -430,6 +428,6 @@ export abstract class ExpressionReader extends CallReader {
       if (this.kind() === Kind.Number) this.at++
       this.expectSymbol(']')
     }
-    reading.cast()
+    reading.changed()
   }
 }

@@ -50,7 +50,7 @@ class Resolver {
   ) {
     const tables = reader.scopes.flatMap((scope) => scope.tables.map(({ table }) => table))
     this.#encrypted = [...new Set(tables)].filter((table) => table !== undefined).filter(hasEncrypted)
-    for (const query of [...reader.queries, ...(reader.result ? [reader.result] : [])])
+    for (const query of [...reader.queries, reader.result])
       // One in parentheses is a branch of the outer query, which comes first.
       for (const branch of query.branches) if (!this.#queries.has(branch)) this.#queries.set(branch, query)
   }
@@ -66,7 +66,7 @@ class Resolver {
     return {
       kind: reader.verb,
       tables: reader.scopes.flatMap(namedTables),
-      results: (reader.result?.columns(index) ?? []).map(({ name, sources }) => ({
+      results: reader.result.columns(index).map(({ name, sources }) => ({
         name: name?.text,
         sources,
       })),

@@ -8,7 +8,7 @@ export class StatementReader extends InsertReader {
   /** Of each UPDATE; `undefined` if more than its condition says which rows it changes. */
   readonly updates: (Updated | undefined)[] = []
   /** What the rows of the statement are made of. */
-  result: Query | undefined
+  result = new Query()
   verb: StatementKind = 'other'
 
   /** True if an alias by itself is a row of its table. */

@@ -66,6 +66,14 @@ const cases: Case[] = [
   ),
   // Several at once.
   [
+    '(secret, name) = f(?)',
+    [
+      ['(secret, name) = f(?)', 'secret', '…'],
+      ['(secret, name) = f(?)', 'name', '…'],
+    ],
+    ['secret raw-value'],
+  ],
+  [
     '(secret, name) = (?, ?), score = 1',
     [
       ['(secret, name) = (?', 'secret', '?0'],
@@ -177,6 +185,11 @@ describe.each(databases)('What columns are set to, on %s', (database) => {
       ['secret target', 'secret target'],
     ],
     ['UPDATE usr SET secret = VALUES(secret) WHERE id = 1', ['= secret'], ['secret target']],
+    [
+      'WITH c AS (UPDATE usr "values" SET secret = values.secret), d AS (SELECT 1) SELECT 1',
+      ['= secret'],
+      ['secret target', 'values.secret itself'],
+    ],
   ])('%s', (sql, values, uses) => {
     const { assignments, uses: found } = assignmentsOf(sql)
     expect(assignments.map((each) => each.at(-1))).toEqual(values)

@@ -5,10 +5,10 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
   const conditionsIn = (sql: string): string[] =>
     readerOf(database)
       .read(inDialect(database, sql))[0]
-      .conditions.map(({ source, placeholders, integers }) => {
+      .conditions.map(({ source, placeholders, arrays, integers }) => {
         const names = `${source.row}.${source.column.name}`
         const numbers = integers.map((span) => `'${inDialect(database, sql).slice(...span)}'`)
-        return [names, ...placeholders, ...numbers].join(' ')
+        return [names, ...placeholders, ...arrays.map((each) => `[${each}]`), ...numbers].join(' ')
       })
 
   test.each<[string, string[]]>([
@@ -29,6 +29,12 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['((u.secret = ?) OR (u.secret = ? AND u.name > ?)) AND u.id = ?', ['u.secret 0 1', 'u.id 3']],
     ['(u.id = ? OR u.id IN (?, ?)) OR u.id = ?', ['u.id 0 1 2 3']],
     ['u.id = ? AND u.name = ? OR u.id = ?', ['u.id 0 2']],
+    // Said twice in one alternative, it is not said in the other.
+    ['(u.id = ? AND u.id = ?) OR u.id = ?', ['u.id 0 2']],
+    ['(u.id = ? AND u.id = ?) OR u.name = ?', []],
+    // Only a parameter of ANY is an array in itself.
+    ['u.id = ANY(?)', ['u.id 0 [0]']],
+    ['u.id = ANY(?) OR u.id = ? OR u.id = SOME(?)', ['u.id 0 1 2 [0] [2]']],
     // Nothing follows of these.
     ['u.id = ? OR u.name = ?', []],
     ['u.id = ? OR u.score > ?', []],
@@ -51,6 +57,7 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['u.id = 1 + 1', []],
     ['u.id = - - 1', []],
     ['u.id = ~1', []],
+    ['u.id = - BINARY 1', []],
     ['u.id <> 1', []],
     ['u.id IN (?, 1)', []],
     ['u.id IN (SELECT m.id FROM member m WHERE m.id = ?)', []],
@@ -92,6 +99,8 @@ describe.each(databases)('What WHERE says of each row, on %s', (database) => {
     ['SELECT d.secret FROM (SELECT secret FROM usr) d WHERE d.secret = ?', ['d/usr.secret 0']],
     ['SELECT secret FROM usr WHERE secret = ? UNION ALL SELECT secret FROM usr WHERE secret = ?', []],
     ['SELECT secret FROM usr HAVING secret = ?', []],
+    // It may be that of either table.
+    ['SELECT 1 FROM usr, plain WHERE id = ?', []],
   ])('%s', (sql, expected) => {
     expect(conditionsIn(sql)).toEqual(expected)
   })

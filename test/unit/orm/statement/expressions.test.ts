@@ -12,10 +12,13 @@ const items: [item: string, ...uses: string[]][] = [
   ['EXTRACT(year FROM u.secret)', 'u.secret computed by EXTRACT'],
   ['EXTRACT(secret FROM u.name)'],
   ['EXTRACT("year" FROM u.secret)', 'u.secret computed by EXTRACT'],
+  ['EXTRACT("secret" FROM u.name)'],
   ['TIMESTAMPDIFF(secret, u.name, u.secret)', 'u.secret computed by TIMESTAMPDIFF'],
   ['TIMESTAMPADD(u.secret, 1)', 'u.secret computed by TIMESTAMPADD'],
   ['CAST(u.secret AS secret(10)), u.raw_secret', 'u.secret computed by CAST', 'u.raw_secret selected'],
   ['CONVERT(u.secret, secret(10, 2)), u.raw_secret', 'u.secret computed by CONVERT', 'u.raw_secret selected'],
+  ['CONVERT(u.name, secret), u.raw_secret', 'u.raw_secret selected'],
+  ['XMLFOREST(u.id AS secret, u.secret AS x)', 'u.secret computed by XMLFOREST'],
   ['CONVERT(u.secret USING secret)', 'u.secret computed by CONVERT'],
   ['f(1, secret)', 'secret computed by F'],
   [
@@ -53,6 +56,9 @@ const items: [item: string, ...uses: string[]][] = [
   ['ARRAY_AGG(u.id ORDER BY u.secret LIMIT 1 OFFSET 2)', 'u.secret aggregated by ARRAY_AGG'],
   ['SUM(u.id) FILTER (WHERE u.secret = ?)', 'u.secret searched'],
   ['SUM(u.id) filter, u.secret', 'u.secret selected'],
+  ['f(1) against, u.secret', 'u.secret selected'],
+  ['SUM(1) over, u.secret', 'u.secret selected'],
+  ['SUM(DISTINCT u.secret IS NULL)', 'u.secret null-test by SUM'],
   ['PERCENTILE_CONT(1) WITHIN GROUP (ORDER BY u.secret DESC, u.id)', 'u.secret ordered by PERCENTILE_CONT'],
   // Windows.
   ['LAG(u.id) IGNORE NULLS OVER (ORDER BY u.secret)', 'u.secret ordered'],
@@ -88,6 +94,8 @@ const items: [item: string, ...uses: string[]][] = [
   ['(u.secret).x, (u.raw_secret).*', 'u.secret computed', 'u.raw_secret computed'],
   ['f(1)(u.secret)', 'u.secret computed'],
   ['(), u.secret', 'u.secret selected'],
+  ['(values), u.secret', 'u.secret selected'],
+  ["date 'x' time, u.secret", 'u.secret selected'],
   ['NULL, TRUE, current_date, u.secret', 'u.secret selected'],
   ["'a' 'b', u.secret", 'u.secret selected'],
   // CASE.
@@ -167,7 +175,12 @@ describe.each(databases)('Expressions, on %s', (database) => {
   })
 
   test.each([
-    'SELECT EXTRACT(year ‸u.secret) FROM usr u',
+    'SELECT f(u.secret ‸WHERE 1) FROM usr u',
+    'SELECT f(u.secret‸; 1)',
+    'SELECT CAST(u.secret AS x(1‸',
+    'SELECT f(1) x ‸(WHERE u.secret = ?) FROM usr u',
+    'SELECT f(1) filter ‸x WHERE u.secret = ?',
+    'SELECT CASE WHEN 1 THEN 2 END ‸END FROM usr u',
     'SELECT CAST(u.secret AS‸',
     'SELECT f(u.id ORDER BY u.secret NULLS‸) FROM usr u',
     'SELECT f(u.secret‸',
@@ -378,6 +391,11 @@ describe('Expressions that only some databases have', () => {
       ["'u'.'secret' selected", "'u'.* selected", "'u'.* selected"],
     ],
     ['sqlite', "SELECT 1 FROM usr u WHERE 'secret' = ?", []],
+    ['sqlite', "SELECT 1 FROM usr u WHERE 'secret' = u.name", []],
+    // Up to PostgreSQL 13 an operator may stand behind its operand.
+    ['postgres', 'SELECT u.id !, u.secret FROM usr u', ['u.secret selected']],
+    ['postgres', 'SELECT ARRAY[u.id !], u.secret FROM usr u', ['u.secret selected']],
+    ['postgres', 'SELECT 1 FROM usr u WHERE u.secret = u.id !;', ['u.secret searched']],
   ])('on %s: %s', (database, sql, expected) => {
     expect(uses(database, sql)).toEqual(expected)
   })

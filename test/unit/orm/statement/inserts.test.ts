@@ -45,6 +45,7 @@ const inserts: Case[] = [
   ['INSERT INTO usr (usr.secret) VALUES (?)', secret, ['usr.secret target']],
   ['INSERT INTO usr (secret) VALUES ROW(?), ROW(?)', { ...secret, rows: ['?0, 2 times, each 1 further'] }],
   ['INSERT INTO usr VALUES (?, ?)', { into: 'usr', rows: ['?0 ?1'] }, []],
+  ['INSERT INTO usr VALUES (1, lower(?), ?)', { into: 'usr', rows: ['1 … ?1'] }, []],
   ['INSERT INTO usr () VALUES ()', { into: 'usr', columns: [], rows: [''] }, []],
   ['INSERT INTO usr DEFAULT VALUES', { into: 'usr' }, []],
   ['REPLACE INTO usr (secret) VALUES (?)', secret],

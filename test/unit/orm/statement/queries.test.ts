@@ -30,6 +30,8 @@ const queries: [sql: string, ...uses: string[]][] = [
   ['SELECT 1 FROM usr GROUP BY secret WITH ROLLUP HAVING name = ?', 'secret grouped'],
   ['SELECT 1 FROM usr GROUP BY id DESC, secret ASC HAVING id = ?', 'secret grouped-by-key'],
   // Order.
+  ['SELECT 1 FROM usr GROUP BY id, secret || 1', 'secret grouped'],
+  ['SELECT id AS secret FROM usr ORDER BY secret || 1', 'secret ordered'],
   ['SELECT 1 FROM usr ORDER BY name USING >, secret', 'secret ordered'],
   ['SELECT 1 FROM usr ORDER BY name ASC NULLS LAST, secret DESC NULLS FIRST', 'secret ordered'],
   ['SELECT 1 FROM usr GROUP BY id WITH ROLLUP ORDER BY secret WITH ROLLUP LIMIT 1', 'secret ordered'],
@@ -57,6 +59,10 @@ const queries: [sql: string, ...uses: string[]][] = [
   ['SELECT 1 FROM (TABLE member) d WHERE d.secret = ?', 'TABLE selected', 'd.secret searched'],
   ['SELECT 1 WHERE EXISTS (TABLE member)', 'TABLE selected'],
   ['SELECT 1 WHERE ? IN (TABLE member)', 'TABLE searched'],
+  // The table may be qualified, and what else stands behind a query may follow.
+  ['SELECT 1 WHERE ? IN (TABLE public.member)', 'TABLE searched'],
+  ['SELECT 1 WHERE ? IN (TABLE member ORDER BY secret)', 'TABLE searched', 'secret ordered'],
+  ['INSERT INTO plain (TABLE public.member)', 'TABLE raw-value'],
   // Set operations: all but UNION ALL compare rows.
   ['SELECT secret FROM usr UNION ALL SELECT name FROM plain', 'secret selected'],
   ['SELECT secret FROM usr UNION DISTINCT SELECT name FROM plain', 'secret grouped'],

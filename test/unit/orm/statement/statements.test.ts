@@ -1,6 +1,13 @@
-import { Column, DataSource, Entity, PrimaryGeneratedColumn, VirtualColumn } from 'typeorm'
+import {
+  Column,
+  DataSource,
+  Entity,
+  type EntityMetadata,
+  PrimaryColumn,
+  PrimaryGeneratedColumn,
+  VirtualColumn,
+} from 'typeorm'
 import { kmsEncryption, KmsEncrypted, type KmsEncryption } from 'typeorm-kms-encrypted'
-import { LocalKms } from 'typeorm-kms-encrypted/local-kms'
 import {
   boundColumnsOf,
   entityCatalogue,
@@ -8,6 +15,7 @@ import {
 } from '../../../../src/orm/statement/entity-catalogue'
 import { type CatalogueColumn } from '../../../../src/orm/statement/statement'
 import { Statements } from '../../../../src/orm/statement/statements'
+import { KEY, testKms, withIndexKey } from '../../../support/encryption'
 
 @Entity('person')
 class Person {
@@ -29,6 +37,36 @@ class PersonAgain {
 class Bound {
   @PrimaryGeneratedColumn() id!: number
   @KmsEncrypted({ type: 'string', boundTo: { row: ['id'] } }) secret!: string
+}
+
+/** One of whose values depend on a key that the database makes; that of `other` are the same in each row. */
+@Entity('mixed_one')
+class Mixed {
+  @PrimaryGeneratedColumn() id!: number
+  @Column({ type: 'int' }) tenant!: number
+  @KmsEncrypted({ type: 'string' }) other!: string
+  @KmsEncrypted({ type: 'string', boundTo: { row: ['tenant', 'id'] } }) secret!: string
+}
+
+/** Another class over the same table, which knows less of it. */
+@Entity('mixed_one')
+class LessOfMixed {
+  @PrimaryColumn({ type: 'int' }) tenant!: number
+  @Column({ type: 'int' }) id!: number
+  @KmsEncrypted({ type: 'string' }) secret!: string
+}
+
+@Entity('found_one')
+class Found {
+  @PrimaryGeneratedColumn() id!: number
+  @KmsEncrypted({ type: 'string', search: true }) mail!: string
+}
+
+/** Another class over the same table, to which the index is a column like others. */
+@Entity('found_one')
+class LessOfFound {
+  @PrimaryGeneratedColumn() id!: number
+  @Column({ type: 'blob', nullable: true }) mail_index!: Buffer
 }
 
 @Entity('plain_one')
@@ -54,8 +92,9 @@ async function start(...entities: (new () => object)[]): Promise<DataSource> {
   return dataSource.initialize()
 }
 
-beforeAll(() => {
-  encryption = kmsEncryption({ keyId: 'alias/test', client: new LocalKms({ quiet: true }).client() })
+beforeAll(async () => {
+  const kms = await testKms()
+  encryption = kmsEncryption({ keyId: KEY, client: kms.client, ...(await withIndexKey(kms)) })
 })
 afterAll(async () => {
   for (const each of started) await each.destroy()
@@ -98,6 +137,55 @@ describe('The catalogue of entities', () => {
       ['id', true, false],
       ['secret', true, false],
     ])
+  })
+
+  /** `searched` and `located` besides, as far as a column is. */
+  const columnsIn = (entityMetadatas: EntityMetadata[]): string[] => {
+    const [table, ...others] = entityCatalogue(entityMetadatas, ['main']).tables
+    expect(others).toEqual([])
+    return (table?.columns ?? []).map((column) =>
+      [
+        flagsOf(column),
+        ...(column.isSearched === true ? ['searched'] : []),
+        ...(column.isLocated === true ? ['located'] : []),
+      ].join(' '),
+    )
+  }
+
+  test('has the columns of blind indexes, and what they are beside', async () => {
+    const { entityMetadatas } = await start(Found)
+    expect(columnsIn(entityMetadatas)).toEqual([
+      'id primary',
+      'mail encrypted Found.mail searched',
+      'mail_index index',
+    ])
+  })
+
+  test('locates what depends on a key that the database makes, and nothing else', async () => {
+    expect(columnsIn((await start(Mixed)).entityMetadatas)).toEqual([
+      'id primary located',
+      'tenant',
+      'other encrypted Mixed.other',
+      'secret encrypted Mixed.secret located',
+    ])
+    expect(columnsIn((await start(Plain)).entityMetadatas)).toEqual(['id primary', 'secret'])
+  })
+
+  test('knows of a table what any of its classes says, in any order', async () => {
+    const { entityMetadatas } = await start(Mixed, LessOfMixed, Found, LessOfFound)
+    const mixed = entityMetadatas.filter(({ tableName }) => tableName === 'mixed_one')
+    const located = ['id primary located', 'tenant primary', 'other encrypted Mixed.other']
+    const found = entityMetadatas.filter(({ tableName }) => tableName === 'found_one')
+    const beside = ['id primary', 'mail encrypted Found.mail searched', 'mail_index index']
+    for (const metadatas of [mixed, [...mixed].reverse()]) {
+      const columns = columnsIn(metadatas)
+      expect(columns).toEqual(expect.arrayContaining(located))
+      expect(columns.filter((each) => each.endsWith('.secret located'))).toHaveLength(1)
+      expect(columns).toHaveLength(4)
+    }
+    for (const metadatas of [found, [...found].reverse()]) {
+      expect(new Set(columnsIn(metadatas))).toEqual(new Set(beside))
+    }
   })
 
   test('keeps the schemas that names without any stand for', async () => {

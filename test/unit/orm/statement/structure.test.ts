@@ -131,6 +131,15 @@ describe.each(databases)('The structure of a statement, on %s', (database) => {
     expect(read(sql).unreadable).toBeDefined()
   })
 
+  test('reads 200 parentheses in each other and no more, and any number beside each other', () => {
+    const deep = (depth: number) =>
+      read(`SELECT 1 FROM usr WHERE ${'('.repeat(depth)}secret${')'.repeat(depth)} = 1`)
+    expect(placesIn(deep(200))).toEqual(['usr.secret searched'])
+    expect(deep(201).unreadable).toBeDefined()
+    const wide = Array.from({ length: 300 }, () => '(secret = 1)').join(' OR ')
+    expect(placesIn(read(`SELECT 1 FROM usr WHERE ${wide}`))).toHaveLength(300)
+  })
+
   test('finds a table by its schema or database, and a bare name by what is declared for it', () => {
     const reader = readerOf(database, {
       defaults: ['here'],

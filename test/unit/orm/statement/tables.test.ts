@@ -76,6 +76,7 @@ const cases: [from: string, tables: string, ...uses: string[]][] = [
     'u.secret searched',
   ],
   ['f(1), usr WHERE f.secret = ?', 'usr'],
+  ['f(1) filter (secret), usr u WHERE u.secret = ?', 'usr u', 'u.secret searched'],
   ['f(1) AS (secret int, b text), usr u WHERE u.secret = ?', 'usr u', 'u.secret searched'],
   ['f(1) AS t (x int, b numeric(1, 2)), usr u WHERE u.secret = ?', 'usr u', 'u.secret searched'],
   ['f(1) t, usr u WHERE t.secret = ?', 'usr u'],
@@ -153,6 +154,7 @@ describe.each(databases)('FROM, on %s', (database) => {
     'SELECT 1 FROM usr PARTITION (p0 ‸p1)',
     'SELECT 1 FROM usr AS ‸?',
     'SELECT 1 FROM usr u (a, b‸',
+    'SELECT 1 FROM f(1) AS (secret int‸',
   ])('what it cannot read: %s', (sql) => {
     expect(unreadableIn(database, sql.replace('‸', ''))).toBe(inDialect(database, sql))
   })
