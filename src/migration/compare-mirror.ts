@@ -12,7 +12,7 @@ import { InterruptedError, KmsEncryptionError } from '../errors'
 import { type BoundColumn } from '../orm/bound-column'
 import { type Mirror } from '../orm/mirror'
 import { type ColumnMetadata } from '../orm/typeorm-types'
-import { isUndecryptable } from '../orm/undecryptable'
+import { undecryptable } from '../orm/undecryptable'
 import { type MigrationOptions } from './options'
 import { pagesOf } from './pages'
 import { readLayout, withKeys } from './rows/column-layout'
@@ -42,7 +42,7 @@ export interface MirrorComparison {
 /**
  * Compares the two columns of a mirror row by row, as the application reads them. Both values of a row are of one
  * statement, so that an application that writes meanwhile makes no difference. Values that do not open are left to
- * `Verify`, which reports them.
+ * `Verify`, which reports them; trouble of KMS is thrown.
  */
 export async function compareMirror(
   runner: QueryRunner,
@@ -65,19 +65,20 @@ export async function compareMirror(
     result.differing++
     if (result.rows.length < MAX_LISTED) result.rows.push(entityMetadata.getEntityIdMap(row) ?? {})
   }
-  // What has no value in the encrypted column is not among its rows.
-  const onlyOther = whereOf([column.metadata, IsNull()], [other, Not(IsNull())])
-  const [rows, count] = await repository.findAndCount({
-    select: selectOf(entityMetadata.primaryColumns),
-    where: onlyOther,
-    take: isFollower ? 1 : MAX_LISTED,
-    withDeleted: true,
-    loadEagerRelations: false,
-  })
-  if (isFollower) result.notFilled = count
-  else {
-    for (const row of rows) differs(row)
-    result.differing = count
+  // What has no value in the encrypted column is not among its rows: of several processes, the first counts it.
+  if (shard === undefined || shard.index === 1) {
+    const [rows, count] = await repository.findAndCount({
+      select: selectOf(entityMetadata.primaryColumns),
+      where: whereOf([column.metadata, IsNull()], [other, Not(IsNull())]),
+      take: isFollower ? 1 : MAX_LISTED,
+      withDeleted: true,
+      loadEagerRelations: false,
+    })
+    if (isFollower) result.notFilled = count
+    else {
+      for (const row of rows) differs(row)
+      result.differing = count
+    }
   }
 
   const found = await readLayout(runner, column)
@@ -93,7 +94,9 @@ export async function compareMirror(
         // Not by their metadata, which gives the value of the leader for both.
         for (const row of await readable(repository, column, [column.metadata, other], keys)) {
           const [own, its] = [column.metadata, other].map(({ propertyName }): unknown => row[propertyName])
-          if (isUndecryptable(own)) continue
+          const broken = undecryptable(own)
+          if (broken && broken.failure.kind !== 'value') throw broken.failure
+          if (broken) continue
           result.compared++
           if (own !== null && its === null && !isFollower) result.notFilled++
           else if (!isSame(column, own, its)) differs(row)

@@ -1,6 +1,11 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm'
+import { Column, DeleteDateColumn, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { verifyColumns, type VerifyResult } from 'typeorm-kms-encrypted/migration'
+import { sqlite } from '../../../src/dialects/sqlite'
+import { compareMirror, type MirrorComparison } from '../../../src/migration/compare-mirror'
+import { type MigrationOptions } from '../../../src/migration/options'
+import { encryptedColumn } from '../../../src/migration/target'
+import { mirrorOf } from '../../../src/orm/mirror'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
@@ -11,6 +16,7 @@ class Expanded {
   @Column('varchar', { nullable: true }) name!: string | null
   @KmsEncrypted({ type: 'string', nullable: true, name: 'name_new', mirrorOf: 'name' }) nameNew?:
     string | null
+  @DeleteDateColumn() deleted!: Date | null
 }
 
 @Entity('worker')
@@ -19,6 +25,7 @@ class Switched {
   @KmsEncrypted({ type: 'string', nullable: true, name: 'name_new', mirrorTo: 'nameOld' }) name!:
     string | null
   @Column('varchar', { nullable: true, name: 'name' }) nameOld?: string | null
+  @DeleteDateColumn() deleted!: Date | null
 }
 
 @Entity('pair')
@@ -53,6 +60,19 @@ const fill = async (): Promise<unknown> => app.dataSource.getRepository(Expanded
 const verify = async (options: object = {}): Promise<VerifyResult> => {
   const [result] = await verifyColumns(app.dataSource, Expanded, ['nameNew'], options)
   return result!
+}
+/** The comparison alone, on a connection of its own. */
+async function compare(
+  options: MigrationOptions = {},
+  dataSource = app.dataSource,
+): Promise<MirrorComparison> {
+  const column = encryptedColumn(dataSource, Expanded, 'nameNew')
+  const runner = dataSource.createQueryRunner()
+  try {
+    return await compareMirror(runner, column, mirrorOf(column)!, options)
+  } finally {
+    await runner.release()
+  }
 }
 const verifyLeader = async (): Promise<VerifyResult> =>
   (await verifyColumns(switched, Switched, ['name']))[0]!
@@ -145,7 +165,56 @@ describe('a column that is compared with the one that it mirrors', () => {
     }
     const error = await failure(verify({ onProgress, signal: stop.signal }))
     expect(error).toMatchObject({ code: 'INTERRUPTED', entity: 'Expanded', property: 'nameNew' })
+    const compared = await failure(compare({ signal: stop.signal }))
+    expect(compared).toMatchObject({ code: 'INTERRUPTED', entity: 'Expanded', property: 'nameNew' })
+    expect(compared.message).toContain('while it was compared with its mirror')
   })
+
+  it('has rows that the application deleted softly', async () => {
+    await fill()
+    await db.rawQuery("UPDATE worker SET deleted = '2026-01-02 03:04:05' WHERE id < 9")
+    await db.rawQuery('UPDATE worker SET name_new = NULL WHERE id < 3')
+    await db.rawQuery("UPDATE worker SET name = 'x' WHERE id = 8")
+    expect(await compare()).toMatchObject({ compared: ROWS - 2, rows: [{ id: 8 }], notFilled: 2 })
+  })
+
+  it('is compared by several processes, which count each row once between them', async () => {
+    await fill()
+    await db.rawQuery('UPDATE worker SET name_new = NULL WHERE id < 4')
+    const shards = [1, 2, 3].map((index) => ({ index, count: 3 }))
+    const all: MirrorComparison[] = []
+    for (const shard of shards) all.push(await compare({ shard }))
+    const sum = (of: 'compared' | 'notFilled'): number => all.reduce((total, each) => total + each[of], 0)
+    expect([sum('compared'), sum('notFilled')]).toEqual([ROWS - 3, 3])
+    let differing = 0
+    for (const shard of shards)
+      differing += (await verifyColumns(switched, Switched, ['name'], { shard }))[0]!.mirror!.differing
+    expect(differing).toBe(3)
+  })
+
+  it('is not said to agree where KMS could not be asked', async () => {
+    await fill()
+    const { dataSource } = await app.restart()
+    app.kms.misbehave({ outage: true })
+    try {
+      await expect(compare({}, dataSource)).rejects.toMatchObject({ kind: 'service' })
+    } finally {
+      app.kms.misbehave({})
+    }
+  })
+
+  it.each([false, true])(
+    'is read on a connection that is put back as it was (stopped: %p)',
+    async (stopped) => {
+      await fill()
+      const restore = jest.fn(() => Promise.resolve())
+      const fix = jest.spyOn(sqlite, 'fixFormats').mockResolvedValue(restore)
+      const compared = compare(stopped ? { signal: AbortSignal.abort() } : {})
+      await (stopped ? failure(compared) : compared)
+      fix.mockRestore()
+      expect(restore).toHaveBeenCalledTimes(1)
+    },
+  )
 
   it('may have a key of several columns, and values of members in another order', async () => {
     const pairs = app.dataSource.getRepository(Pair)
@@ -153,7 +222,9 @@ describe('a column that is compared with the one that it mirrors', () => {
       for (const two of [1, 2]) await pairs.insert({ one, two, data: { a: 1, b: [one, two] } })
     await db.rawQuery(`UPDATE pair SET data = '{"b":[1,2],"a":1}' WHERE one = 1 AND two = 2`)
     await db.rawQuery(`UPDATE pair SET data = '{"a":1,"b":[2,9]}' WHERE one = 2 AND two = 2`)
-    const [result] = await verifyColumns(app.dataSource, Pair, ['secret'])
-    expect(result?.mirror).toMatchObject({ compared: 4, differing: 1, rows: [{ one: 2, two: 2 }] })
+    for (const batchSize of [1, 100]) {
+      const [result] = await verifyColumns(app.dataSource, Pair, ['secret'], { batchSize })
+      expect(result?.mirror).toMatchObject({ compared: 4, differing: 1, rows: [{ one: 2, two: 2 }] })
+    }
   })
 })

@@ -1,0 +1,143 @@
+import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { sqlite } from '../../../src/dialects/sqlite'
+import { WrongContextError } from '../../../src/errors'
+import { type Unreadable } from '../../../src/migration/failures'
+import { RowFinder } from '../../../src/migration/find-row'
+import { encryptedColumn } from '../../../src/migration/target'
+import { type TestDatabase } from '../../support/databases'
+import { createSqliteDatabase } from '../../support/databases/sqlite'
+import { startApplication, type TestApplication } from '../../support/encryption'
+import { rowOf } from './support'
+
+@Entity('account')
+class Account {
+  @PrimaryColumn('int') id!: number
+  @Column('int') tenant!: number
+  @KmsEncrypted({ boundTo: { row: ['tenant'] } }) bound!: string
+  @KmsEncrypted({ keyPer: ['tenant'] }) keyed!: string
+}
+
+let db: TestDatabase
+let app: TestApplication
+/** A process that has no data key in memory. */
+let cold: DataSource
+
+beforeAll(async () => {
+  db = await createSqliteDatabase()
+  app = await startApplication(db, [Account])
+})
+afterAll(async () => {
+  await app.stop()
+  await db.drop()
+})
+beforeEach(async () => {
+  await db.rawQuery('DELETE FROM account')
+  cold = (await app.restart()).dataSource
+})
+afterEach(async () => {
+  jest.restoreAllMocks()
+  app.kms.misbehave({})
+  await cold.destroy()
+})
+
+const add = (...tenants: number[]): Promise<unknown> =>
+  app.dataSource.getRepository(Account).insert(
+    tenants.map((tenant, at) => ({
+      id: at + 1,
+      tenant,
+      bound: `bound ${at + 1}`,
+      keyed: `keyed ${at + 1}`,
+    })),
+  )
+/** More rows like the first one, each of a tenant of its own. */
+const addCopies = (first: number, last: number): Promise<unknown> =>
+  db.rawQuery(
+    `INSERT INTO account WITH RECURSIVE n(i) AS (SELECT ${first} UNION ALL SELECT i + 1 FROM n WHERE i < ${last}) ` +
+      'SELECT n.i, n.i, a.bound, a.keyed FROM n, account a WHERE a.id = 1',
+  )
+const valueOf = async (property: keyof Account, id: number): Promise<Buffer> => {
+  const [row] = await db.rawQuery(`SELECT "${property}" AS v FROM account WHERE id = ?`, [id])
+  return Buffer.from(row?.['v'] as Buffer)
+}
+
+/** Looks for the row of a value that does not open in the first row. */
+async function ownerOf(property: keyof Account, value: Buffer): Promise<Unreadable> {
+  const finder = new RowFinder(encryptedColumn(cold, Account, property))
+  finder.add(rowOf(1, value), new WrongContextError('it is of another row', {}))
+  const runner = cold.createQueryRunner()
+  try {
+    await finder.search(runner)
+  } finally {
+    await runner.release()
+  }
+  const failure: Unreadable = {
+    primaryKey: { id: 1 },
+    code: 'CIPHERTEXT_WRONG_CONTEXT',
+    reason: 'it does not open',
+  }
+  const [found] = finder.explained([failure])
+  return found!
+}
+
+describe('the row that a value belongs to', () => {
+  it('is the first that it opens in', async () => {
+    await add(1, 1, 2, 2)
+    const { belongsTo } = await ownerOf('bound', await valueOf('bound', 4))
+    expect(belongsTo).toEqual({ property: 'bound', primaryKey: { id: '3' } })
+  })
+
+  it('is looked for in all pages of the table', async () => {
+    await add(1, 9_999)
+    const value = await valueOf('bound', 2)
+    await db.rawQuery('UPDATE account SET id = 9999 WHERE id = 2')
+    await addCopies(2, 600)
+    expect((await ownerOf('bound', value)).belongsTo?.primaryKey).toEqual({ id: '9999' })
+  })
+
+  it('is found with KMS, which is asked once for all rows of a context', async () => {
+    await add(1, 1, 1, 1, 2, 2)
+    const value = await valueOf('keyed', 5)
+    app.kms.calls.reset()
+    expect((await ownerOf('keyed', value)).belongsTo?.primaryKey).toEqual({ id: '5' })
+    expect(app.kms.calls.map(({ operation, outcome }) => [operation, outcome])).toEqual([
+      ['Decrypt', 'InvalidCiphertextException'],
+      ['Decrypt', 'ok'],
+    ])
+  })
+
+  it('is not said to be none where KMS could not be asked', async () => {
+    await add(1, 1, 2)
+    const value = await valueOf('keyed', 3)
+    app.kms.misbehave({ outage: true })
+    await expect(ownerOf('keyed', value)).rejects.toMatchObject({
+      kind: 'service',
+      entity: 'Account',
+      property: 'keyed',
+    })
+  })
+
+  it('is looked for with 1,000 calls to KMS, and the reason says so', async () => {
+    await add(1)
+    await addCopies(2, 1_003)
+    const { cipher } = encryptedColumn(cold, Account, 'keyed')
+    const decrypt = jest.spyOn(cipher, 'decrypt').mockRejectedValue(new WrongContextError('refused', {}))
+    const { reason, belongsTo } = await ownerOf('keyed', await valueOf('keyed', 1))
+    expect(reason).toMatch(/none of the rows that were tried, which were not all: KMS was asked 1000 times/)
+    expect(belongsTo).toBeUndefined()
+    expect(decrypt).toHaveBeenCalledTimes(1_000)
+  })
+
+  it.each([false, true])(
+    'is looked for on a connection that is put back as it was (fails: %p)',
+    async (fails) => {
+      await add(1, 2)
+      const restore = jest.fn(() => Promise.resolve())
+      jest.spyOn(sqlite, 'fixFormats').mockResolvedValue(restore)
+      const value = await valueOf('keyed', 2)
+      app.kms.misbehave({ outage: fails })
+      await ownerOf('keyed', value).catch(() => undefined)
+      expect(restore).toHaveBeenCalledTimes(1)
+    },
+  )
+})
