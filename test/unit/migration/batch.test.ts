@@ -25,6 +25,7 @@ class Lane {
   }
   readonly rows = new Map<string, ColumnRow>()
   readonly sent: string[][] = []
+  looks = 0
   meanwhile: (lane: Lane) => void = () => undefined
   refuse: (changes: readonly Change[]) => Error | undefined = () => undefined
   /** Rows that an UPDATE passes over. */
@@ -59,6 +60,7 @@ class Lane {
   }
 
   again(rows: readonly ColumnRow[]): Promise<ColumnRow[]> {
+    this.looks++
     return Promise.resolve(rows.flatMap(({ id }) => this.rows.get(id) ?? []))
   }
 
@@ -113,6 +115,7 @@ describe('a batch', () => {
     expect(await process(lane, { convert })).toEqual({ ...NONE, changed: 3 })
     expect(lane.stored()).toEqual(['new 1', 'old 2', 'new 3', 'new 4'])
     expect(lane.sent).toEqual([['n1', 'n3', 'n4']])
+    expect(lane.looks).toBe(0)
   })
 
   it('sends nothing where nothing is to be written', async () => {

@@ -15,6 +15,13 @@ import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
+/** A format of another program. */
+const opened = (stored: Buffer): string | undefined => {
+  const text = stored.toString()
+  if (text === 'enc:broken') throw new Error('it does not open')
+  return text.startsWith('enc:') ? text.slice(4) : undefined
+}
+
 @Entity()
 class Note {
   @PrimaryColumn('int') id!: number
@@ -26,6 +33,7 @@ class Note {
   @KmsEncrypted({ type: 'date', nullable: true, acceptPlaintext: true }) at!: Date | null
   @KmsEncrypted({ type: 'buffer', nullable: true, acceptPlaintext: true }) bytes!: Buffer | null
   @KmsEncrypted({ nullable: true, acceptPlaintext: true }) guessed!: object | null
+  @KmsEncrypted({ type: 'number', nullable: true, acceptFormats: [opened] }) foreign!: number | null
 }
 
 const Keyless = new EntitySchema({
@@ -60,7 +68,7 @@ describe('the columns of a command', () => {
     const error = await failure(encryptColumns(app.dataSource, Note, ['title']))
     expect(error).toMatchObject({ code: 'NOT_AN_ENCRYPTED_COLUMN', entity: 'Note', property: 'title' })
     expect(error.message).toContain(
-      'Encrypted columns of the entity: text, base64, count, at, bytes, guessed.',
+      'Encrypted columns of the entity: text, base64, count, at, bytes, guessed, foreign.',
     )
   })
 
@@ -97,7 +105,9 @@ describe('the columns of a command', () => {
 
   it('are all of a DataSource, each once', () => {
     expect(encryptedColumns(app.dataSource).map(({ name }) => name)).toEqual([
-      ...['text', 'base64', 'count', 'at', 'bytes', 'guessed'].map((property) => `Note.${property}`),
+      ...['text', 'base64', 'count', 'at', 'bytes', 'guessed', 'foreign'].map(
+        (property) => `Note.${property}`,
+      ),
       'Keyless.text',
     ])
   })
@@ -226,6 +236,17 @@ describe('the type that a column declares', () => {
     expect(await declaredTypeMismatch(runner, column)).toMatch(/^1 of 1 values/)
     await db.rawQuery('UPDATE note SET title = ?', ['one'])
     expect(await declaredTypeMismatch(runner, column, { column: 'title' })).toMatch(/^3 of 3 values/)
+  })
+
+  it('is compared with what another program encrypted, as far as that opens', async () => {
+    await insert('foreign', Buffer.from('enc:1'), Buffer.from('enc:broken'), Buffer.from('enc:-2.5'))
+    const runner = app.dataSource.createQueryRunner()
+    const mismatch = (): Promise<string | undefined> =>
+      declaredTypeMismatch(runner, encryptedColumn(app.dataSource, Note, 'foreign'))
+    expect(await mismatch()).toBeUndefined()
+    await db.rawQuery('UPDATE note SET "foreign" = ? WHERE id = 3', [Buffer.from('enc:x')])
+    expect(await mismatch()).toMatch(/^1 of 2 values that were looked at are not of the type number/)
+    await runner.release()
   })
 
   it('is compared with the first 200 values', async () => {

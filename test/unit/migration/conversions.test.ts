@@ -49,9 +49,9 @@ const sealed = async (property: keyof Item, value: string | Buffer): Promise<Buf
   const column = columnOf(property)
   return Buffer.from(await column.cipher.encrypt(asPlaintext(Buffer.from(value)), column.recipe))
 }
-const bare = async (): Promise<Buffer> => {
+const bare = async (EncryptionContext: Record<string, string> = {}): Promise<Buffer> => {
   const { CiphertextBlob } = await app.client.send(
-    new EncryptCommand({ KeyId: KEY, Plaintext: Buffer.from('bare') }),
+    new EncryptCommand({ KeyId: KEY, Plaintext: Buffer.from('bare'), EncryptionContext }),
   )
   return Buffer.from(CiphertextBlob!)
 }
@@ -133,6 +133,14 @@ describe('decryption', () => {
     const other = await sealed('bytes', 'x')
     other.writeUInt32BE(7, 3)
     expect(await decrypted('bytes', other)).toEqual({ value: other })
+  })
+
+  it('gives a ciphertext that was read as it could be, and no other text', async () => {
+    const layout = layoutOf('base64', { kind: 'text' })
+    const decrypt = new Decrypt(columnOf('base64'))
+    await decrypt.begin(layout)
+    const text = (await sealed('base64', 'a')).toString('base64')
+    expect(await decrypt.convert(rowOf(1, text, { isWhole: false }))).toEqual({ value: 'a' })
   })
 
   it('counts what stays like a ciphertext', async () => {
@@ -285,6 +293,14 @@ describe('rotation', () => {
     expect(await rotate.convert(rowOf(1, moved!.value))).toBeUndefined()
     expect(await new Rotate(columnOf('text'), {}).convert(rowOf(1, old))).toBeUndefined()
     expect(await new Rotate(columnOf('text'), { newDataKeys: true }).convert(rowOf(1, old))).toBeDefined()
+  })
+
+  it('refuses what another program encrypted in another context', async () => {
+    const rotate = new Rotate(columnOf('direct'), { to: await app.createKey() })
+    const foreign = await bare({ of: 'another program' })
+    await expect(rotate.convert(rowOf(1, foreign))).rejects.toMatchObject({
+      code: 'CIPHERTEXT_WRONG_CONTEXT',
+    })
   })
 
   it('moves direct values, and what another program encrypted', async () => {

@@ -77,6 +77,11 @@ describe('the data keys of columns', () => {
     expect(ownDataKeys([row], [contextOf(one, { app: 'a' }, 'tenant')])).toEqual([])
   })
 
+  it('are not those of a row that says one of two values', () => {
+    const row = rowOf({ tenant: '42', town: 'x' }, { context: '{"tenant":"42"}' })
+    expect(ownDataKeys([row], [contextOf(one, {}, 'tenant', 'town')])).toEqual([])
+  })
+
   it('whose contexts do not depend on the row need no text in the key table', () => {
     const row = rowOf({ app: 'a' }, { context: undefined })
     expect(ownDataKeys([row], [contextOf(one, { app: 'a' })])).toHaveLength(1)

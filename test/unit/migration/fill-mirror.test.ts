@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn, UpdateDateColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
+import { sqlite } from '../../../src/dialects/sqlite'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
@@ -192,5 +193,35 @@ describe('a column that is filled from the one that it mirrors', () => {
     const rows: number[] = []
     await fill({ maxRate: 200, batchSize: 2, onProgress: (progress) => rows.push(progress.rows) })
     expect(rows).toEqual([2, 3])
+  })
+  it('leaves a row whose text was not read whole, and says which', async () => {
+    for (const id of [1, 2, 3]) await add(id, `n${id}`)
+    const isWhole = jest.spyOn(sqlite, 'isWholeSql').mockReturnValue(`"name" <> 'n2'`)
+    try {
+      expect(await failure(fill())).toMatchObject({ code: 'INVALID_VALUE', primaryKey: { id: 2 } })
+      expect(isWhole).toHaveBeenCalledWith({ kind: 'text', name: '"name"' })
+      expect(await fill({ skipFailed: true })).toMatchObject({
+        changed: 1,
+        failures: [{ primaryKey: { id: 2 }, code: 'INVALID_VALUE' }],
+      })
+      expect(await unfilled()).toEqual([2])
+      isWhole.mockReturnValue('1 = 1')
+      expect(await fill()).toMatchObject({ changed: 1 })
+    } finally {
+      isWhole.mockRestore()
+    }
+  })
+
+  it('gives back the connection that it took, and no other', async () => {
+    await add(1, 'n1')
+    const runner = app.dataSource.createQueryRunner()
+    const take = jest.spyOn(app.dataSource, 'createQueryRunner')
+    const giveBack = jest.spyOn(runner, 'release')
+    await encryptColumns(runner, Person, ['secret'])
+    expect([take.mock.calls.length, giveBack.mock.calls.length]).toEqual([0, 0])
+    await add(2, TOO_LONG)
+    await failure(fill())
+    expect(giveBack.mock.calls.length).toBe(take.mock.calls.length)
+    expect(take).toHaveBeenCalled()
   })
 })

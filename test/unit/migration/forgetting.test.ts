@@ -272,6 +272,16 @@ describe('rotation of a column under stored data keys', () => {
       { rows: 3, changed: 0 },
     ])
     expect(notes).toHaveLength(1)
+    // What was made at that very time is left as well.
+    const made = Date.now() - 1_000
+    await db.rawQuery('UPDATE kms_data_key SET created_at = ?', [made])
+    for (const [at, changed] of [
+      [made, 0],
+      [made + 1, 3],
+    ] as const) {
+      const settings = { newDataKeys: true, madeBefore: new Date(at) }
+      expect(await rotateColumns(app.dataSource, Patient, ['record'], settings)).toMatchObject([{ changed }])
+    }
     const stop = AbortSignal.abort()
     const error = await failure(
       rotateColumns(app.dataSource, Patient, ['record'], { newDataKeys: true, signal: stop }),

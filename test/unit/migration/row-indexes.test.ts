@@ -1,6 +1,8 @@
-import { QueryFailedError, type QueryRunner } from 'typeorm'
+import { Entity, PrimaryColumn, QueryFailedError, type QueryRunner } from 'typeorm'
+import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { INDEX_LENGTH } from '../../../src/cipher/blind-index'
-import { InvalidOptionError } from '../../../src/errors'
+import { InvalidOptionError, KmsUnavailableError } from '../../../src/errors'
 import { configuredKeys } from '../../../src/migration/configured-keys'
 import {
   indexesOfNothing,
@@ -8,8 +10,13 @@ import {
   isFilled,
   wrongIndex,
 } from '../../../src/migration/indexes/row-indexes'
+import { EmptyIndexes } from '../../../src/migration/indexes/empty-indexes'
+import { encryptedColumn } from '../../../src/migration/target'
 import { type BoundColumn } from '../../../src/orm/bound-column'
 import { type BlindIndex } from '../../../src/orm/search/blind-index'
+import { createSqliteDatabase } from '../../support/databases/sqlite'
+import { startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
+import { type TestDatabase } from '../../support/databases'
 import { rowOf } from './support'
 
 const [a, b, c] = ['a', 'b', 'c'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer]
@@ -149,5 +156,77 @@ describe('the KMS keys that a column is encrypted with', () => {
     expect(await configuredKeys(runnerOf(failed), keyed(['tenant'], byTenant))).toBeUndefined()
     const fault = new TypeError('a fault')
     await expect(configuredKeys(runnerOf(fault), keyed(['tenant'], byTenant))).rejects.toBe(fault)
+  })
+})
+
+@Entity()
+class House {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', search: { name: 'both', with: ['door'] } }) street!: string
+  @KmsEncrypted({ type: 'string', nullable: true, boundTo: { row: ['id'] } }) door!: string | null
+}
+
+describe('the index over several columns', () => {
+  let db: TestDatabase
+  let app: TestApplication
+
+  beforeAll(async () => {
+    db = await createSqliteDatabase()
+    app = await startApplication(db, [House], withIndexKey)
+  })
+  afterAll(async () => {
+    await app.stop()
+    await db.drop()
+  })
+  beforeEach(async () => {
+    await db.rawQuery('DELETE FROM house')
+    await app.dataSource.getRepository(House).insert([
+      { id: 1, street: 'a', door: 'x' },
+      { id: 2, street: 'a', door: 'y' },
+      { id: 3, street: 'a', door: null },
+    ])
+  })
+
+  const street = () => encryptedColumn(app.dataSource, House, 'street')
+  const indexName = () => street().indexes[0]!.metadata.databaseName
+  const indexes = async (): Promise<unknown[]> =>
+    (await db.rawQuery(`SELECT "${indexName()}" AS i FROM house ORDER BY id`)).map(({ i }) => i)
+  const verify = async () => (await verifyColumns(app.dataSource, House, ['street']))[0]
+
+  it('is compared with the values of its row, opened as those of that row, and filled from them', async () => {
+    expect(await verify()).toMatchObject({ rows: 3, failed: 0 })
+    const before = await indexes()
+    expect(before[2]).toBeNull()
+    await db.rawQuery(`UPDATE house SET "${indexName()}" = ? WHERE id = 1`, [before[1]])
+    expect(await verify()).toMatchObject({
+      failed: 1,
+      unreadable: [{ code: 'INDEX_WRONG', primaryKey: { id: '1' } }],
+    })
+    await db.rawQuery(`UPDATE house SET "${indexName()}" = NULL`)
+    expect(await encryptColumns(app.dataSource, House, ['street'])).toMatchObject([{ changed: 2 }])
+    expect(await indexes()).toEqual(before)
+  })
+
+  it('is not told where another value does not open, and an error where KMS cannot be asked', async () => {
+    await db.rawQuery('UPDATE house SET door = (SELECT door FROM house WHERE id = 2) WHERE id = 1')
+    await db.rawQuery(`UPDATE house SET "${indexName()}" = x'00' WHERE id = 1`)
+    expect(await verify()).toMatchObject({ rows: 3, failed: 0 })
+    const { opener } = encryptedColumn(app.dataSource, House, 'door')
+    const open = jest.spyOn(opener, 'open').mockRejectedValue(new KmsUnavailableError('gone', {}))
+    await expect(verify()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    open.mockRejectedValue(new TypeError('a fault'))
+    await expect(verify()).rejects.toThrow('a fault')
+    open.mockRestore()
+  })
+
+  it('is emptied only where a value names one of the data keys', async () => {
+    const [row] = await db.rawQuery('SELECT street FROM house WHERE id = 1')
+    const stored = Buffer.from(row?.['street'] as Buffer)
+    const named = Buffer.concat([Buffer.from('c10104', 'hex'), Buffer.alloc(16, 7), Buffer.alloc(40)])
+    const emptying = new EmptyIndexes(street(), [Buffer.alloc(16, 7), Buffer.alloc(16, 8)])
+    for (const value of [stored, Buffer.from('plaintext'), named.fill(9, 3, 19)])
+      expect(await emptying.convert(rowOf(1, Buffer.from(value)))).toBeUndefined()
+    const value = named.fill(8, 3, 19)
+    expect(await emptying.convert(rowOf(1, value))).toEqual({ value, beside: [expect.any(Buffer)] })
   })
 })
