@@ -103,9 +103,16 @@ export class KeyTableRows {
     return this.#change(rows, (sql) => sql.assign('retiredAt', at.getTime()))
   }
 
-  /** They are not to be destroyed after all, and may seal again. */
+  /**
+   * They are not to be destroyed after all. Those of values go on opening and seal nothing more: a rotation may have
+   * retired them before, since somebody had seen them or put them there. Of those of indexes there is one for a context.
+   */
   restore(rows: readonly StoredDataKey[]): Promise<StoredDataKey[]> {
-    return this.#change(rows, (sql) => `${sql.name('destroyAt')} = NULL, ${sql.name('retiredAt')} = NULL`)
+    return this.#change(rows, (sql) => {
+      const retired = sql.name('retiredAt')
+      const isOfIndex = sql.is('purpose', 'index')
+      return `${sql.name('destroyAt')} = NULL, ${retired} = CASE WHEN ${isOfIndex} THEN NULL ELSE ${retired} END`
+    })
   }
 
   /** Their data keys are gone, unless they were restored meanwhile; the rows stay, without them. */

@@ -2,6 +2,7 @@ import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { cancelForgetting, forget, forgetDue, rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { countForgotten } from '../../../src/migration/data-keys/forget-count'
+import { KeyTableRows } from '../../../src/migration/data-keys/key-table-rows'
 import { moveDataKeys } from '../../../src/migration/data-keys/move'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { type TestDatabase } from '../../support/databases'
@@ -116,10 +117,40 @@ describe('forgetting', () => {
       state: 'restored',
       rows: 2,
       destroyAt: undefined,
-      retiredAt: undefined,
       remains: [],
     })
-    for (const key of await keys()) expect(key).toMatchObject({ retired_at: null, destroy_at: null })
+    for (const key of await keys()) expect(key).toMatchObject({ destroy_at: null })
+    expect(await app.dataSource.getRepository(Patient).find()).toHaveLength(3)
+  })
+
+  it('that was undone leaves the data keys of values retired, as a rotation may have had it', async () => {
+    await rotateColumns(app.dataSource, Patient, ['record'], { newDataKeys: true })
+    const retired = async (): Promise<unknown[]> =>
+      (await keys()).filter(({ retired_at }) => retired_at !== null).map(({ id }) => id)
+    const before = await retired()
+    expect(before).toHaveLength(2)
+    await forget(app.dataSource, of(1), { wait: 60_000 })
+    await cancelForgetting(app.dataSource, of(1))
+    expect(await retired()).toEqual(expect.arrayContaining(before))
+    await add(4, 1)
+    // The one that waited, the one that the rotation made, and a new one.
+    const ofClinic = (await keys()).filter(({ context }) => context === textOf(1))
+    expect(ofClinic.map(({ retired_at }) => retired_at === null).sort()).toEqual([false, false, true])
+  })
+
+  it('that was undone has the one data key of indexes that there is serve again', async () => {
+    await db.rawQuery("UPDATE kms_data_key SET purpose = 'index' WHERE context = ?", [textOf(2)])
+    const rows = new KeyTableRows(app.dataSource)
+    const at = new Date()
+    expect(await rows.retire(await rows.all(), at, at)).toHaveLength(3)
+    const restored = await rows.restore(await rows.all())
+    expect(restored.map(({ destroyAt }) => destroyAt)).toEqual([undefined, undefined, undefined])
+    const retired = restored.map(({ purpose, retiredAt }) => [purpose, retiredAt !== undefined])
+    expect(retired.sort()).toEqual([
+      ['index', false],
+      ['value', true],
+      ['value', true],
+    ])
   })
 
   it('is refused where values of the context carry their data keys, and counts those of no other', async () => {
