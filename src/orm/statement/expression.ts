@@ -181,11 +181,10 @@ export abstract class ExpressionReader extends CallReader {
     }
     if (!this.#hasOperandAt(1, false)) return undefined
     const isCall = this.symbol(1) === '('
-    if (isCall && (word === 'ROW' || word === 'ARRAY' || word === 'INTERVAL')) {
-      reading.hasInterval ||= word === 'INTERVAL'
-      if (word === 'INTERVAL') return undefined
+    if (word === 'INTERVAL') {
+      reading.hasInterval = true
+      if (isCall) return undefined
     }
-    if (word === 'INTERVAL') reading.hasInterval = true
     if (word === 'DISTINCT' || word === 'BINARY') reading.isFirst = false
     if (word === 'NOT' && !reading.isFirst) reading.isAltered = true
     if ((word === 'ANY' || word === 'SOME' || word === 'ALL') && isCall) reading.operator += ` ${word}`

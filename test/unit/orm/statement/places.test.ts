@@ -1,4 +1,5 @@
-import { databases, inDialect, placesIn, readerOf } from './support'
+import { Reader } from '../../../../src/orm/statement/read'
+import { databases, inDialect, languages, placesIn, readerOf, table } from './support'
 
 /** Both encrypted columns of `usr`, as a star stands for them. */
 const both = (row: string, place: string): string[] => [
@@ -252,6 +253,29 @@ const statements: [sql: string, ...places: string[]][] = [
     'u.secret searched raw',
     'u.raw_secret searched',
   ],
+  // Nothing before, behind, or only partly between them.
+  [
+    'SELECT 1 FROM usr u WHERE u.raw_secret = ? AND /*kms-encrypted:raw*/ u.secret = ? /*kms-encrypted:end*/',
+    'u.raw_secret searched',
+    'u.secret searched raw',
+  ],
+  ['SELECT 1 FROM usr u WHERE u.secret = /*kms-encrypted:raw*/ ? /*kms-encrypted:end*/', 'u.secret searched'],
+  [
+    'SELECT 1 FROM usr u WHERE LOWER(u./*kms-encrypted:raw*/secret) = ? /*kms-encrypted:end*/',
+    'u.secret searched',
+  ],
+  // The rows of a set operation are sorted by its columns; what is qualified is a column of a table.
+  ['SELECT u.id, u.name AS secret FROM usr u UNION ALL SELECT p.id, p.name FROM plain p ORDER BY secret'],
+  [
+    'SELECT u.id, u.secret AS s FROM usr u UNION ALL SELECT p.id, p.name FROM plain p ORDER BY s',
+    'u.secret selected',
+    'u.secret ordered',
+  ],
+  [
+    'SELECT u.id, u.name AS secret FROM usr u UNION ALL SELECT p.id, p.name FROM plain p ORDER BY p.secret, u.secret',
+    '?.secret unplaced',
+    'u.secret ordered',
+  ],
   [
     "SELECT 1 FROM usr u WHERE '/* kms-encrypted:raw */' = u.secret AND '/* kms-encrypted:end */' = u.name",
     'u.secret searched',
@@ -270,6 +294,8 @@ describe.each(databases)('What a statement does with encrypted columns, on %s', 
 
 const special: Record<string, [sql: string, ...places: string[]][]> = {
   mysql: [
+    // No row of the table, as on PostgreSQL: the database knows no such column.
+    ['SELECT u FROM usr u'],
     ['SELECT 1 FROM usr u WHERE u.id = 1 # x\r AND u.secret = ?'],
     ["SELECT 1 FROM usr u WHERE u.name = 'a''\\'' AND u.secret = ?", 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.id > 0 # active\n AND u.secret = ?', 'u.secret searched'],
@@ -333,6 +359,9 @@ const special: Record<string, [sql: string, ...places: string[]][]> = {
     ['SELECT 1 FROM other.usr WHERE secret = ?'],
   ],
   postgres: [
+    ['SELECT u FROM usr u', 'u.secret computed'],
+    ['SELECT p.u FROM plain p, usr u'],
+    ['SELECT p.usr FROM plain p, usr'],
     ['SELECT 1 FROM usr u WHERE u.id = 1 -- x\r AND u.secret = $1', 'u.secret searched'],
     ["SELECT 1 FROM usr u WHERE u.name = E'\\'' OR u.secret = $1 OR u.name = ''", 'u.secret searched'],
     ['SELECT 1 FROM usr u WHERE u.id =- 1 AND u.secret =- $1', 'u.secret searched'],
@@ -461,5 +490,21 @@ describe.each(databases)('What only %s has', (database) => {
   test.each(special[database] ?? [])('%s', (sql, ...places) => {
     const [statement] = reader.read(sql)
     expect(placesIn(statement)).toEqual(places)
+  })
+})
+
+describe('Of tables whose names differ in case only', () => {
+  const reader = new Reader(languages.mysql, {
+    defaults: [],
+    tables: [table('usr', 'id*', 'secret'), table('Usr', 'id*', 'secret!'), table('other', 'id*')],
+  })
+
+  test.each([
+    ['SELECT 1 FROM Usr WHERE secret = ?', 'Usr.secret searched'],
+    ['SELECT 1 FROM usr WHERE secret = ?'],
+    ['SELECT 1 FROM usr, Usr AS x WHERE x.secret = ?', 'x.secret searched'],
+    ['SELECT 1 FROM Usr, usr AS x WHERE x.secret = ?'],
+  ])('%s names the one that is spelled so', (sql, ...places) => {
+    expect(placesIn(reader.read(sql)[0])).toEqual(places)
   })
 })
