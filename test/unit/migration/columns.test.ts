@@ -232,6 +232,10 @@ describe('the type that a column declares', () => {
     const column = encryptedColumn(app.dataSource, Note, 'count')
     expect(await declaredTypeMismatch(runner, column)).toBeUndefined()
     expect(await declaredTypeMismatch(runner, column, { column: 'nobody' })).toBeUndefined()
+    // Neither is one that stands there as base64.
+    const base64 = Buffer.from((await storedIn('count'))[0] as Buffer).toString('base64')
+    await db.rawQuery('UPDATE note SET count = ? WHERE id = 10', [base64])
+    expect(await declaredTypeMismatch(runner, column)).toBeUndefined()
     await db.rawQuery('UPDATE note SET count = ? WHERE id = 9', [Buffer.alloc(65_536, 'x')])
     expect(await declaredTypeMismatch(runner, column)).toMatch(/^1 of 1 values/)
     await db.rawQuery('UPDATE note SET title = ?', ['one'])

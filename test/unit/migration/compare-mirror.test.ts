@@ -146,6 +146,12 @@ describe('a column that is compared with the one that it mirrors', () => {
     expect(result).toMatchObject({ failed: 2, rows: ROWS })
     expect(result.unreadable.map(({ primaryKey }) => Number(primaryKey['id']))).toEqual([50, 101])
     expect(result.mirror).toMatchObject({ compared: ROWS - 2, differing: 1, rows: [{ id: 51 }] })
+    // Of the one that leads, the application gets an error for the page.
+    expect((await verifyLeader()).mirror).toMatchObject({
+      compared: ROWS - 2,
+      differing: 1,
+      rows: [{ id: 51 }],
+    })
   })
 
   it('lists the first 1,000 rows that differ, and counts all', async () => {

@@ -2,6 +2,7 @@ import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { cancelForgetting, forget, forgetDue, rotateColumns } from 'typeorm-kms-encrypted/migration'
 import { countForgotten } from '../../../src/migration/data-keys/forget-count'
+import { Forgetting } from '../../../src/migration/data-keys/forgetting'
 import { KeyTableRows } from '../../../src/migration/data-keys/key-table-rows'
 import { moveDataKeys } from '../../../src/migration/data-keys/move'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
@@ -205,6 +206,15 @@ describe('forgetting', () => {
     const runner = app.dataSource.createQueryRunner()
     const counted = await countForgotten(runner, encryptedColumns(app.dataSource), [], contexts)
     expect(counted).toMatchObject([{ property: 'record', rows: 0, inline: 1 }])
+  })
+
+  it('is counted on a connection that is given back', async () => {
+    const work = new Forgetting(app.dataSource, of(1))
+    const own = await work.find()
+    const giveBack = jest.spyOn(app.dataSource.createQueryRunner(), 'release')
+    const take = jest.spyOn(app.dataSource, 'createQueryRunner')
+    expect(await work.count(own)).toMatchObject([{ property: 'record', rows: 2 }])
+    expect([take.mock.calls.length, giveBack.mock.calls.length]).toEqual([1, 1])
   })
 
   it('tells what is made for the context meanwhile', async () => {
