@@ -1,7 +1,7 @@
 import { type EntityMetadata } from 'typeorm'
 import { IndexColumn } from '../../column/index-column'
 import { type BoundColumn } from '../bound-column'
-import { boundColumn } from '../bound-columns'
+import { boundColumn, boundColumns } from '../bound-columns'
 import { type ColumnMetadata } from '../typeorm-types'
 import { type Catalogue, type CatalogueColumn, type CatalogueTable } from './statement'
 
@@ -68,11 +68,7 @@ function gather({ columns, byName }: Gathered, metadata: ColumnMetadata): void {
 
 /** A key that the database makes, and that encrypted values of its row may be bound to. */
 function isLocated({ isGenerated: isMade, entityMetadata }: ColumnMetadata): boolean {
-  return isMade && entityMetadata.columns.some((each) => dependsOnRow(boundColumn(each)))
-}
-
-function dependsOnRow(column: BoundColumn | undefined): boolean {
-  return column !== undefined && !column.recipes.constant
+  return isMade && boundColumns(entityMetadata).some(({ recipes }) => !recipes.constant)
 }
 
 function isGenerated({ metadata }: { metadata: ColumnMetadata }): boolean {
