@@ -355,7 +355,7 @@ describeDatabases('A blind index over several columns', (db) => {
 describeDatabases('Forgetting a tenant', (db) => {
   let app: TestApplication
   beforeAll(async () => {
-    app = await startApplication(db(), [Resident], { dataKeys: { lease: 50 } })
+    app = await startApplication(db(), [Resident], { dataKeys: { lease: 500 } })
   })
   afterAll(() => app.stop())
 

@@ -47,7 +47,7 @@ class Visit {
 
 describe.each<[string, (test: Parameters<typeof withIndexKey>[0]) => Promise<object>]>([
   ['an index key in the options', withIndexKey],
-  ['stored data keys', () => Promise.resolve({ dataKeys: { lease: 100 } })],
+  ['stored data keys', () => Promise.resolve({ dataKeys: { lease: 500 } })],
 ])('An index for each tenant, with %s', (name, options) => {
   describeDatabases('is', (db) => {
     let app: TestApplication

@@ -380,7 +380,7 @@ function counted(of: (name: string) => number[]): Record<string, number[]> {
   return Object.fromEntries(NAMES.map((name) => [name, of(name)]))
 }
 
-const MODES = [['inline'], [{ lease: 20 }]] as const
+const MODES = [['inline'], [{ lease: 500 }]] as const
 
 describeDatabases('The deletion guard and values that are bound, keyed, stored or direct', (db) => {
   let safe: OldKey
@@ -403,7 +403,7 @@ describeDatabases('The deletion guard and values that are bound, keyed, stored o
   })
 
   it('does not tell the key of values whose stored data key is not there', async () => {
-    safe = await OldKey.start(db(), { lease: 20 })
+    safe = await OldKey.start(db(), { lease: 500 })
     await db().rawQuery('DELETE FROM kms_data_key')
     expect(await safe.counts()).toEqual(counted((name) => (isDirect(name) ? [2, 0, 0] : [0, 0, 2])))
   })
@@ -436,7 +436,7 @@ describeDatabases(
     })
 
     it('are told by forgetting, which leaves none behind unsaid', async () => {
-      safe = await OldKey.start(db(), { lease: 20 })
+      safe = await OldKey.start(db(), { lease: 500 })
       const { encryption, dataSource } = safe.app
       await safe.emptyIntoHistory(db())
       const forget = (leaveInline: boolean) => encryption.forget({ tenant: '2' }, { leaveInline }, dataSource)

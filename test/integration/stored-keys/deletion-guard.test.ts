@@ -20,7 +20,7 @@ describeDatabases('The deletion guard and stored data keys', (db) => {
   let old: string
 
   beforeEach(async () => {
-    app = await startApplication(db(), [Safe], { dataKeys: { lease: 20 } })
+    app = await startApplication(db(), [Safe], { dataKeys: { lease: 500 } })
     old = await app.createKey()
     const { dataSource } = await app.restart({ keyId: old })
     await dataSource.getRepository(Safe).insert([
@@ -104,7 +104,7 @@ describeDatabases(
   'Row level security of the key table',
   (db) => {
     it('lets nobody take an empty key table for none, or forget what cannot be counted', async () => {
-      const app = await startApplication(db(), [Safe], { dataKeys: { lease: 20 } })
+      const app = await startApplication(db(), [Safe], { dataKeys: { lease: 500 } })
       const key = await app.createKey()
       await (await app.restart({ keyId: key })).dataSource.getRepository(Safe).insert({ id: 1, secret: 'a' })
       const role = `role_${process.pid}_${Date.now()}`

@@ -17,7 +17,7 @@ describeDatabases(
     let server: LocalKmsServer
 
     beforeAll(async () => {
-      app = await startApplication(db(), [Member], { dataKeys: { lease: 100 } })
+      app = await startApplication(db(), [Member], { dataKeys: { lease: 500 } })
       server = await app.kms.listen()
       await app.dataSource.getRepository(Member).insert({ id: 1, phone: '123' })
     })

@@ -10,7 +10,7 @@ export class Member {
 
 /** The application of the test: its database is in the environment. */
 function connect(database: DataSourceOptions): DataSource {
-  const encryption = kmsEncryption({ keyId: 'alias/test', dataKeys: { lease: 100 }, timeout: 120_000 })
+  const encryption = kmsEncryption({ keyId: 'alias/test', dataKeys: { lease: 500 }, timeout: 120_000 })
   return new DataSource(encryption.configure({ ...database, entities: [Member] }))
 }
 
