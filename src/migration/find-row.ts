@@ -35,15 +35,14 @@ interface Wanted {
 export class RowFinder {
   readonly #column: BoundColumn
   /** Its own first. */
-  readonly #columns: readonly BoundColumn[]
+  readonly #columns: ReadonlySet<BoundColumn>
   readonly #wanted: Wanted[] = []
   #left = 0
   #calls = 0
 
   constructor(column: BoundColumn) {
     this.#column = column
-    const others = boundColumns(column.metadata.entityMetadata).filter((each) => each !== column)
-    this.#columns = [column, ...others]
+    this.#columns = new Set([column, ...boundColumns(column.metadata.entityMetadata)])
   }
 
   /** Remembers a value, if it may belong to another row. */
@@ -59,7 +58,11 @@ export class RowFinder {
   async search(queryRunner: QueryRunner): Promise<void> {
     if (this.#wanted.length === 0) return
     const { driver } = dataSourceOf(queryRunner)
-    const names = new Set(this.#columns.flatMap(({ recipes }) => recipes.opensBy.map(({ name }) => name)))
+    const names = new Set(
+      Array.from(this.#columns, ({ recipes }) => recipes.opensBy)
+        .flat()
+        .map(({ name }) => name),
+    )
     const column = await readLayout(queryRunner, this.#column)
     const layout = {
       ...(await withKeys(queryRunner, column)),
@@ -109,22 +112,26 @@ export class RowFinder {
   }
 
   async #try(row: ColumnRow): Promise<void> {
-    const recipes = new Map<BoundColumn, readonly Scope[]>()
+    const scopes = Array.from(this.#columns, (column) => ({ column, scopes: scopesOf(column, row) }))
     for (const wanted of this.#wanted) {
       if (wanted.belongsTo) continue
-      for (const column of this.#columns) {
-        const isOwn = column === this.#column
-        if (isOwn && row.id === wanted.row.id) continue
-        let scopes = recipes.get(column)
-        if (!scopes) recipes.set(column, (scopes = scopesOf(column, row)))
-        for (const scope of scopes) {
-          if (!(await this.#opens(wanted, scope, isOwn))) continue
-          wanted.belongsTo = { property: column.metadata.propertyPath, primaryKey: row.primaryKey() }
-          break
-        }
-        if (wanted.belongsTo) break
-      }
+      const column = await this.#opening(wanted, row, scopes)
+      if (column) wanted.belongsTo = { property: column.metadata.propertyPath, primaryKey: row.primaryKey() }
     }
+  }
+
+  /** The first column of a row that a value opens in. */
+  async #opening(
+    wanted: Wanted,
+    row: ColumnRow,
+    columns: readonly { column: BoundColumn; scopes: readonly Scope[] }[],
+  ): Promise<BoundColumn | undefined> {
+    for (const { column, scopes } of columns) {
+      const isOwn = column === this.#column
+      if (isOwn && row.id === wanted.row.id) continue
+      for (const scope of scopes) if (await this.#opens(wanted, scope, isOwn)) return column
+    }
+    return undefined
   }
 
   async #opens(wanted: Wanted, scope: Scope, mayAsk: boolean): Promise<boolean> {
@@ -158,10 +165,8 @@ function erased(plaintext: Buffer): true {
 
 /** What the values of a row are opened under; none if the row has nothing that a value can be bound to. */
 function scopesOf(column: BoundColumn, row: ColumnRow): readonly Scope[] {
-  const { constant } = column.recipes
-  if (constant) return constant.scopes
   try {
-    return column.recipes.of((name) => row.valueOf?.(name)).scopes
+    return column.recipes.of((name) => row.valueOf(name)).scopes
   } catch (error) {
     if (error instanceof InvalidValueError || error instanceof RowUnknownError) return []
     throw error

@@ -4,7 +4,7 @@ import { type RowRecipe } from '../orm/recipe'
 
 /** How the value of a row is encrypted, and what it is opened under. */
 export function recipeOfRow(column: BoundColumn, row: ColumnRow): RowRecipe {
-  return column.recipes.constant ?? column.recipeOfStored((name) => row.valueOf?.(name))
+  return column.recipes.constant ?? column.recipeOfStored((name) => row.valueOf(name))
 }
 
 /** A recipe to try things out with: of the first row, where it depends on the row; `undefined` if there is none. */

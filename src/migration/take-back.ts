@@ -96,7 +96,7 @@ export class TakeBack implements Conversion {
 
   #formerRecipe(row: ColumnRow): RowRecipe {
     return this.#column.recipes.of((name) =>
-      this.#former.has(name) ? this.#former.get(name) : row.valueOf?.(name),
+      this.#former.has(name) ? this.#former.get(name) : row.valueOf(name),
     )
   }
 
@@ -104,7 +104,7 @@ export class TakeBack implements Conversion {
   #isFormer(row: ColumnRow): boolean {
     return this.#column.recipes.opensBy.every((column) => {
       if (!this.#former.has(column.name)) return true
-      return column.textOf(row.valueOf?.(column.name)) === column.textOf(this.#former.get(column.name))
+      return column.textOf(row.valueOf(column.name)) === column.textOf(this.#former.get(column.name))
     })
   }
 }

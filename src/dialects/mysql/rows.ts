@@ -150,7 +150,7 @@ export class MysqlRows extends SqlRows {
   /** The value, and what its indexes are made of besides. */
   #isUnchanged(row: ColumnRow, now: ColumnRow | undefined): boolean {
     if (!isSame(row.stored, now?.stored)) return false
-    return this.layout.bound.every(({ name }) => isDelivered(row.valueOf?.(name), now?.valueOf?.(name)))
+    return this.layout.bound.every(({ name }) => isDelivered(row.valueOf(name), now?.valueOf(name)))
   }
 
   async #update(changes: readonly Change[]): Promise<void> {

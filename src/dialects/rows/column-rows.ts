@@ -13,7 +13,7 @@ export interface ColumnRow {
   /** False for a text of which the database cannot give all: `stored` has something else in its place. */
   readonly isWhole?: boolean
   /** What the row has in a column of `bound`, as the driver delivers it. */
-  readonly valueOf?: (column: string) => unknown
+  readonly valueOf: (column: string) => unknown
   /** What the row has in the columns of `beside`. */
   readonly beside?: readonly (Stored | null)[]
   /** Where the database has one: changes whenever the row does. */

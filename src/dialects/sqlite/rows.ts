@@ -151,7 +151,7 @@ export class SqliteRows extends SqlRows {
     const where = sameKey(this.#order, row.key, parameters)
     const unchanged = parameters.add(asBuffer(row.stored))
     const others = this.layout.bound.map(({ name: other, sql }) => {
-      return ` AND ${sql} IS ${parameters.add(row.valueOf?.(other))}`
+      return ` AND ${sql} IS ${parameters.add(row.valueOf(other))}`
     })
     const { changes } = this.#prepared(
       `UPDATE ${table} SET ${set.join(', ')} WHERE ${where} AND CAST(${name} AS BLOB) = ${unchanged}${others.join('')}`,

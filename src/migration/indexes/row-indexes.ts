@@ -42,9 +42,9 @@ async function plaintextsOf(
       all.push(own)
       continue
     }
-    const value = row.valueOf?.(metadata.databaseName)
+    const value = row.valueOf(metadata.databaseName)
     if (value === null) return null
-    const opened = member && (await openedNow(member, value, (name) => row.valueOf?.(name)))
+    const opened = member && (await openedNow(member, value, (name) => row.valueOf(name)))
     if (!opened) return undefined
     all.push(opened)
   }
@@ -76,7 +76,7 @@ export function isFilled({ indexes }: BoundColumn, row: ColumnRow): boolean {
   const { beside = [] } = row
   return indexes.every(
     ({ members: [, ...others] }, at) =>
-      beside[at] !== null || others.some(({ metadata }) => row.valueOf?.(metadata.databaseName) === null),
+      beside[at] !== null || others.some(({ metadata }) => row.valueOf(metadata.databaseName) === null),
   )
 }
 

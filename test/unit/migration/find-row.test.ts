@@ -1,7 +1,7 @@
 import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { sqlite } from '../../../src/dialects/sqlite'
-import { WrongContextError } from '../../../src/errors'
+import { TamperedCiphertextError, WrongContextError } from '../../../src/errors'
 import { type Unreadable } from '../../../src/migration/failures'
 import { RowFinder } from '../../../src/migration/find-row'
 import { encryptedColumn } from '../../../src/migration/target'
@@ -18,6 +18,16 @@ class Account {
   @KmsEncrypted({ keyPer: ['tenant'] }) keyed!: string
 }
 
+/** Both properties are bound to the same. */
+@Entity('twins')
+class Twins {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string', nullable: true, boundTo: { column: 'twin', row: ['id'] } }) first?:
+    string | null
+  @KmsEncrypted({ type: 'string', nullable: true, boundTo: { column: 'twin', row: ['id'] } }) second?:
+    string | null
+}
+
 let db: TestDatabase
 let app: TestApplication
 /** A process that has no data key in memory. */
@@ -25,7 +35,7 @@ let cold: DataSource
 
 beforeAll(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Account])
+  app = await startApplication(db, [Account, Twins])
 })
 afterAll(async () => {
   await app.stop()
@@ -33,6 +43,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await db.rawQuery('DELETE FROM account')
+  await db.rawQuery('DELETE FROM twins')
   cold = (await app.restart()).dataSource
 })
 afterEach(async () => {
@@ -56,14 +67,14 @@ const addCopies = (first: number, last: number): Promise<unknown> =>
     `INSERT INTO account WITH RECURSIVE n(i) AS (SELECT ${first} UNION ALL SELECT i + 1 FROM n WHERE i < ${last}) ` +
       'SELECT n.i, n.i, a.bound, a.keyed FROM n, account a WHERE a.id = 1',
   )
-const valueOf = async (property: keyof Account, id: number): Promise<Buffer> => {
-  const [row] = await db.rawQuery(`SELECT "${property}" AS v FROM account WHERE id = ?`, [id])
+const valueOf = async (property: string, id: number, table = 'account'): Promise<Buffer> => {
+  const [row] = await db.rawQuery(`SELECT "${property}" AS v FROM ${table} WHERE id = ?`, [id])
   return Buffer.from(row?.['v'] as Buffer)
 }
 
 /** Looks for the row of a value that does not open in the first row. */
-async function ownerOf(property: keyof Account, value: Buffer): Promise<Unreadable> {
-  const finder = new RowFinder(encryptedColumn(cold, Account, property))
+async function ownerOf(property: string, value: Buffer, entity = Account.name): Promise<Unreadable> {
+  const finder = new RowFinder(encryptedColumn(cold, entity, property))
   finder.add(rowOf(1, value), new WrongContextError('it is of another row', {}))
   const runner = cold.createQueryRunner()
   try {
@@ -104,6 +115,67 @@ describe('the row that a value belongs to', () => {
       ['Decrypt', 'InvalidCiphertextException'],
       ['Decrypt', 'ok'],
     ])
+  })
+
+  it('is found behind many rows of one context, which count as one call', async () => {
+    await add(1, 2)
+    const value = await valueOf('keyed', 2)
+    await db.rawQuery('UPDATE account SET id = 9999 WHERE id = 2')
+    await addCopies(2, 1_010)
+    await db.rawQuery('UPDATE account SET tenant = 1 WHERE id < 9999')
+    expect((await ownerOf('keyed', value)).belongsTo?.primaryKey).toEqual({ id: '9999' })
+  })
+
+  it('is tried under the same data key again where the value did not open in a row of its context', async () => {
+    await add(1, 2, 3)
+    const { cipher } = encryptedColumn(cold, Account, 'bound')
+    const decrypt = jest.spyOn(cipher, 'decrypt')
+    decrypt.mockRejectedValueOnce(new TamperedCiphertextError('it was altered', {}))
+    const { belongsTo } = await ownerOf('bound', await valueOf('bound', 3))
+    expect(belongsTo?.primaryKey).toEqual({ id: '3' })
+    expect(decrypt).toHaveBeenCalledTimes(2)
+  })
+
+  it.each([
+    ['first', 'second'],
+    ['second', 'first'],
+  ])(
+    'has it in the same property rather than in another that is bound alike: %s',
+    async (property, other) => {
+      await app.dataSource.getRepository(Twins).insert([
+        { id: 1, [property]: 'x' },
+        { id: 2, [property]: 'y' },
+      ])
+      const { reason, belongsTo } = await ownerOf(property, await valueOf(property, 2, 'twins'), Twins.name)
+      expect(belongsTo).toEqual({ property, primaryKey: { id: '2' } })
+      expect(reason).not.toContain(other)
+    },
+  )
+
+  it('may have no value in its place any more', async () => {
+    await app.dataSource.getRepository(Twins).insert([
+      { id: 1, first: 'x' },
+      { id: 2, first: 'y' },
+    ])
+    const value = await valueOf('first', 2, 'twins')
+    await db.rawQuery('UPDATE twins SET first = NULL WHERE id = 2')
+    expect((await ownerOf('first', value, Twins.name)).belongsTo?.primaryKey).toEqual({ id: '2' })
+  })
+
+  it('is found behind rows that nothing can be bound to', async () => {
+    await add(1, 2, 3)
+    await db.rawQuery("UPDATE account SET tenant = 'two' WHERE id = 2")
+    expect((await ownerOf('bound', await valueOf('bound', 3))).belongsTo?.primaryKey).toEqual({ id: '3' })
+  })
+
+  it('is not asked for where each value opens in its own', async () => {
+    const runner = cold.createQueryRunner()
+    const query = jest.spyOn(runner, 'query')
+    const finder = new RowFinder(encryptedColumn(cold, Account, 'bound'))
+    await finder.search(runner)
+    expect(query).not.toHaveBeenCalled()
+    expect(finder.note).toBeUndefined()
+    await runner.release()
   })
 
   it('is not said to be none where KMS could not be asked', async () => {

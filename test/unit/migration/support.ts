@@ -49,5 +49,6 @@ export const rowOf = (
   id: `n${id}`,
   stored,
   primaryKey: () => ({ id }),
+  valueOf: () => undefined,
   ...more,
 })

@@ -19,8 +19,6 @@ class Account {
   @KmsEncrypted() free!: string
 }
 
-const PROPERTIES = ['envelope', 'other', 'text', 'keyed', 'free'] as const
-
 let db: TestDatabase
 let app: TestApplication
 let dataSource: DataSource
@@ -235,7 +233,8 @@ describe('the row that a value belongs to', () => {
 
   it('is asked for of no column that is bound to nothing', async () => {
     await set('free', (await cells('envelope'))[0], 1)
-    expect(await verify('free', { findRow: true })).toMatchObject({ failed: 1, notes: [] })
-    expect(PROPERTIES).toContain('free')
+    const result = await verify('free', { findRow: true })
+    expect(result).toMatchObject({ failed: 1, notes: [] })
+    expect(result.unreadable).toEqual((await verify('free')).unreadable)
   })
 })

@@ -122,7 +122,7 @@ describe('The rows of a column on MySQL', () => {
         { bound: [{ name: 'tenant', sql: 'tenant' }], beside: ['a', 'b'] },
       )
       const [row] = await read()
-      expect(row?.valueOf?.('tenant')).toBe(5)
+      expect(row?.valueOf('tenant')).toBe(5)
       expect(row?.beside).toEqual([bytes('i'), null])
     })
 

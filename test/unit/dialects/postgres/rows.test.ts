@@ -113,7 +113,7 @@ describe('The rows of a column on PostgreSQL', () => {
         { bound: [{ name: 'tenant', sql: 'tenant' }], beside: ['a', 'b'] },
       )
       const [row] = await read()
-      expect(row?.valueOf?.('tenant')).toBe('t')
+      expect(row?.valueOf('tenant')).toBe('t')
       expect(row?.beside).toEqual([bytes('i'), null])
     })
 
