@@ -156,7 +156,6 @@ function selectOf(columns: readonly ColumnMetadata[]): Record<string, true> {
 
 /** As values of the property, or as they are sealed: a database may give JSON with its members in another order. */
 function isSame(column: BoundColumn, one: unknown, other: unknown): boolean {
-  if (one === null || other === null) return one === other
   return isDeepStrictEqual(one, other) || column.isSame(one, other)
 }
 

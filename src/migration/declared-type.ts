@@ -99,8 +99,7 @@ function isDeclared(bound: BoundColumn, bytes: Buffer): boolean {
 }
 
 /** What another program encrypted is looked at as it will be encrypted; what does not open is not. */
-function openedForeign({ opener, scheme }: BoundColumn, bytes: Buffer): Buffer[] {
-  if (!scheme.foreign) return [bytes]
+function openedForeign({ opener }: BoundColumn, bytes: Buffer): Buffer[] {
   try {
     return [opener.openForeign(bytes, opener.bytesOf(bytes.toString('latin1'))) ?? bytes]
   } catch (error) {

@@ -57,6 +57,7 @@ export async function fillMirror(
   const where = {}
   leader.setEntityValue(where, Not(IsNull()))
   follower.setEntityValue(where, IsNull())
+  const unfilled = { where, withDeleted: true, loadEagerRelations: false }
   const select = {}
   for (const each of [...entityMetadata.primaryColumns, leader]) each.setEntityValue(select, true)
   const byKey = {}
@@ -66,7 +67,7 @@ export async function fillMirror(
   const result: MigrationResult = {
     entity: entityMetadata.name,
     property: follower.propertyPath,
-    total: await rows.count({ where, withDeleted: true }),
+    total: await rows.count(unfilled),
     rows: 0,
     changed: 0,
     elapsed: 0,
@@ -90,11 +91,9 @@ export async function fillMirror(
     for (let idle = 0, lap = 1; idle < MAX_IDLE;) {
       if (signal?.aborted === true) throw interrupted(column)
       const page = await rows.find({
-        where,
+        ...unfilled,
         select,
         take: Math.min(batchSize, maxRate ?? batchSize),
-        withDeleted: true,
-        loadEagerRelations: false,
         ...(passesOver && { skip: passed, order: byKey }),
       })
       if (page.length === 0) {
@@ -140,7 +139,7 @@ export async function fillMirror(
       onProgress?.(result)
       await keepRate(result, maxRate, signal)
     }
-    if (!dryRun && (await rows.count({ where, withDeleted: true })) > failures.count) {
+    if (!dryRun && (await rows.count(unfilled)) > failures.count) {
       throw column.error(
         RowsLeftOutError,
         `rows stay without the value of ${leader.propertyPath}: an UPDATE of them changes nothing, or others write such rows again and again. Look for triggers, rules and policies of the table, then run the same again.`,

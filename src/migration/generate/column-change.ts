@@ -123,7 +123,7 @@ async function fullTypeOf(
 /** `NULL` is what a column without a default has. */
 function defaultOf({ default: given }: TableColumn): string | undefined {
   const value = given as string | null | undefined
-  return value === undefined || value === null || value === 'NULL' ? undefined : value
+  return value === 'NULL' ? undefined : (value ?? undefined)
 }
 
 /** The one column of the table that nothing in the entity has, if one column of the entity is not in the table. */

@@ -33,7 +33,7 @@ export function classFigures(sizes: readonly ClassSize[]): ClassFigures {
     largest,
     alone: sum(({ size, classes }) => (size === 1 ? classes : 0)),
     met: sum(({ size, classes }) => classes * size * share(size)),
-    entropy: sum(({ size, classes }) => -classes * share(size) * Math.log2(share(size))) + 0,
+    entropy: sum(({ size, classes }) => -classes * share(size) * Math.log2(share(size))),
     guess: rows === 0 ? 0 : -Math.log2(share(largest)) + 0,
   }
 }

@@ -7,6 +7,7 @@ import {
   rotateColumns,
   verifyColumns,
 } from 'typeorm-kms-encrypted/migration'
+import { sqlite } from '../../../src/dialects/sqlite'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { declaredTypeMismatch, requireDeclaredType } from '../../../src/migration/declared-type'
 import { forget, forgetDue, cancelForgetting } from '../../../src/migration/data-keys/forget'
@@ -189,7 +190,7 @@ describe('the type that a column declares', () => {
       [Buffer.from('1'), Buffer.from('one'), null],
       /^1 of 2 values .* type number\. Declare it: .*'string'/,
     ],
-    ['count', [Buffer.from('one'), Buffer.from([0xff])], /^2 of 2 values .*'buffer'/],
+    ['count', [Buffer.from('one'), Buffer.from([0xff])], /^2 of 2 values .*'buffer' \}\)\.$/],
     ['at', [Buffer.from('2026-01-02T03:04:05.678Z')], undefined],
     ['at', [Buffer.from('2026-01-02')], /^1 of 1 values .* type date/],
     ['bytes', [Buffer.from([0xff])], undefined],
@@ -240,6 +241,40 @@ describe('the type that a column declares', () => {
     expect(await declaredTypeMismatch(runner, column)).toMatch(/^1 of 1 values/)
     await db.rawQuery('UPDATE note SET title = ?', ['one'])
     expect(await declaredTypeMismatch(runner, column, { column: 'title' })).toMatch(/^3 of 3 values/)
+  })
+
+  it('is compared with the text of a column of another type, unless the migration makes one of its own', async () => {
+    await insert('count', Buffer.from('7'))
+    const runner = app.dataSource.createQueryRunner()
+    const mismatch = (property: string): Promise<string | undefined> =>
+      declaredTypeMismatch(runner, encryptedColumn(app.dataSource, Note, property), { column: 'id' })
+    expect(await mismatch('count')).toBeUndefined()
+    expect(await mismatch('guessed')).toMatch(/^1 of 1 values/)
+    const asText = jest.spyOn(sqlite.steps, 'asText').mockReturnValue("'one'")
+    expect(await mismatch('count')).toMatch(/^1 of 1 values/)
+    expect(asText.mock.calls).toEqual([['"id"']])
+    expect(await mismatch('at')).toBeUndefined()
+    asText.mockRestore()
+    await runner.release()
+  })
+
+  it('is not said to be another one for a fault of ours', async () => {
+    await insert('text', Buffer.from('a'))
+    const runner = app.dataSource.createQueryRunner()
+    const fault = new TypeError('a fault of ours')
+    const failing = (): never => {
+      throw fault
+    }
+    const text = encryptedColumn(app.dataSource, Note, 'text')
+    const serialise = jest.spyOn(text, 'serialise').mockImplementation(failing)
+    await expect(declaredTypeMismatch(runner, text)).rejects.toBe(fault)
+    serialise.mockRestore()
+    await db.rawQuery('UPDATE note SET "foreign" = ?', [Buffer.from('enc:1')])
+    const foreign = encryptedColumn(app.dataSource, Note, 'foreign')
+    const open = jest.spyOn(foreign.opener, 'openForeign').mockImplementation(failing)
+    await expect(declaredTypeMismatch(runner, foreign)).rejects.toBe(fault)
+    open.mockRestore()
+    await runner.release()
   })
 
   it('is compared with what another program encrypted, as far as that opens', async () => {

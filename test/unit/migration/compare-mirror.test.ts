@@ -1,4 +1,12 @@
-import { Column, DeleteDateColumn, Entity, PrimaryColumn } from 'typeorm'
+import {
+  Column,
+  DeleteDateColumn,
+  Entity,
+  JoinColumn,
+  ManyToOne,
+  PrimaryColumn,
+  type QueryResult,
+} from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { verifyColumns, type VerifyResult } from 'typeorm-kms-encrypted/migration'
 import { sqlite } from '../../../src/dialects/sqlite'
@@ -9,6 +17,7 @@ import { mirrorOf } from '../../../src/orm/mirror'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { pagesRead } from './support'
 
 @Entity('worker')
 class Expanded {
@@ -36,18 +45,34 @@ class Pair {
   @KmsEncrypted({ type: 'json', nullable: true, mirrorOf: 'data' }) secret?: unknown
 }
 
+@Entity('employer')
+class Employer {
+  @PrimaryColumn('int') id!: number
+}
+
+@Entity('employee')
+class Employee {
+  @PrimaryColumn('int') id!: number
+  @Column('varchar', { nullable: true }) name!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, mirrorOf: 'name' }) secret?: string | null
+  @ManyToOne(() => Employer, { eager: true, nullable: true }) @JoinColumn() employer!: Employer | null
+}
+
 let db: TestDatabase
 let app: TestApplication
 let switched: TestApplication['dataSource']
 
 beforeAll(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Expanded, Pair])
+  app = await startApplication(db, [Expanded, Pair, Employer, Employee])
   switched = (await app.restart({}, { entities: [Switched] })).dataSource
 })
 afterAll(async () => {
   await app.stop()
   await db.drop()
+})
+afterEach(() => {
+  jest.restoreAllMocks()
 })
 beforeEach(async () => {
   await db.rawQuery('DELETE FROM worker')
@@ -61,19 +86,27 @@ const verify = async (options: object = {}): Promise<VerifyResult> => {
   const [result] = await verifyColumns(app.dataSource, Expanded, ['nameNew'], options)
   return result!
 }
-/** The comparison alone, on a connection of its own. */
+/** The comparison alone, on a connection of its own. `around`: stands around each of its statements. */
 async function compare(
   options: MigrationOptions = {},
   dataSource = app.dataSource,
+  [entity, property] = ['Expanded', 'nameNew'],
+  around: (sql: string, send: () => Promise<unknown>) => Promise<unknown> = (_, send) => send(),
 ): Promise<MirrorComparison> {
-  const column = encryptedColumn(dataSource, Expanded, 'nameNew')
+  const column = encryptedColumn(dataSource, entity, property)
   const runner = dataSource.createQueryRunner()
+  const query = runner.query.bind(runner)
+  const spy = jest
+    .spyOn(runner, 'query')
+    .mockImplementation((...sent) => around(sent[0], () => query(...sent)))
   try {
     return await compareMirror(runner, column, mirrorOf(column)!, options)
   } finally {
+    spy.mockRestore()
     await runner.release()
   }
 }
+const isOfValues = (sql: string): boolean => / FROM "worker" .* IN \(/s.test(sql)
 const verifyLeader = async (): Promise<VerifyResult> =>
   (await verifyColumns(switched, Switched, ['name']))[0]!
 
@@ -201,12 +234,56 @@ describe('a column that is compared with the one that it mirrors', () => {
   it('is not said to agree where KMS could not be asked', async () => {
     await fill()
     const { dataSource } = await app.restart()
+    const { dataSource: other } = await app.restart({}, { entities: [Switched] })
     app.kms.misbehave({ outage: true })
     try {
       await expect(compare({}, dataSource)).rejects.toMatchObject({ kind: 'service' })
+      await expect(compare({}, other, ['Switched', 'name'])).rejects.toMatchObject({ kind: 'service' })
     } finally {
       app.kms.misbehave({})
     }
+  })
+
+  it.each([100, 230, 500])('is read once, %d rows of it at a time', async (batchSize) => {
+    await fill()
+    const pages = pagesRead(sqlite)
+    const values: unknown[] = []
+    const around = async (sql: string, send: () => Promise<unknown>): Promise<unknown> => {
+      const result = await send()
+      if (isOfValues(sql)) values.push((result as QueryResult).records.length)
+      return result
+    }
+    expect(await compare({ batchSize }, undefined, undefined, around)).toMatchObject({ compared: ROWS })
+    expect(values).toEqual([100, 100, 30])
+    for (const page of pages) expect(page).toMatchObject({ limit: batchSize, keysOnly: true })
+  })
+
+  it('agrees where others take both values away meanwhile', async () => {
+    await fill()
+    const around = async (sql: string, send: () => Promise<unknown>): Promise<unknown> => {
+      if (isOfValues(sql)) await db.rawQuery('UPDATE worker SET name = NULL, name_new = NULL WHERE id = 5')
+      return send()
+    }
+    expect(await compare({}, switched, ['Switched', 'name'], around)).toMatchObject({
+      compared: ROWS,
+      differing: 0,
+      notFilled: 0,
+    })
+  })
+
+  it('is compared without what else belongs to its entity', async () => {
+    await app.dataSource.getRepository(Employee).insert({ id: 1, name: 'a' })
+    await db.rawQuery("INSERT INTO employee (id, name) VALUES (2, 'b')")
+    const tables: string[] = []
+    const around = (sql: string, send: () => Promise<unknown>): Promise<unknown> => {
+      tables.push(...(sql.match(/"employe[er]"/g) ?? []))
+      return send()
+    }
+    expect(await compare({}, undefined, ['Employee', 'secret'], around)).toMatchObject({
+      compared: 1,
+      notFilled: 1,
+    })
+    expect(new Set(tables)).toEqual(new Set(['"employee"']))
   })
 
   it.each([false, true])(

@@ -1,4 +1,12 @@
-import { Column, Entity, PrimaryColumn, UpdateDateColumn } from 'typeorm'
+import {
+  Column,
+  DeleteDateColumn,
+  Entity,
+  JoinColumn,
+  ManyToOne,
+  PrimaryColumn,
+  UpdateDateColumn,
+} from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { sqlite } from '../../../src/dialects/sqlite'
@@ -7,11 +15,19 @@ import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
 
 @Entity()
+class Team {
+  @PrimaryColumn('int') id!: number
+}
+
+@Entity()
 class Person {
   @PrimaryColumn('int') id!: number
   @Column('varchar', { nullable: true }) name!: string | null
   @KmsEncrypted({ type: 'string', nullable: true, mirrorOf: 'name', maxLength: 5 }) secret?: string | null
   @UpdateDateColumn() changed!: Date
+  @Column('varchar', { nullable: true, onUpdate: 'CURRENT_TIMESTAMP' }) touched!: string | null
+  @DeleteDateColumn() deleted!: Date | null
+  @ManyToOne(() => Team, { eager: true, nullable: true }) @JoinColumn() team!: Team | null
 }
 
 let db: TestDatabase
@@ -19,7 +35,7 @@ let app: TestApplication
 
 beforeEach(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Person])
+  app = await startApplication(db, [Person, Team])
 })
 afterEach(async () => {
   await app.stop()
@@ -70,6 +86,76 @@ describe('a column that is filled from the one that it mirrors', () => {
       { failed: 0, mirror: { property: 'name', compared: 4, differing: 0, notFilled: 0 } },
     ])
     expect(await fill()).toMatchObject({ total: 0, rows: 0, changed: 0 })
+  })
+
+  it('gets those of rows that the application deleted softly', async () => {
+    for (const id of [1, 2]) await add(id, `n${id}`)
+    await db.rawQuery("UPDATE person SET deleted = '2026-01-02 03:04:05'")
+    expect(await fill()).toMatchObject({ total: 2, rows: 2, changed: 2 })
+    await add(3, 'n3')
+    await db.rawQuery("UPDATE person SET deleted = '2026-01-02 03:04:05'")
+    await db.rawQuery(
+      'CREATE TRIGGER kept BEFORE UPDATE ON person WHEN OLD.id = 3 BEGIN SELECT RAISE(IGNORE); END',
+    )
+    expect(await failure(fill())).toMatchObject({ code: 'ROWS_LEFT_OUT' })
+  })
+
+  it('gets them one after the other for as long as rows are written', async () => {
+    const ids = Array.from({ length: 20 }, (_, at) => at + 1)
+    for (const id of ids) await add(id, `n${id}`)
+    expect(await fill({ batchSize: 1 })).toMatchObject({ rows: 20, changed: 20 })
+    expect(await unfilled()).toEqual([])
+  })
+
+  it('gets them by a statement that keeps what the database would set to its time', async () => {
+    await add(1, 'n1')
+    const runner = app.dataSource.createQueryRunner()
+    const query = jest.spyOn(runner, 'query')
+    await encryptColumns(runner, Person, ['secret'])
+    const sent = query.mock.calls.map(([sql]) => sql)
+    query.mockRestore()
+    expect(sent.filter((sql) => sql.startsWith('UPDATE'))).toEqual([
+      'UPDATE "person" SET "secret" = ?, "changed" = "changed", "touched" = "touched" WHERE "id" = ? AND "secret" IS NULL AND "name" IS NOT NULL',
+    ])
+    // Nothing else of the entity is looked at.
+    expect(sent.filter((sql) => sql.includes('"team"'))).toEqual([])
+  })
+
+  it('says how long it takes', async () => {
+    for (const id of [1, 2]) await add(id, `n${id}`)
+    const start = performance.now()
+    const elapsed: number[] = []
+    const result = await fill({ batchSize: 1, onProgress: (progress) => elapsed.push(progress.elapsed) })
+    elapsed.push(result!.elapsed)
+    expect(elapsed).toEqual([...elapsed].sort((a, b) => a - b))
+    expect(elapsed[0]).toBeGreaterThan(0)
+    expect(elapsed.at(-1)).toBeLessThanOrEqual(performance.now() - start)
+  })
+
+  it('is not left out where KMS cannot be asked', async () => {
+    await add(1, 'n1')
+    app.kms.misbehave({ outage: true })
+    expect(await failure(fill({ skipFailed: true }))).toMatchObject({
+      kind: 'service',
+      entity: 'Person',
+      primaryKey: { id: 1 },
+    })
+    app.kms.misbehave({})
+    expect(await unfilled()).toEqual([1])
+  })
+
+  it('leaves to a transaction around it what stays', async () => {
+    for (const id of [1, 2]) await add(id, id === 1 ? 'n1' : TOO_LONG)
+    const runner = app.dataSource.createQueryRunner()
+    const fillOn = (): Promise<Error> => failure(encryptColumns(runner, Person, ['secret'], { batchSize: 1 }))
+    await runner.startTransaction()
+    expect((await fillOn()).message).toContain('The transaction around it decides what stays')
+    await runner.rollbackTransaction()
+    expect((await fillOn()).message).toContain('1 of 2 rows were filled and stay so')
+    await runner.startTransaction()
+    // That of another connection has nothing to do with it.
+    expect((await failure(fill())).message).toContain('were filled and stay so')
+    await runner.rollbackTransaction()
   })
 
   it('ends with the first value that cannot be stored, and what was filled before stays', async () => {

@@ -1,14 +1,14 @@
 import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { sqlite } from '../../../src/dialects/sqlite'
-import { TamperedCiphertextError, WrongContextError } from '../../../src/errors'
+import { InvalidValueError, TamperedCiphertextError, WrongContextError } from '../../../src/errors'
 import { type Unreadable } from '../../../src/migration/failures'
 import { RowFinder } from '../../../src/migration/find-row'
 import { encryptedColumn } from '../../../src/migration/target'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { startApplication, type TestApplication } from '../../support/encryption'
-import { rowOf } from './support'
+import { pagesRead, rowOf } from './support'
 
 @Entity('account')
 class Account {
@@ -72,24 +72,35 @@ const valueOf = async (property: string, id: number, table = 'account'): Promise
   return Buffer.from(row?.['v'] as Buffer)
 }
 
-/** Looks for the row of a value that does not open in the first row. */
-async function ownerOf(property: string, value: Buffer, entity = Account.name): Promise<Unreadable> {
+const UNREADABLE: Unreadable = {
+  primaryKey: { id: 1 },
+  code: 'CIPHERTEXT_WRONG_CONTEXT',
+  reason: 'it does not open',
+}
+
+/** Looks for the rows of values that do not open in the rows in which they are, the first of them with id 1. */
+async function ownersOf(
+  property: string,
+  values: readonly Buffer[],
+  {
+    entity = Account.name,
+    error = new WrongContextError('it is of another row', {}),
+  }: { entity?: string; error?: Error } = {},
+): Promise<Unreadable[]> {
   const finder = new RowFinder(encryptedColumn(cold, entity, property))
-  finder.add(rowOf(1, value), new WrongContextError('it is of another row', {}))
+  values.forEach((value, at) => {
+    finder.add(rowOf(at + 1, value), error)
+  })
   const runner = cold.createQueryRunner()
   try {
     await finder.search(runner)
   } finally {
     await runner.release()
   }
-  const failure: Unreadable = {
-    primaryKey: { id: 1 },
-    code: 'CIPHERTEXT_WRONG_CONTEXT',
-    reason: 'it does not open',
-  }
-  const [found] = finder.explained([failure])
-  return found!
+  return finder.explained(values.map((_, at) => ({ ...UNREADABLE, primaryKey: { id: at + 1 } })))
 }
+const ownerOf = async (...[property, value, more]: [string, Buffer, { entity?: string; error?: Error }?]) =>
+  (await ownersOf(property, [value], more))[0]!
 
 describe('the row that a value belongs to', () => {
   it('is the first that it opens in', async () => {
@@ -146,7 +157,9 @@ describe('the row that a value belongs to', () => {
         { id: 1, [property]: 'x' },
         { id: 2, [property]: 'y' },
       ])
-      const { reason, belongsTo } = await ownerOf(property, await valueOf(property, 2, 'twins'), Twins.name)
+      const { reason, belongsTo } = await ownerOf(property, await valueOf(property, 2, 'twins'), {
+        entity: Twins.name,
+      })
       expect(belongsTo).toEqual({ property, primaryKey: { id: '2' } })
       expect(reason).not.toContain(other)
     },
@@ -159,13 +172,51 @@ describe('the row that a value belongs to', () => {
     ])
     const value = await valueOf('first', 2, 'twins')
     await db.rawQuery('UPDATE twins SET first = NULL WHERE id = 2')
-    expect((await ownerOf('first', value, Twins.name)).belongsTo?.primaryKey).toEqual({ id: '2' })
+    expect((await ownerOf('first', value, { entity: Twins.name })).belongsTo?.primaryKey).toEqual({ id: '2' })
   })
 
   it('is found behind rows that nothing can be bound to', async () => {
     await add(1, 2, 3)
     await db.rawQuery("UPDATE account SET tenant = 'two' WHERE id = 2")
     expect((await ownerOf('bound', await valueOf('bound', 3))).belongsTo?.primaryKey).toEqual({ id: '3' })
+  })
+
+  it('is looked for until all are found, and no further', async () => {
+    await add(1, 8, 9)
+    const [near, far] = [await valueOf('bound', 2), await valueOf('bound', 3)]
+    await db.rawQuery('UPDATE account SET id = 9999 WHERE id = 3')
+    await addCopies(100, 700)
+    const pages = pagesRead(sqlite)
+    const found = await ownersOf('bound', [near, far, near])
+    expect(found.map(({ belongsTo }) => belongsTo?.primaryKey['id'])).toEqual(['2', '9999', '2'])
+    expect(pages).toHaveLength(2)
+    await ownersOf('bound', [near])
+    expect(pages).toHaveLength(3)
+    // No value is read.
+    for (const page of pages) expect(page).toMatchObject({ limit: 500, boundOnly: true })
+  })
+
+  it('is another than its own', async () => {
+    await add(1, 2)
+    const { belongsTo, reason } = await ownerOf('bound', await valueOf('bound', 1))
+    expect(belongsTo).toBeUndefined()
+    expect(reason).toContain('that of no row of the table')
+  })
+
+  it('is not looked for of what is no ciphertext, or does not open for another reason', async () => {
+    await add(1, 2)
+    const error = new InvalidValueError('it is not of the type')
+    expect(await ownerOf('bound', await valueOf('bound', 2), { error })).toEqual(UNREADABLE)
+    expect(await ownerOf('bound', Buffer.from('plaintext'))).toEqual(UNREADABLE)
+  })
+
+  it('is not said to be none for a fault of ours', async () => {
+    await add(1, 2)
+    const fault = new TypeError('a fault of ours')
+    jest.spyOn(encryptedColumn(cold, Account, 'bound').recipes, 'of').mockImplementation(() => {
+      throw fault
+    })
+    await expect(ownerOf('bound', await valueOf('bound', 2))).rejects.toBe(fault)
   })
 
   it('is not asked for where each value opens in its own', async () => {

@@ -1,5 +1,6 @@
 import { type Dialect } from '../../../src/dialects'
 import { type ColumnRow } from '../../../src/dialects/rows/column-rows'
+import { type KeyPage } from '../../../src/dialects/rows/key-order'
 import { type ErrorDetails, KmsEncryptionError } from '../../../src/errors'
 import { type BoundColumn } from '../../../src/orm/bound-column'
 
@@ -39,6 +40,22 @@ export class Failed extends Error {
 
 export const dialectWith = (more: object = {}): Dialect =>
   ({ failureOf: (error: unknown) => (error as Partial<Failed>).failure, ...more }) as unknown as Dialect
+
+/** The pages that are read of any rows from now on. */
+export function pagesRead(dialect: Dialect): KeyPage[] {
+  const pages: KeyPage[] = []
+  const openRows = dialect.openRows.bind(dialect)
+  jest.spyOn(dialect, 'openRows').mockImplementation(async (...given) => {
+    const rows = await openRows(...given)
+    const page = rows.page.bind(rows)
+    rows.page = (asked) => {
+      pages.push(asked)
+      return page(asked)
+    }
+    return rows
+  })
+  return pages
+}
 
 export const rowOf = (
   id: number,

@@ -1,11 +1,19 @@
-import { Column, type DataSource, Entity, PrimaryColumn, type QueryRunner } from 'typeorm'
+import { EncryptCommand } from '@aws-sdk/client-kms'
+import {
+  Column,
+  type DataSource,
+  DefaultNamingStrategy,
+  Entity,
+  PrimaryColumn,
+  type QueryRunner,
+} from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { sqlite } from '../../../../src/dialects/sqlite'
 import { type ColumnChange, columnChange } from '../../../../src/migration/generate/column-change'
 import { encryptedColumn } from '../../../../src/migration/target'
 import { type TestDatabase } from '../../../support/databases'
 import { createSqliteDatabase } from '../../../support/databases/sqlite'
-import { startApplication, type TestApplication, withIndexKey } from '../../../support/encryption'
+import { KEY, startApplication, type TestApplication, withIndexKey } from '../../../support/encryption'
 
 @Entity()
 class Member {
@@ -15,6 +23,12 @@ class Member {
   @KmsEncrypted({ type: 'string', nullable: true, storage: 'text' }) town!: string | null
 }
 
+@Entity('settings')
+class Settings {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'json', nullable: true }) colours!: unknown
+}
+
 let db: TestDatabase
 let app: TestApplication
 let dataSource: DataSource
@@ -22,7 +36,7 @@ let runner: QueryRunner
 
 beforeAll(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Member], withIndexKey)
+  app = await startApplication(db, [Member, Settings], withIndexKey)
   dataSource = app.dataSource
   runner = dataSource.createQueryRunner()
 })
@@ -43,6 +57,16 @@ async function tableWith(...columns: string[]): Promise<void> {
   await db.rawQuery(`CREATE TABLE member (${['id int PRIMARY KEY', ...columns].join(', ')})`)
 }
 const TOWN = ['name varchar', 'town text']
+/** The database says more of a column than SQLite does. */
+async function withColumn(name: string, more: object): Promise<void> {
+  const found = await runner.getTable('member')
+  Object.assign(found?.findColumnByName(name) ?? {}, more)
+  jest.spyOn(runner, 'getTable').mockResolvedValue(found)
+}
+const oldOf = async (): Promise<unknown> => {
+  const found = await change()
+  return found?.kind === 'alteration' ? found.column.old : undefined
+}
 
 describe('the change of a column', () => {
   it('is none without its table, or where it is as it is declared and empty', async () => {
@@ -74,6 +98,23 @@ describe('the change of a column', () => {
     const found = await change()
     expect(found?.kind).toBe(old === undefined ? 'addition' : 'alteration')
     if (found?.kind === 'alteration') expect(found.column.old.name).toBe(old)
+  })
+
+  it('knows the column of an index whose name does not begin like that of the value', async () => {
+    class Suffixed extends DefaultNamingStrategy {
+      override columnName(property: string, given: string | undefined): string {
+        return given ?? `${property}_c`
+      }
+    }
+    const { dataSource: other } = await app.restart({}, { namingStrategy: new Suffixed() })
+    await db.rawQuery('DROP TABLE IF EXISTS member')
+    await db.rawQuery(
+      'CREATE TABLE member (id_c int PRIMARY KEY, name_c varchar, town_c text, old_mail varchar, mail_index_c blob)',
+    )
+    const otherRunner = other.createQueryRunner()
+    const found = await columnChange(otherRunner, encryptedColumn(other, Member, 'mail'))
+    await otherRunner.release()
+    expect(found).toMatchObject({ kind: 'alteration', column: { name: 'mail_c', old: { name: 'old_mail' } } })
   })
 
   it('is an addition where another column of the entity is missing as well', async () => {
@@ -128,6 +169,57 @@ describe('the change of a column', () => {
       expect(found.column.old.default).toBeUndefined()
     },
   )
+
+  it('keeps the comment of the column, which it may not have', async () => {
+    await tableWith(...TOWN, 'mail varchar')
+    await withColumn('mail', { comment: "the member's" })
+    expect(await oldOf()).toMatchObject({ comment: "the member's" })
+    await withColumn('mail', { comment: null, default: null })
+    expect(await oldOf()).toMatchObject({ comment: undefined, default: undefined })
+  })
+
+  it('keeps the character set and collation of text, and of nothing else', async () => {
+    jest.spyOn(sqlite, 'textOptions').mockResolvedValue(' COLLATE NOCASE')
+    await tableWith(...TOWN, 'mail varchar(30)')
+    expect(await oldOf()).toMatchObject({ fullType: 'varchar(30) COLLATE NOCASE' })
+    await tableWith(...TOWN, 'mail double')
+    expect(await oldOf()).toMatchObject({ kind: 'other', fullType: 'double' })
+    for (const type of ['double', 'FLOAT']) {
+      await withColumn('mail', { type, length: '22' })
+      expect(await oldOf()).toMatchObject({ fullType: type })
+    }
+  })
+
+  it('is refused where the values are not of the declared type, under the name that they have now', async () => {
+    const settings = (): Promise<ColumnChange | undefined> =>
+      columnChange(runner, encryptedColumn(dataSource, Settings, 'colours'))
+    const refused = { code: 'DECLARED_TYPE', entity: 'Settings', property: 'colours' }
+    for (const name of ['colours', 'old_colours']) {
+      await db.rawQuery('DROP TABLE IF EXISTS settings')
+      await db.rawQuery(`CREATE TABLE settings (id int PRIMARY KEY, ${name} varchar)`)
+      await db.rawQuery("INSERT INTO settings VALUES (1, 'red')")
+      await expect(settings()).rejects.toMatchObject(refused)
+      await db.rawQuery(`UPDATE settings SET ${name} = '["red"]'`)
+      expect(await settings()).toMatchObject({ kind: 'alteration', column: { old: { name } } })
+    }
+    // Nothing of a binary column under another name will be encrypted.
+    await db.rawQuery('DROP TABLE settings')
+    await db.rawQuery('CREATE TABLE settings (id int PRIMARY KEY, old_colours blob)')
+    await db.rawQuery("INSERT INTO settings VALUES (1, x'ff')")
+    expect(await settings()).toMatchObject({ column: { holds: { plaintext: false, ciphertext: true } } })
+  })
+
+  it('counts what another program encrypted with KMS as ciphertext', async () => {
+    await tableWith(...TOWN, 'mail blob', 'mail_index blob')
+    const { CiphertextBlob } = await app.client.send(
+      new EncryptCommand({ KeyId: KEY, Plaintext: Buffer.from('a') }),
+    )
+    const add = (id: number, value: Buffer): Promise<unknown> =>
+      db.rawQuery('INSERT INTO member (id, mail) VALUES (?, ?)', [id, value])
+    await add(1, Buffer.from(CiphertextBlob!))
+    await add(2, Buffer.from('plaintext'))
+    expect(await change()).toMatchObject({ column: { holds: { plaintext: true, ciphertext: true } } })
+  })
 
   it('has plaintext to encrypt as long as one row has', async () => {
     await tableWith(...TOWN, 'mail blob', 'mail_index blob')
