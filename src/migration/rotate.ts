@@ -191,10 +191,11 @@ export class Rotate implements Conversion {
     if (recipe.mode !== 'direct') return this.#sealAnew(bytes, recipe)
     const { rewrap } = this.#targetOf(recipe)
     if (rewrap) return this.#moveDirect(direct, rewrap, recipe)
-    if (direct.kind === 'bare' || (await this.#scopeOf(bytes, recipe)) !== recipe.scope)
-      return this.#sealAnew(bytes, recipe)
-    const isDone = !this.#everything && (await this.#isDone(bytes, recipe))
-    return isDone ? bytes : this.#sealAnew(bytes, recipe)
+    const isKept =
+      !this.#everything &&
+      (await this.#isDone(bytes, recipe)) &&
+      (await this.#scopeOf(bytes, recipe)) === recipe.scope
+    return isKept ? bytes : this.#sealAnew(bytes, recipe)
   }
 
   /** Under which scope a value is. Without previous settings there is only one, and nothing need be opened. */
