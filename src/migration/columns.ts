@@ -1,4 +1,4 @@
-import { type EntityTarget, type ObjectLiteral, type QueryRunner } from 'typeorm'
+import { type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
 import { InvalidOptionError } from '../errors'
 import { mirrorOf } from '../orm/mirror'
@@ -13,7 +13,7 @@ import { Pass } from './pass'
 import { type RotateSettings } from './rotate'
 import { rotateColumn } from './rotate-column'
 import { requireSameEquality } from './indexes/collation'
-import { encryptedColumn, type Executor, isQueryRunner } from './target'
+import { encryptedColumn, type Executor, withRunner } from './target'
 import { RowFinder } from './find-row'
 import { type Unreadable } from './failures'
 import { type BoundAs, TakeBack } from './take-back'
@@ -217,16 +217,6 @@ export async function verifyColumns(
     })
   }
   return results
-}
-
-async function withRunner<T>(executor: Executor, work: (queryRunner: QueryRunner) => Promise<T>): Promise<T> {
-  if (isQueryRunner(executor)) return work(executor)
-  const queryRunner = executor.createQueryRunner('master')
-  try {
-    return await work(queryRunner)
-  } finally {
-    await queryRunner.release()
-  }
 }
 
 async function eachColumn(

@@ -1,4 +1,3 @@
-import { type QueryRunner } from 'typeorm'
 import { type BoundColumn } from '../orm/bound-column'
 import { contextsOf, ownDataKeys } from './data-keys/column-contexts'
 import { KeyTableRows } from './data-keys/key-table-rows'
@@ -7,7 +6,7 @@ import { checkedOptions, type MigrationOptions, type MigrationResult } from './o
 import { Pass } from './pass'
 import { Rotate, type RotateSettings } from './rotate'
 import { readLayout } from './rows/column-layout'
-import { dataSourceOf, type Executor, isQueryRunner } from './target'
+import { dataSourceOf, type Executor, withRunner } from './target'
 import { dataKeyIdOf, type ValueStart, valueStarts } from './value-starts'
 
 /**
@@ -27,9 +26,7 @@ export async function rotateColumn(
   const rows = new KeyTableRows(dataSourceOf(executor))
   const hasTable = column.recipes.usesStoredKey || (await rows.table.exists())
   const movesKeys = hasTable && !newDataKeys
-  const dataKeys = movesKeys
-    ? (await moveDataKeys(dataSourceOf(executor), [column], { to, dryRun, signal })).moved
-    : 0
+  const dataKeys = movesKeys ? (await moveDataKeys(executor, [column], { to, dryRun, signal })).moved : 0
   const done = movesKeys ? await asTheyShouldBe(rows, executor, column) : NONE
   if (done.rows > 0) {
     const { entityMetadata, propertyPath } = column.metadata
@@ -74,13 +71,6 @@ async function asTheyShouldBe(rows: KeyTableRows, executor: Executor, column: Bo
   return done
 }
 
-async function startsOf(executor: Executor, column: BoundColumn): Promise<ValueStart[]> {
-  const queryRunner: QueryRunner = isQueryRunner(executor)
-    ? executor
-    : dataSourceOf(executor).createQueryRunner('master')
-  try {
-    return await valueStarts(queryRunner, await readLayout(queryRunner, column))
-  } finally {
-    if (!isQueryRunner(executor)) await queryRunner.release()
-  }
+function startsOf(executor: Executor, column: BoundColumn): Promise<ValueStart[]> {
+  return withRunner(executor, async (runner) => valueStarts(runner, await readLayout(runner, column)))
 }

@@ -17,6 +17,20 @@ export function isQueryRunner(executor: Executor): executor is QueryRunner {
   return 'startTransaction' in executor
 }
 
+/** Does something on the query runner, or on one of its own that is given back. */
+export async function withRunner<T>(
+  executor: Executor,
+  work: (queryRunner: QueryRunner) => Promise<T>,
+): Promise<T> {
+  if (isQueryRunner(executor)) return work(executor)
+  const queryRunner = executor.createQueryRunner('master')
+  try {
+    return await work(queryRunner)
+  } finally {
+    await queryRunner.release()
+  }
+}
+
 /**
  * The encrypted column behind a property. Throws `NotEncryptedColumnError`, `InvalidOptionError` for an entity that
  * the DataSource does not have, and `NoPrimaryKeyError` for a table whose rows cannot be told apart.

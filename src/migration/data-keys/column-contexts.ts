@@ -17,7 +17,8 @@ export function contextsOf(columns: readonly BoundColumn[]): ColumnContext[] {
 export interface OwnDataKey {
   readonly row: StoredDataKey
   readonly context: EncryptionContext
-  readonly columns: readonly BoundColumn[]
+  /** The first of the columns that have the context. */
+  readonly column: BoundColumn
 }
 
 /**
@@ -29,14 +30,11 @@ export function ownDataKeys(
   contexts: readonly ColumnContext[],
 ): OwnDataKey[] {
   return rows.flatMap((row) => {
-    const found = contexts.flatMap((each) => {
+    for (const each of contexts) {
       const context = contextOfRow(row, each)
-      return context ? [{ context, column: each.column }] : []
-    })
-    const [first] = found
-    return first
-      ? [{ row, context: first.context, columns: [...new Set(found.map(({ column }) => column))] }]
-      : []
+      if (context) return [{ row, context, column: each.column }]
+    }
+    return []
   })
 }
 

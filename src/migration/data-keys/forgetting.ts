@@ -7,6 +7,7 @@ import { type BoundColumn } from '../../orm/bound-column'
 import { encryptedColumns } from '../encrypted-columns'
 import { EmptyIndexes } from '../indexes/empty-indexes'
 import { Pass } from '../pass'
+import { withRunner } from '../target'
 import { contextsOf, hasPairs, type OwnDataKey, ownDataKeys } from './column-contexts'
 import { countForgotten, type ForgottenColumn } from './forget-count'
 import { described, type ForgetReport, type ForgetState, remainsOf } from './forget-report'
@@ -41,14 +42,11 @@ export class Forgetting {
     return own.filter(({ context }) => hasPairs(context, this.#pairs))
   }
 
-  async count(own: readonly OwnDataKey[]): Promise<ForgottenColumn[]> {
-    const queryRunner = this.#dataSource.createQueryRunner('master')
+  count(own: readonly OwnDataKey[]): Promise<ForgottenColumn[]> {
     const ids = own.map(({ row }) => row.id)
-    try {
-      return await countForgotten(queryRunner, this.#columns, ids, this.#contextsOf(own))
-    } finally {
-      await queryRunner.release()
-    }
+    return withRunner(this.#dataSource, (queryRunner) =>
+      countForgotten(queryRunner, this.#columns, ids, this.#contextsOf(own)),
+    )
   }
 
   /** Without pairs the contexts are those of the data keys. */

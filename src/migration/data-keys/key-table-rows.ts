@@ -1,12 +1,12 @@
 import { type DataSource } from 'typeorm'
 import { type StoredDataKey } from '../../cipher/data-keys/store'
 import { dialectOf } from '../../dialects'
-import { type HiddenBy } from '../../dialects/dialect'
 import { InvalidOptionError, RowsHiddenError } from '../../errors'
 import { type Encrypted } from '../../kms/key-service'
 import { KEY_TABLE_COLUMNS } from '../../orm/key-table/entity'
 import { type KeyTable, keyTables } from '../../orm/key-table/key-table'
 import { rowsHidden } from '../column-contents'
+import { withRunner } from '../target'
 
 /** Rows in one statement. */
 const BATCH = 500
@@ -45,18 +45,11 @@ export class KeyTableRows {
 
   /** Throws `RowsHiddenError` if something may hide rows of it from this role. */
   async requireAll(): Promise<void> {
-    const hiddenBy = await this.#hiddenBy()
-    if (hiddenBy) throw new RowsHiddenError(rowsHidden(this.table.name, hiddenBy))
-  }
-
-  async #hiddenBy(): Promise<HiddenBy | undefined> {
     const { name: path, sql: table } = this.table
-    const queryRunner = this.#dataSource.createQueryRunner('master')
-    try {
-      return await dialectOf(this.#dataSource.options).hiddenBy(queryRunner, { path, table })
-    } finally {
-      await queryRunner.release()
-    }
+    const hiddenBy = await withRunner(this.#dataSource, (queryRunner) =>
+      dialectOf(this.#dataSource.options).hiddenBy(queryRunner, { path, table }),
+    )
+    if (hiddenBy) throw new RowsHiddenError(rowsHidden(path, hiddenBy))
   }
 
   async find(ids: readonly Buffer[]): Promise<StoredDataKey[]> {

@@ -1,12 +1,13 @@
-import { type DataSource } from 'typeorm'
 import { type StoredDataKey, storedContext } from '../../cipher/data-keys/store'
 import { isEncryptedDataKeyLength } from '../../cipher/ciphertext'
 import { ForgedDataKeyError, KeyTableUnavailableError, UntrustedKeyError } from '../../errors'
 import { isOfOtherScope } from '../../errors/kinds'
 import { type Encrypted, type KeyService } from '../../kms/key-service'
 import { type BoundColumn } from '../../orm/bound-column'
+import { dataSourceOf, type Executor } from '../target'
 import { contextsOf, type OwnDataKey, ownDataKeys } from './column-contexts'
 import { KeyTableRows } from './key-table-rows'
+import { SharedContexts } from './shared-contexts'
 
 /** How often a row that others changed meanwhile is tried again. */
 const MAX_ATTEMPTS = 5
@@ -31,26 +32,29 @@ export interface MovedDataKeys {
  * Moves the stored data keys of columns to another KMS key: one `ReEncrypt` and one update of the key table for each,
  * no value is read or written. A data key that is under the KMS key already costs the call and no update: what the table
  * says of it is not believed. One that was under neither KMS key is moved as well, so that its values stay readable, and
- * retired: it seals nothing more.
+ * retired: it seals nothing more. Where another column has the same context and a KMS key of its own, that is done only
+ * with what these columns use.
  *
  * @throws KeyTableUnavailableError; ForgedDataKeyError for a row that does not hold what it says; and what KMS refuses; what is done stays done.
  */
 export async function moveDataKeys(
-  dataSource: DataSource,
+  executor: Executor,
   columns: readonly BoundColumn[],
   { to, dryRun = false, signal }: MoveOptions,
 ): Promise<MovedDataKeys> {
   const [column] = columns
   if (!column) return { found: 0, moved: 0 }
-  const rows = new KeyTableRows(dataSource)
+  const rows = new KeyTableRows(dataSourceOf(executor))
   const living = ownDataKeys(await rows.all(), contextsOf(columns)).filter(({ row }) => row.encrypted)
   const mover = new Mover(rows, column.cipher.kms, dryRun)
+  const shared = new SharedContexts(executor, columns)
   let moved = 0
   for (const own of living) {
     if (signal?.aborted === true) break
-    const configured = (own.columns[0] ?? column).recipes.keyIdFor(own.context)
+    const configured = own.column.recipes.keyIdFor(own.context)
     const isAlone = living.filter((other) => isRival(own, other)).length === 1
-    if (await mover.move(own, { from: configured, to: to ?? configured, isAlone })) moved++
+    const isOfOthers = (): Promise<boolean> => shared.isOfOthers(own, configured)
+    if (await mover.move(own, { from: configured, to: to ?? configured, isAlone, isOfOthers })) moved++
   }
   return { found: living.length, moved }
 }
@@ -61,6 +65,8 @@ interface Move {
   to: string
   /** There is no other data key of its purpose and context. */
   isAlone: boolean
+  /** A data key under neither KMS key is a matter of other columns. */
+  isOfOthers: () => Promise<boolean>
 }
 
 class Mover {
@@ -84,6 +90,7 @@ class Mover {
       const moved = await this.#reEncrypted({ ...own, row }, move)
       if (moved.wasUnderIt && moved.keyReference === row.keyReference) return false
       const isForeign = !moved.wasUnderIt && !moved.isOurs
+      if (isForeign && (await move.isOfOthers())) return false
       if (isForeign && row.purpose === 'index' && !move.isAlone) throw this.#forged(row)
       // Whoever can write the table may have put a data key of theirs there, under a KMS key of theirs. It opens what is
       // under it, and seals nothing.

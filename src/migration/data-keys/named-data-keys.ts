@@ -17,12 +17,7 @@ export async function namedDataKeys(
   dataSource: DataSource,
   starts: readonly ValueStart[],
 ): Promise<ReadonlyMap<string, NamedDataKey>> {
-  const ids = new Map(
-    starts.flatMap((start) => {
-      const id = dataKeyIdOf(start)
-      return id ? [[id.toString('hex'), id] as const] : []
-    }),
-  )
+  const ids = namesOf(starts)
   if (ids.size === 0) return new Map()
   const rows = new Map(
     (await find(dataSource, [...ids.values()])).map((row) => [row.id.toString('hex'), row]),
@@ -31,6 +26,16 @@ export async function namedDataKeys(
     Array.from(ids.keys(), (name) => {
       const row = rows.get(name)
       return [name, row ? namedAs(row) : { state: 'missing' }]
+    }),
+  )
+}
+
+/** The ids of data keys that values name, by their hexadecimal. */
+export function namesOf(starts: readonly ValueStart[]): ReadonlyMap<string, Buffer> {
+  return new Map(
+    starts.flatMap((start) => {
+      const id = dataKeyIdOf(start)
+      return id ? [[id.toString('hex'), id] as const] : []
     }),
   )
 }

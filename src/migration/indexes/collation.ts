@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { beginsLikeCiphertext } from '../../dialects/rows/value-sql'
 import { readLayout } from '../rows/column-layout'
-import { dataSourceOf, type Executor, isQueryRunner } from '../target'
+import { dataSourceOf, type Executor, withRunner } from '../target'
 
 /** Rows that are named. */
 const LISTED = 20
@@ -15,12 +15,7 @@ const LISTED = 20
 export async function requireSameEquality(executor: Executor, column: BoundColumn): Promise<void> {
   const index = column.indexes.find(({ isOfValue }) => isOfValue)
   if (!index || index.declared.normalize || column.scheme.type.name !== 'string') return
-  const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
-  try {
-    await requireIn(queryRunner, column)
-  } finally {
-    if (!isQueryRunner(executor)) await queryRunner.release()
-  }
+  await withRunner(executor, (queryRunner) => requireIn(queryRunner, column))
 }
 
 async function requireIn(queryRunner: QueryRunner, column: BoundColumn): Promise<void> {

@@ -38,7 +38,7 @@ const contextOf = (
 })
 
 describe('the data keys of columns', () => {
-  it('are those of their contexts, each with all columns that have it', () => {
+  it('are those of their contexts, each with the first column that has it', () => {
     const row = rowOf({ app: 'a' })
     const contexts = [
       contextOf(one, { app: 'b' }),
@@ -47,7 +47,7 @@ describe('the data keys of columns', () => {
       contextOf(other, { app: 'a' }),
     ]
     expect(ownDataKeys([row, rowOf({ app: 'c' })], contexts)).toEqual([
-      { row, context: { app: 'a' }, columns: [one, other] },
+      { row, context: { app: 'a' }, column: one },
     ])
     expect(ownDataKeys([row], [])).toEqual([])
   })
@@ -56,7 +56,7 @@ describe('the data keys of columns', () => {
     const context = { app: 'a', tenant: '42' }
     const row = rowOf(context)
     expect(ownDataKeys([row], [contextOf(one, { app: 'a' }, 'tenant')])).toEqual([
-      { row, context, columns: [one] },
+      { row, context, column: one },
     ])
     // More than what the setting asks for is not passed on.
     const forged = rowOf(context, { context: JSON.stringify({ ...context, role: 'admin' }) })
@@ -117,7 +117,7 @@ describe('the report of forgetting', () => {
 
   it('describes data keys, and nothing that opens', () => {
     const row = rowOf({ app: 'a' })
-    expect(described([{ row, context: { app: 'a' }, columns: [one] }])).toEqual([
+    expect(described([{ row, context: { app: 'a' }, column: one }])).toEqual([
       { id: '07'.repeat(16), purpose: 'value', context: { app: 'a' }, kmsKey: 'arn:1', createdAt },
     ])
   })
