@@ -39,7 +39,6 @@ export function ownDataKeys(
 }
 
 function contextOfRow(row: StoredDataKey, { fixed, perRow }: ColumnContext): EncryptionContext | undefined {
-  if (perRow.length === 0) return contextHash(fixed).equals(row.contextHash) ? fixed : undefined
   const said = parsed(row.context)
   const values = perRow.map(({ name }) => [name, said[name]] as const)
   if (!values.every((pair): pair is [string, string] => typeof pair[1] === 'string')) return undefined

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type StoredDataKey } from '../../cipher/data-keys/store'
 import { InterruptedError, InvalidOptionError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type MigrationOptions } from '../options'
 import { dataSourceOf, type Executor } from '../target'
-import { contextsOf, ownDataKeys } from './column-contexts'
+import { contextsOf, type OwnDataKey, ownDataKeys } from './column-contexts'
 import { KeyTableRows } from './key-table-rows'
 
 export type EndOptions = Pick<MigrationOptions, 'dryRun' | 'signal' | 'onNote'> & {
@@ -27,23 +26,25 @@ export async function endDataKeys(
   const usesTable = columns.some(({ recipes }) => recipes.usesStoredKey) || (await rows.table.exists())
   if (!usesTable) return new Set()
   const begun = new Date().toISOString()
-  const own = ownDataKeys(await rows.all(), contextsOf(columns)).map(({ row }) => row)
-  const isMeant = ({ createdAt }: StoredDataKey): boolean => !madeBefore || createdAt < madeBefore
-  const sealing = own.filter((row) => row.purpose === 'value' && !row.retiredAt && isMeant(row))
-  const kept = own.filter((row) => !isMeant(row)).map(({ id }) => id.toString('hex'))
-  if (dryRun === true || sealing.length === 0) return new Set(kept)
+  const own = ownDataKeys(await rows.all(), contextsOf(columns))
+  const isMeant = ({ row }: OwnDataKey): boolean => !madeBefore || row.createdAt < madeBefore
+  const sealing = own.filter((each) => each.row.purpose === 'value' && !each.row.retiredAt && isMeant(each))
+  const kept = new Set(own.filter((each) => !isMeant(each)).map(({ row }) => row.id.toString('hex')))
+  const [first] = sealing
+  if (dryRun === true || !first) return kept
   if (!madeBefore) {
     onNote?.(
       `${sealing.length} stored data keys seal nothing any more. Should this be ended before its time, go on with --made-before ${begun} (madeBefore), or it begins anew.`,
     )
   }
-  await rows.end(sealing, new Date())
+  await rows.end(
+    sealing.map(({ row }) => row),
+    new Date(),
+  )
   try {
     await sleep(rows.table.settings.lease, undefined, { signal })
   } catch {
-    const [column] = columns
-    const reason = 'stopped as asked, before the first value'
-    throw column?.error(InterruptedError, reason) ?? new InterruptedError(reason)
+    throw first.column.error(InterruptedError, 'stopped as asked, before the first value')
   }
-  return new Set(kept)
+  return kept
 }

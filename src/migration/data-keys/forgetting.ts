@@ -91,12 +91,11 @@ export class Forgetting {
   }
 
   async #emptyIndexes(own: readonly OwnDataKey[]): Promise<void> {
-    const ids = own.flatMap(({ row }) => (row.purpose === 'value' ? [row.id] : []))
-    const indexed = this.#columns.filter(
-      ({ indexes, sharedIndexes }) => indexes.length + sharedIndexes.length > 0,
-    )
-    for (const column of ids.length === 0 ? [] : indexed)
-      await new Pass(column, new EmptyIndexes(column, ids), {}).run(this.#dataSource)
+    const ids = own.map(({ row }) => row.id)
+    for (const column of this.#columns) {
+      const work = new EmptyIndexes(column, ids)
+      if (work.indexes.length > 0) await new Pass(column, work, {}).run(this.#dataSource)
+    }
   }
 
   report(
@@ -130,8 +129,9 @@ export class Forgetting {
   /** Whoever goes on to write for the context makes a new data key. */
   async #madeMeanwhile(own: readonly OwnDataKey[]): Promise<number> {
     const contexts = new Set(own.map(({ row }) => row.contextHash.toString('hex')))
-    const living = (await this.find()).filter(({ row }) => !row.destroyedAt && !row.destroyAt)
-    return living.filter(({ row }) => contexts.has(row.contextHash.toString('hex'))).length
+    const made = ({ row }: OwnDataKey): boolean =>
+      !row.destroyedAt && !row.destroyAt && contexts.has(row.contextHash.toString('hex'))
+    return (await this.find()).filter(made).length
   }
 
   /** This process asks the table again. Others do so within the lease before they seal. */

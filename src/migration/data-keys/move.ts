@@ -111,13 +111,12 @@ class Mover {
     const moved = (keyReference?: string): Promise<Encrypted & { wasUnderIt?: boolean }> =>
       reEncrypted(this.#kms, encrypted, pairs, to, keyReference)
     try {
-      if (from === to || row.keyReference === to) {
+      if (row.keyReference === to) {
         const answer = await moved()
-        if (answer.wasUnderIt === true || from === to)
-          return { ...answer, wasUnderIt: answer.wasUnderIt === true, isOurs: false }
+        if (answer.wasUnderIt === true) return { ...answer, wasUnderIt: true, isOurs: false }
       }
       try {
-        return { wasUnderIt: false, ...(await moved(from)), isOurs: true }
+        return { wasUnderIt: from === to, ...(await moved(from)), isOurs: true }
       } catch (error) {
         if (!(error instanceof UntrustedKeyError)) throw error
         return { wasUnderIt: false, ...(await moved()), isOurs: false }

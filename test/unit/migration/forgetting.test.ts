@@ -1,10 +1,17 @@
-import { Column, type DataSource, Entity, PrimaryColumn } from 'typeorm'
+import { Column, DataSource, Entity, PrimaryColumn } from 'typeorm'
 import { KmsEncrypted } from 'typeorm-kms-encrypted'
 import { cancelForgetting, forget, forgetDue, rotateColumns } from 'typeorm-kms-encrypted/migration'
+import { type StoredDataKey } from '../../../src/cipher/data-keys/store'
+import { sqlite } from '../../../src/dialects/sqlite'
+import { DataKeyMissingError, KeyTableMissingError, KeyTableUnavailableError } from '../../../src/errors'
+import { endDataKeys, type EndOptions } from '../../../src/migration/data-keys/end-data-keys'
 import { countForgotten } from '../../../src/migration/data-keys/forget-count'
 import { Forgetting } from '../../../src/migration/data-keys/forgetting'
 import { KeyTableRows } from '../../../src/migration/data-keys/key-table-rows'
 import { moveDataKeys } from '../../../src/migration/data-keys/move'
+import { namedDataKeys } from '../../../src/migration/data-keys/named-data-keys'
+import { Pass } from '../../../src/migration/pass'
+import { type ValueStart } from '../../../src/migration/value-starts'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
@@ -18,13 +25,26 @@ class Patient {
   @KmsEncrypted({ context: { of: 'ward' }, type: 'string', nullable: true }) ward!: string | null
 }
 
+/** Both columns are in the context that the application gives. */
+@Entity()
+class Twofold {
+  @PrimaryColumn('int') id!: number
+  @KmsEncrypted({ type: 'string' }) one!: string
+  @KmsEncrypted({ type: 'string', nullable: true }) other!: string | null
+}
+
+@Entity()
+class Plain {
+  @PrimaryColumn('int') id!: number
+}
+
 let db: TestDatabase
 let app: TestApplication
 let inline: DataSource
 
 beforeAll(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Patient], async (test) => ({
+  app = await startApplication(db, [Patient, Twofold], async (test) => ({
     dataKeys: { lease: 30 },
     ...(await withIndexKey(test)),
   }))
@@ -223,6 +243,294 @@ describe('forgetting', () => {
     await dataSource.getRepository(Patient).insert({ id: 7, clinic: 1, record: 'new', ward: null })
     await dataSource.getRepository(Patient).insert({ id: 8, clinic: 9, record: 'new', ward: null })
     expect(await forgetDue(app.dataSource)).toMatchObject({ state: 'destroyed', rows: 2, madeMeanwhile: 1 })
+  })
+})
+
+describe('forgetting, step by step', () => {
+  /** The data keys of both clinics. */
+  const both = async () => {
+    const work = new Forgetting(app.dataSource, { table: 'patient' })
+    const own = await work.find()
+    expect(own).toHaveLength(2)
+    return { work, own }
+  }
+  const set = (assignments: string, clinic?: number): Promise<unknown> =>
+    db.rawQuery(
+      `UPDATE kms_data_key SET ${assignments} WHERE context ${clinic === undefined ? 'IS NOT NULL' : '= ?'}`,
+      clinic === undefined ? [] : [textOf(clinic)],
+    )
+
+  it('needs a DataSource that is initialised and configured, and is no part of a transaction', async () => {
+    const closed = new DataSource({ ...db.options })
+    expect(() => new Forgetting(closed, of(1))).toThrow(/^the DataSource is not initialised$/)
+    const foreign = await new DataSource({ ...db.options }).initialize()
+    expect(() => new KeyTableRows(foreign)).toThrow(/^the DataSource was not configured: wrap its options/)
+    await foreign.destroy()
+    const inside = app.dataSource.transaction(() => forget(app.dataSource, of(1)))
+    const error = await failure(inside)
+    expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+    expect(error.message).toMatch(/^forgetting cannot be part of a transaction/)
+    expect(await alive()).toHaveLength(3)
+  })
+
+  it.each<[unknown]>([
+    [{}],
+    [null],
+    [undefined],
+    ['table'],
+    [{ '': 'a' }],
+    [{ clinic: 1 }],
+    [{ of: 'a', clinic: null }],
+  ])('is refused for what names no context: %j', async (pairs) => {
+    for (const work of [forget, cancelForgetting]) {
+      const error = await failure(work(app.dataSource, pairs as { clinic: string }))
+      expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+      expect(error.message).toMatch(/^name what to forget by pairs/)
+    }
+  })
+
+  it.each([-1, 0.5, Number.NaN, Infinity, 365 * 86_400_000 + 1])('does not wait for %d ms', async (wait) => {
+    const error = await failure(forget(app.dataSource, of(1), { wait }))
+    expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+    expect(error.message).toMatch(/^wait must be a whole number of milliseconds, at most 365 days/)
+  })
+
+  it('waits for a year, and is due when that is over', async () => {
+    const report = await forget(app.dataSource, of(1), { wait: 365 * 86_400_000 })
+    expect(report.state).toBe('waiting')
+    const at = report.destroyAt!.getTime()
+    expect(at - report.retiredAt!.getTime()).toBe(365 * 86_400_000)
+    const now = jest.spyOn(Date, 'now').mockReturnValue(at - 1)
+    expect(await forgetDue(app.dataSource, { dryRun: true })).toMatchObject({ state: 'nothing' })
+    now.mockReturnValue(at)
+    expect(await forgetDue(app.dataSource, { dryRun: true })).toMatchObject({ state: 'planned', rows: 2 })
+    now.mockRestore()
+  })
+
+  it('cannot be undone for what was destroyed meanwhile, and says how much', async () => {
+    const { work, own } = await both()
+    await work.retire(own, new Date(), new Date())
+    await set('destroyed_at = 5, encrypted_data_key = NULL', 1)
+    const error = await failure(work.restore(own))
+    expect(error).toMatchObject({ code: 'KEY_TABLE_UNAVAILABLE' })
+    expect(error.message).toMatch(
+      /^1 of 2 data keys were destroyed before .* backup of kms_data_key has them/,
+    )
+  })
+
+  it.each([
+    ['somebody undid it', 'destroy_at = NULL'],
+    ['somebody wrote that it was', 'destroyed_at = 5'],
+  ])('does not say that what is there was destroyed: %s', async (_, assignments) => {
+    const { work, own } = await both()
+    await work.retire(own, new Date(), new Date())
+    await set(assignments, 2)
+    const error = await failure(work.destroy(own))
+    expect(error).toMatchObject({ code: 'KEY_TABLE_UNAVAILABLE' })
+    expect(error.message).toMatch(/^1 of 2 data keys were not destroyed/)
+    expect(await alive()).toEqual([textOf(2), WARD])
+  })
+
+  it('names the row that was removed meanwhile', async () => {
+    const { work, own } = await both()
+    const [, second] = own
+    await db.rawQuery('DELETE FROM kms_data_key WHERE id = ?', [second!.row.id])
+    const error = await failure(work.retire(own, new Date(), new Date()))
+    expect(error).toMatchObject({ code: 'KEY_TABLE_UNAVAILABLE' })
+    expect(error.message).toContain(
+      `data key ${second!.row.id.toString('hex')} was removed from kms_data_key`,
+    )
+  })
+
+  it('counts the values of a context that carry their data keys where there are no others', async () => {
+    await add(9, 9, inline)
+    expect(await forget(app.dataSource, { table: 'patient' }, { dryRun: true })).toMatchObject({
+      rows: 3,
+      columns: [{ property: 'record', inline: 1 }],
+    })
+  })
+
+  it('does not count as a value that carries its data key what is none', async () => {
+    const put = (record: Buffer): Promise<unknown> =>
+      db.rawQuery('INSERT INTO patient (id, clinic, record) VALUES (9, 1, ?)', [record])
+    for (const record of [Buffer.from('plaintext'), Buffer.from('c10105000000000000', 'hex')]) {
+      await put(record)
+      expect(await forget(app.dataSource, of(1), { dryRun: true })).toMatchObject({
+        columns: [{ rows: 2, inline: 0 }],
+      })
+      await db.rawQuery('DELETE FROM patient WHERE id = 9')
+    }
+  })
+
+  it('names the columns whose values carry their data keys, and no others', async () => {
+    const { dataSource } = await app.restart({ dataKeys: 'inline', context: { app: 'a' } })
+    await dataSource.getRepository(Twofold).insert({ id: 1, one: 'a', other: 'b' })
+    const both = await app.restart({ context: { app: 'a' } })
+    await both.dataSource.getRepository(Twofold).insert({ id: 2, one: 'a', other: 'b' })
+    await db.rawQuery('UPDATE twofold SET other = NULL WHERE id = 1')
+    const error = await failure(forget(both.dataSource, { app: 'a' }))
+    expect(error.message).toMatch(/^1 values of the context in Twofold\.one carry their data keys/)
+  })
+
+  it('empties the indexes of searched columns, and goes through no other', async () => {
+    const run = jest.spyOn(Pass.prototype, 'run')
+    await forget(app.dataSource, { of: 'ward' })
+    expect(run).toHaveBeenCalledTimes(1)
+    run.mockRestore()
+  })
+
+  it('says what is waiting of a context is not made meanwhile', async () => {
+    const work = new Forgetting(app.dataSource, of(1))
+    const own = await work.find()
+    await work.retire(own, new Date(), new Date())
+    await add(7, 1, (await app.restart()).dataSource)
+    const [made] = (await work.find()).filter(({ row }) => !row.retiredAt)
+    const later = new Date(Date.now() + 60_000)
+    await work.retire([made!], later, later)
+    expect(await forgetDue(app.dataSource)).toMatchObject({ state: 'destroyed', rows: 2, madeMeanwhile: 0 })
+  })
+
+  it('reports the KMS keys in order, the latest times, and until when processes may have the data keys', async () => {
+    const { work, own } = await both()
+    const [one, other] = own.map(({ row, ...rest }, at) => ({
+      ...rest,
+      row: {
+        ...row,
+        keyReference: ['b', 'a'][at]!,
+        retiredAt: new Date([20, 10][at]!),
+        destroyAt: at === 0 ? undefined : new Date(30),
+        destroyedAt: new Date([40, 50][at]!),
+      },
+    }))
+    const report = work.report('destroyed', [one!, other!, one!], [])
+    const lease = 30
+    const maxAge = encryptedColumns(app.dataSource)[0]!.cipher.dataKeys.maxAge
+    expect(report).toMatchObject({
+      kmsKeys: ['a', 'b'],
+      retiredAt: new Date(20),
+      destroyAt: new Date(30),
+      destroyedAt: new Date(50),
+      inMemoryUntil: new Date(50 + maxAge + lease),
+    })
+    expect(maxAge).toBeGreaterThan(0)
+  })
+
+  it('has nothing to do in an application without encrypted columns', async () => {
+    const { dataSource } = await app.restart({}, { entities: [Plain] })
+    expect(await forget(dataSource, of(1))).toMatchObject({ state: 'nothing', inMemoryUntil: undefined })
+  })
+})
+
+describe('the rows of the key table', () => {
+  const many = Array.from({ length: 501 }, (_, at) => ({ id: Buffer.alloc(16, at) })) as StoredDataKey[]
+
+  it('are found and changed 500 at a time', async () => {
+    const rows = new KeyTableRows(app.dataSource)
+    const run = jest.spyOn(rows.table, 'run').mockResolvedValue([])
+    const find = jest.spyOn(rows.table, 'find').mockResolvedValue([])
+    await rows.end(many, new Date())
+    // The time, and the ids.
+    expect(run.mock.calls.map(([, parameters]) => parameters.length)).toEqual([501, 2])
+    expect(find.mock.calls.map(([ids]) => ids.length)).toEqual([500, 1])
+    jest.restoreAllMocks()
+  })
+
+  it('are all there, or none is told', async () => {
+    const rows = new KeyTableRows(app.dataSource)
+    const hiddenBy = jest.spyOn(sqlite, 'hiddenBy').mockResolvedValue('policy')
+    const error = await failure(rows.all())
+    expect(error).toMatchObject({ code: 'ROWS_HIDDEN' })
+    expect(error.message).toMatch(/^row level security hides rows of the table kms_data_key/)
+    expect(hiddenBy.mock.calls[0]![1]).toEqual({ path: 'kms_data_key', table: '"kms_data_key"' })
+    jest.restoreAllMocks()
+  })
+
+  it('are asked for those that values name', async () => {
+    const [key] = await new KeyTableRows(app.dataSource).all()
+    const startOf = (id: Buffer): ValueStart => ({
+      kind: 'ciphertext',
+      header: Buffer.concat([Buffer.from('c10104', 'hex'), id]),
+      text: false,
+      outlined: false,
+      rows: 1,
+    })
+    const missing = Buffer.alloc(16, 9)
+    const hiddenBy = jest.spyOn(sqlite, 'hiddenBy').mockResolvedValue('policy')
+    const named = await namedDataKeys(app.dataSource, [startOf(key!.id), startOf(key!.id)])
+    expect([...named]).toEqual([[key!.id.toString('hex'), { state: 'there', row: key }]])
+    // What is found need not be looked for behind a policy.
+    expect(hiddenBy).not.toHaveBeenCalled()
+    const both = [startOf(key!.id), startOf(missing)]
+    await expect(namedDataKeys(app.dataSource, both)).rejects.toMatchObject({ code: 'ROWS_HIDDEN' })
+    jest.restoreAllMocks()
+    expect((await namedDataKeys(app.dataSource, both)).get(missing.toString('hex'))).toEqual({
+      state: 'missing',
+    })
+    expect(await namedDataKeys(app.dataSource, [])).toEqual(new Map())
+  })
+
+  it.each<[string, Error, missing: boolean]>([
+    ['there is no table', new KeyTableMissingError('no'), true],
+    ['there need not be one', new DataKeyMissingError('no'), true],
+    ['it cannot be asked', new KeyTableUnavailableError('no'), false],
+    ['it says something else', new TypeError('no'), false],
+  ])('are missing only if they are: %s', async (_, error, isMissing) => {
+    const start: ValueStart = {
+      kind: 'ciphertext',
+      header: Buffer.from(`c10104${'00'.repeat(16)}`, 'hex'),
+      text: false,
+      outlined: false,
+      rows: 1,
+    }
+    jest.spyOn(KeyTableRows.prototype, 'find').mockRejectedValue(error)
+    const named = namedDataKeys(app.dataSource, [start])
+    if (isMissing) expect([...(await named).values()]).toEqual([{ state: 'missing' }])
+    else await expect(named).rejects.toBe(error)
+    jest.restoreAllMocks()
+  })
+})
+
+describe('ending data keys', () => {
+  const end = (options: EndOptions = {}, dataSource = app.dataSource) =>
+    endDataKeys(dataSource, encryptedColumns(dataSource), options)
+  const ended = async (): Promise<unknown[]> =>
+    (await keys()).filter(({ retired_at }) => retired_at !== null).map(({ context }) => context)
+
+  it('leaves those of blind indexes, which no rotation of values makes anew', async () => {
+    await db.rawQuery("UPDATE kms_data_key SET purpose = 'index' WHERE context = ?", [textOf(2)])
+    expect(await end()).toEqual(new Set())
+    expect(await ended()).toEqual([textOf(1), WARD])
+  })
+
+  it('ends those of a table that is not used any more', async () => {
+    await end({}, inline)
+    expect(await ended()).toHaveLength(3)
+  })
+
+  it('leaves those that go on, and has nothing to say of a time', async () => {
+    await db.rawQuery('UPDATE kms_data_key SET created_at = CASE WHEN context = ? THEN 7 ELSE 5 END', [WARD])
+    const onNote = jest.fn()
+    const [going] = (await keys()).filter(({ context }) => context === WARD)
+    const kept = new Set([(going!['id'] as Buffer).toString('hex')])
+    expect(await end({ madeBefore: new Date(7), dryRun: true, onNote })).toEqual(kept)
+    expect(await ended()).toEqual([])
+    expect(await end({ madeBefore: new Date(7), onNote })).toEqual(kept)
+    expect(await ended()).toEqual([textOf(1), textOf(2)])
+    expect(onNote).not.toHaveBeenCalled()
+    // Those of before are ended already.
+    expect(await end({ onNote })).toEqual(new Set())
+    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^1 stored data keys seal nothing any more/)]])
+    await end({ onNote })
+    expect(onNote).toHaveBeenCalledTimes(1)
+  })
+
+  it('needs a time that there is, and stops as asked', async () => {
+    await expect(end({ madeBefore: new Date('never') })).rejects.toThrow(
+      /^madeBefore must be a time that there is/,
+    )
+    const error = await failure(end({ signal: AbortSignal.abort() }))
+    expect(error).toMatchObject({ code: 'INTERRUPTED', entity: 'Patient' })
+    expect(error.message).toContain('stopped as asked, before the first value')
   })
 })
 

@@ -186,6 +186,14 @@ describe('moving stored data keys', () => {
     expect(await move(silent, { to: next })).toEqual({ found: 2, moved: 2 })
     expect(await rowOf(id)).toMatchObject({ keyReference: next, retiredAt: expect.any(Date) as unknown })
     expect(await rowOf(one)).toMatchObject({ keyReference: next, retiredAt: undefined })
+    await db.rawQuery('DELETE FROM kms_data_key WHERE retired_at IS NOT NULL')
+    // What it opened with the KMS key that it moves to, was under that.
+    const before = await rowOf(one)
+    const columns = columnsWith({ reEncrypt: silent })
+    for (const column of columns) jest.spyOn(column.recipes, 'keyIdFor').mockReturnValue(next)
+    expect(await moveDataKeys(app.dataSource, columns, {})).toEqual({ found: 1, moved: 0 })
+    jest.restoreAllMocks()
+    expect(await rowOf(one)).toEqual(before)
   })
 
   it('moves the one data key of blind indexes that is under a KMS key of others, which serves on', async () => {
@@ -295,7 +303,8 @@ describe('moving stored data keys', () => {
           return real().reEncrypt(...asked)
         })
         expect(await move(kms, { to: next })).toEqual({ found: 1, moved: 0 })
-        expect((await rowOf(id)).encrypted).toBeUndefined()
+        const [left] = await new KeyTableRows(app.dataSource).find([id])
+        expect(left?.encrypted).toBeUndefined()
       },
     )
   })
