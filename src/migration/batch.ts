@@ -3,7 +3,7 @@ import { type Dialect, type HiddenBy } from '../dialects/dialect'
 import { alteredError } from '../dialects/rows/check-stored'
 import { type Change, type ColumnRow, type ColumnRows } from '../dialects/rows/column-rows'
 import { isSame } from '../dialects/rows/is-same'
-import { ForgottenError, KmsEncryptionError, RowsHiddenError } from '../errors'
+import { ForgottenError, RowsHiddenError } from '../errors'
 import { isOfOneValue } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { rowsKept } from './column-contents'
@@ -53,7 +53,7 @@ export class BatchWorker {
   async process(batch: readonly ColumnRow[], lane: ColumnRows): Promise<BatchResult> {
     const result: BatchResult = { changed: 0, contended: 0, gone: 0, forgotten: 0 }
     let rows = batch
-    for (let attempt = 1; rows.length > 0; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       const { changes, forgotten } = await this.#convert(rows)
       result.forgotten += forgotten
       if (this.#options.dryRun) return { ...result, changed: changes.length }
@@ -114,7 +114,6 @@ export class BatchWorker {
           }
           if (this.#skips(row, error)) continue
           next = rows.length
-          if (!(error instanceof KmsEncryptionError)) throw error
           throw this.#column.placed(error).at({ primaryKey: row.primaryKey() })
         }
       }

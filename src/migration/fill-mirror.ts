@@ -5,6 +5,7 @@ import { type BoundColumn } from '../orm/bound-column'
 import { boundColumn } from '../orm/bound-columns'
 import { type Mirror } from '../orm/mirror'
 import { type ColumnMetadata } from '../orm/typeorm-types'
+import { PendingCiphertext } from '../orm/write/tokens'
 import { Failures } from './failures'
 import { keepRate } from './keep-rate'
 import { checkedOptions, type MigrationOptions, type MigrationResult } from './options'
@@ -117,18 +118,26 @@ export async function fillMirror(
           continue
         }
         result.rows++
-        const before = failures.count
-        const stored = await valueOf(column, leader, row, skipFailed ? failures : undefined)
-        if (stored !== undefined && !dryRun) {
+        try {
+          const plaintext = column.serialise(leader.getEntityValue(row))
           if (isLossy && (await finds(runner, `${isLossy} AND ${byKeys(entityMetadata, sql, 1)}`, keys)))
-            fail(column, notWhole(), row, skipFailed ? failures : undefined)
-          else changed += (await runner.query(statement, [stored, ...keys], true)).affected ?? 0
-        }
-        if (failures.count > before) {
+            throw notWhole()
+          if (dryRun) {
+            const { constant } = column.recipes
+            if (constant) await column.encrypt(plaintext, constant)
+            result.changed++
+          } else {
+            // What the library is given to encrypt gets its blind indexes as well.
+            const value = new PendingCiphertext(column, plaintext)
+            changed += (await runner.query(statement, [value, ...keys], true)).affected ?? 0
+          }
+        } catch (error) {
+          const placed = column.placed(error, row)
+          if (!skipFailed || placed.kind !== 'value') throw placed
+          failures.addAt(placed.primaryKey ?? {}, placed)
           failed.add(id)
           continue
         }
-        if (dryRun) result.changed++
         isMoved = true
       }
       if (passesOver) passed += page.length - changed
@@ -157,28 +166,6 @@ export async function fillMirror(
   } finally {
     if (runner !== executor) await runner.release()
   }
-}
-
-/** The value for the follower; `undefined` for one that cannot be stored, if such rows are to be skipped. */
-async function valueOf(
-  column: BoundColumn,
-  leader: ColumnMetadata,
-  row: ObjectLiteral,
-  failures: Failures | undefined,
-): Promise<unknown> {
-  try {
-    return await column.encrypt(column.serialise(leader.getEntityValue(row)), column.recipe)
-  } catch (error) {
-    fail(column, error, row, failures)
-    return undefined
-  }
-}
-
-/** Throws for a row that cannot be filled, or counts it among `failures`. */
-function fail(column: BoundColumn, error: unknown, row: ObjectLiteral, failures: Failures | undefined): void {
-  const placed = column.placed(error, row)
-  if (!failures || placed.kind !== 'value') throw placed
-  failures.addAt(placed.primaryKey ?? {}, placed)
 }
 
 interface Sql {

@@ -2,7 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { parse, type Parsed } from '../cipher/ciphertext'
 import { type Scope } from '../cipher/scope'
 import { type ColumnRow } from '../dialects/rows/column-rows'
-import { InvalidValueError, KmsEncryptionError, RowUnknownError, WrongContextError } from '../errors'
+import { InvalidValueError, RowUnknownError, WrongContextError } from '../errors'
 import { isOfOtherScope } from '../errors/kinds'
 import { type BoundColumn } from '../orm/bound-column'
 import { boundColumns } from '../orm/bound-columns'
@@ -152,7 +152,7 @@ export class RowFinder {
     } catch (error) {
       if (error instanceof WrongContextError) refused.add(cipher.callOf(parsed, scope) ?? '')
       if (isOfOtherScope(error)) return false
-      throw error instanceof KmsEncryptionError ? this.#column.placed(error) : error
+      throw this.#column.placed(error)
     }
   }
 }

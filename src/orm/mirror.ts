@@ -75,12 +75,6 @@ function partner(column: BoundColumn, property: string): ColumnMetadata {
       `mirrorOf and mirrorTo name another property of the entity with a column that is not encrypted, no key and no relation, and neither stands in an embedded class; ${property} is none.`,
     )
   }
-  if (column.recipes.dependsOn.length > 0) {
-    throw column.error(
-      InvalidOptionError,
-      'a column that is mirrored cannot have boundTo.row or keyPer meanwhile. Declare them when it stands alone, with previous: [{ boundTo: { row: [] }, keyPer: [] }], and rotate.',
-    )
-  }
   return other
 }
 

@@ -1,7 +1,6 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
-import { type BoundColumn } from '../../orm/bound-column'
-import { boundColumns } from '../../orm/bound-columns'
 import { dialectOf } from '../../dialects'
+import { encryptedColumns } from '../encrypted-columns'
 import { type ColumnChange, columnChange } from './column-change'
 import { migrationFile } from './migration-file'
 import { keyTableChanges } from './key-table-changes'
@@ -54,12 +53,8 @@ export async function generateMigration(
 }
 
 async function columnChanges(queryRunner: QueryRunner, dataSource: DataSource): Promise<ColumnChange[]> {
-  const columns = dataSource.entityMetadatas
-    .filter(({ tableType }) => tableType === 'regular' || tableType === 'entity-child')
-    .flatMap((metadata) => boundColumns(metadata))
-  const cells = new Map<string, BoundColumn>(columns.map((column) => [column.cell, column]))
   const changes: ColumnChange[] = []
-  for (const column of cells.values()) {
+  for (const column of encryptedColumns(dataSource)) {
     const change = await columnChange(queryRunner, column)
     if (change) changes.push(change)
   }

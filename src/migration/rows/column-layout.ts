@@ -2,7 +2,7 @@ import { type QueryRunner } from 'typeorm'
 import { type ColumnLayout as TableColumnLayout, kindOf, type RowsLayout } from '../../dialects/column-layout'
 import { dialectOf } from '../../dialects'
 import { type Dialect } from '../../dialects/dialect'
-import { ColumnTypeError, KmsEncryptionError } from '../../errors'
+import { ColumnTypeError } from '../../errors'
 import { type BoundColumn } from '../../orm/bound-column'
 import { type BlindIndex } from '../../orm/search/blind-index'
 import { columnsOfIndex } from '../../orm/search/index-of-row'
@@ -71,6 +71,6 @@ export async function withKeys(
     const beside = indexes.map(({ metadata }) => escape(metadata.databaseName))
     return { ...layout, keys, bound, beside }
   } catch (error) {
-    throw error instanceof KmsEncryptionError ? column.placed(error) : error
+    throw column.placed(error)
   }
 }

@@ -1,5 +1,6 @@
 import { EntitySchema, type FindOptionsWhere } from 'typeorm'
 import { Indexed, kmsEncryptedColumn } from 'typeorm-kms-encrypted'
+import { encryptColumns } from 'typeorm-kms-encrypted/migration'
 import { describeDatabases } from '../../support/databases'
 import { startApplication, withIndexKey } from '../../support/encryption'
 
@@ -67,7 +68,16 @@ describeDatabases('Blind indexes of columns that mirror others', (db) => {
 
     const byId = guests.createQueryBuilder().update().where('id = :id', { id: 1 })
     await byId.set({ last: 'L', first: 'G' }).execute()
-    expect(await found()).toEqual({ last: [1, 2, 3], first: [2, 3], both: [2, 3] })
+    const expected = { last: [1, 2, 3], first: [2, 3], both: [2, 3] }
+    expect(await found()).toEqual(expected)
+
+    // Rows of before are filled, with their indexes.
+    const columns = ['lastNew', 'lastNew_index', 'lastNew_both', 'firstNew', 'firstNew_index']
+    const emptied = columns.map((name) => `${db().quote(name)} = NULL`).join(', ')
+    await db().rawQuery(`UPDATE ${db().quote('guest')} SET ${emptied}`)
+    const filled = await encryptColumns(app.dataSource, GuestSchema, ['lastNew', 'firstNew'])
+    expect(filled).toMatchObject([{ changed: 3 }, { changed: 3 }])
+    expect(await found()).toEqual(expected)
     await app.stop()
   })
 })

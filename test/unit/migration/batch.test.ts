@@ -339,6 +339,7 @@ describe('a write that fails', () => {
       { primaryKey: { id: 8 }, code: 'NOT_REPRESENTABLE' },
     ])
     expect(left).toEqual(['n3', 'n8'])
+    expect(lane.looks).toBe(0)
     expect(lane.sent[1]).toHaveLength(4)
     // Those that are skipped are not tried again, as if others had written them.
     expect(lane.sent.filter((ids) => ids.length === 1 && ids[0] === 'n3')).toHaveLength(1)

@@ -1,4 +1,4 @@
-import { Column, DataSource, Entity, EntitySchema, PrimaryColumn } from 'typeorm'
+import { Column, DataSource, Entity, EntitySchema, PrimaryColumn, ViewColumn, ViewEntity } from 'typeorm'
 import { KmsEncrypted, kmsEncryptedColumn } from 'typeorm-kms-encrypted'
 import {
   decryptColumns,
@@ -8,19 +8,34 @@ import {
   verifyColumns,
 } from 'typeorm-kms-encrypted/migration'
 import { sqlite } from '../../../src/dialects/sqlite'
+import { NoPrimaryKeyError } from '../../../src/errors'
 import { encryptedColumns } from '../../../src/migration/encrypted-columns'
 import { declaredTypeMismatch, requireDeclaredType } from '../../../src/migration/declared-type'
 import { forget, forgetDue, cancelForgetting } from '../../../src/migration/data-keys/forget'
+import { readLayout, withKeys } from '../../../src/migration/rows/column-layout'
 import { encryptedColumn, encryptedColumns as columnsOf, isQueryRunner } from '../../../src/migration/target'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
-import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { failure, startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
 
 /** A format of another program. */
 const opened = (stored: Buffer): string | undefined => {
   const text = stored.toString()
   if (text === 'enc:broken') throw new Error('it does not open')
   return text.startsWith('enc:') ? text.slice(4) : undefined
+}
+
+@ViewEntity({ expression: 'SELECT id, text FROM note' })
+class Shown {
+  @ViewColumn() id!: number
+  @KmsEncrypted({ type: 'string', acceptPlaintext: true }) text!: string
+}
+
+@Entity()
+class Followed {
+  @PrimaryColumn('int') id!: number
+  @Column('varchar', { nullable: true }) name!: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, mirrorOf: 'name', search: true }) secret?: string | null
 }
 
 @Entity()
@@ -47,7 +62,7 @@ let app: TestApplication
 
 beforeAll(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Note, Keyless])
+  app = await startApplication(db, [Note, Keyless, Shown, Followed], withIndexKey)
 })
 afterAll(async () => {
   await app.stop()
@@ -106,6 +121,7 @@ describe('the columns of a command', () => {
 
   it('are all of a DataSource, each once', () => {
     expect(encryptedColumns(app.dataSource).map(({ name }) => name)).toEqual([
+      'Followed.secret',
       ...['text', 'base64', 'count', 'at', 'bytes', 'guessed', 'foreign'].map(
         (property) => `Note.${property}`,
       ),
@@ -117,7 +133,42 @@ describe('the columns of a command', () => {
     expect(await isBinaryColumn(app.dataSource, Note, 'text')).toBe(true)
     expect(await isBinaryColumn(app.dataSource, Note, 'base64')).toBe(false)
     const runner = app.dataSource.createQueryRunner()
+    const take = jest.spyOn(app.dataSource, 'createQueryRunner')
+    const giveBack = jest.spyOn(runner, 'release')
     expect(await isBinaryColumn(runner, Note, 'text')).toBe(true)
+    expect([take.mock.calls.length, giveBack.mock.calls.length]).toEqual([0, 0])
+    await db.rawQuery('ALTER TABLE keyless RENAME COLUMN text TO other')
+    expect(await isBinaryColumn(app.dataSource, 'Keyless', 'text')).toBe(false)
+    await db.rawQuery('ALTER TABLE keyless RENAME TO nobody')
+    expect(await isBinaryColumn(app.dataSource, 'Keyless', 'text')).toBe(false)
+    expect([take.mock.calls.length, giveBack.mock.calls.length]).toEqual([2, 2])
+    await db.rawQuery('ALTER TABLE nobody RENAME COLUMN other TO text')
+    await db.rawQuery('ALTER TABLE nobody RENAME TO keyless')
+    take.mockRestore()
+    giveBack.mockRestore()
+  })
+
+  it('tell the property whose rows cannot be told apart', async () => {
+    const runner = app.dataSource.createQueryRunner()
+    const layout = await readLayout(runner, encryptedColumn(app.dataSource, Note, 'text'))
+    const fault = new TypeError('a fault of ours')
+    const readKeys = jest.spyOn(sqlite, 'readKeys')
+    readKeys.mockRejectedValueOnce(new NoPrimaryKeyError('it has none')).mockRejectedValueOnce(fault)
+    await expect(withKeys(runner, layout)).rejects.toMatchObject({
+      code: 'NO_PRIMARY_KEY',
+      entity: 'Note',
+      property: 'text',
+    })
+    await expect(withKeys(runner, layout)).rejects.toBe(fault)
+    readKeys.mockRestore()
+  })
+
+  it('are filled from those that they mirror, with their indexes', async () => {
+    await db.rawQuery("INSERT INTO followed (id, name) VALUES (1, 'a'), (2, NULL)")
+    expect(await encryptColumns(app.dataSource, Followed, ['secret'])).toMatchObject([{ changed: 1 }])
+    const found = await db.rawQuery('SELECT id FROM followed WHERE secret_index IS NOT NULL')
+    expect(found).toEqual([{ id: 1 }])
+    expect(await app.dataSource.getRepository(Followed).findOneBy({ secret: 'a' })).toMatchObject({ id: 1 })
   })
 
   it.each([
@@ -144,7 +195,7 @@ describe('there and back', () => {
     expect(await encryptColumns(app.dataSource, Note, ['text'])).toMatchObject([{ total: 2, changed: 2 }])
     expect(await encryptColumns(app.dataSource, Note, ['text'])).toMatchObject([{ rows: 2, changed: 0 }])
     expect(await verifyColumns(app.dataSource, Note, ['text'])).toMatchObject([
-      { rows: 2, failed: 0, notCiphertext: 0, unreadable: [], skipped: 0 },
+      { rows: 2, failed: 0, notCiphertext: 0, unreadable: [], skipped: 0, failures: [], notes: [] },
     ])
     expect(await decryptColumns(app.dataSource, Note, ['text'])).toMatchObject([{ changed: 2 }])
     expect(await storedIn('text')).toEqual([Buffer.from('a'), Buffer.alloc(0), null])

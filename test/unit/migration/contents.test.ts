@@ -89,6 +89,24 @@ describe('what a column holds', () => {
     expect(status).toMatchObject({ rows: 2, plaintext: 0, history: { rows: 2, plaintext: 1 } })
   })
 
+  it('is not judged by what a driver made of the bytes', async () => {
+    const query = runner.query.bind(runner)
+    const sent = jest.spyOn(runner, 'query')
+    const deliver = (value: unknown): unknown =>
+      sent.mockImplementation((...each) =>
+        / AS _v /.test(each[0]) ? Promise.resolve([{ _v: value }]) : query(...each),
+      )
+    const refused = { code: 'DRIVER_VALUE', entity: 'Member', property: 'note' }
+    deliver('\u{c1}\u{1}\u{1}')
+    await expect(columnContents(runner, note())).rejects.toMatchObject(refused)
+    // In SQLite, a column of bytes may hold text.
+    deliver('a text')
+    await expect(columnContents(runner, note())).resolves.toBeDefined()
+    const holdBytes = jest.replaceProperty(sqlite, 'binaryColumnsHoldBytes', true)
+    await expect(columnContents(runner, note())).rejects.toMatchObject(refused)
+    holdBytes.restore()
+  })
+
   it('may have been counted before', async () => {
     const { current } = await columnContents(runner, note())
     expect((await columnContents(runner, note(), [])).current).toEqual([])
@@ -121,7 +139,9 @@ describe('what a column holds', () => {
       const missing = { code: 'COLUMN_TYPE', entity: 'Member', property: 'note' }
       await expect(columnContents(runner, note())).rejects.toMatchObject(missing)
       jest.spyOn(sqlite, 'failureOf').mockReturnValue('denied')
+      const query = jest.spyOn(runner, 'query')
       await expect(columnContents(runner, note())).rejects.toMatchObject({ code: 'TABLE_ACCESS' })
+      expect(query.mock.calls.at(-1)).toEqual(['SELECT "note" FROM "member" WHERE 1 = 0'])
     } finally {
       await db.rawQuery('ALTER TABLE member RENAME COLUMN other TO note')
     }

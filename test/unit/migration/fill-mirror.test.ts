@@ -7,12 +7,12 @@ import {
   PrimaryColumn,
   UpdateDateColumn,
 } from 'typeorm'
-import { KmsEncrypted } from 'typeorm-kms-encrypted'
+import { Indexed, KmsEncrypted } from 'typeorm-kms-encrypted'
 import { encryptColumns, verifyColumns } from 'typeorm-kms-encrypted/migration'
 import { sqlite } from '../../../src/dialects/sqlite'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
-import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { failure, startApplication, type TestApplication, withIndexKey } from '../../support/encryption'
 
 @Entity()
 class Team {
@@ -30,12 +30,37 @@ class Person {
   @ManyToOne(() => Team, { eager: true, nullable: true }) @JoinColumn() team!: Team | null
 }
 
+@Entity()
+class Guest {
+  @PrimaryColumn('int') id!: number
+  @Column('int') tenant!: number
+  @Column('varchar', { nullable: true }) last!: string | null
+  @Column('varchar', { nullable: true }) first!: string | null
+  @KmsEncrypted({
+    type: 'string',
+    nullable: true,
+    mirrorOf: 'last',
+    search: [true, { name: 'both', with: ['firstNew'] }],
+  })
+  lastNew?: string | null
+  @KmsEncrypted({ type: 'string', nullable: true, mirrorOf: 'first', search: { unique: true } })
+  firstNew?: string | null
+  @KmsEncrypted({
+    type: 'string',
+    nullable: true,
+    mirrorOf: 'first',
+    keyPer: ['tenant'],
+    boundTo: { row: ['id'] },
+  })
+  keyed?: string | null
+}
+
 let db: TestDatabase
 let app: TestApplication
 
 beforeEach(async () => {
   db = await createSqliteDatabase()
-  app = await startApplication(db, [Person, Team])
+  app = await startApplication(db, [Person, Team, Guest], withIndexKey)
 })
 afterEach(async () => {
   await app.stop()
@@ -86,6 +111,37 @@ describe('a column that is filled from the one that it mirrors', () => {
       { failed: 0, mirror: { property: 'name', compared: 4, differing: 0, notFilled: 0 } },
     ])
     expect(await fill()).toMatchObject({ total: 0, rows: 0, changed: 0 })
+  })
+
+  it('gets its blind indexes with the values', async () => {
+    await db.rawQuery("INSERT INTO guest (id, tenant, last, first) VALUES (1, 1, 'L', 'F'), (2, 2, 'L', 'G')")
+    const filled = await encryptColumns(app.dataSource, Guest, ['lastNew', 'firstNew'])
+    expect(filled).toMatchObject([{ changed: 2 }, { changed: 2 }])
+    const guests = app.dataSource.getRepository(Guest)
+    const ids = async (where: object): Promise<number[]> =>
+      (await guests.findBy(where)).map(({ id }) => id).sort()
+    expect(await ids({ lastNew: 'L' })).toEqual([1, 2])
+    expect(await ids({ firstNew: 'F' })).toEqual([1])
+    expect(await ids({ lastNew: Indexed('both', { lastNew: 'L', firstNew: 'G' }) })).toEqual([2])
+    expect(await verifyColumns(app.dataSource, Guest, ['lastNew', 'firstNew'])).toMatchObject([
+      { failed: 0 },
+      { failed: 0 },
+    ])
+  })
+
+  it('gets values that are bound to their row, each under the data key of its tenant', async () => {
+    await db.rawQuery("INSERT INTO guest (id, tenant, first) VALUES (1, 1, 'F'), (2, 2, 'G'), (3, 2, NULL)")
+    const fillKeyed = async (options: object): Promise<unknown> =>
+      (await encryptColumns(app.dataSource, Guest, ['keyed'], options))[0]
+    expect(await fillKeyed({ dryRun: true })).toMatchObject({ total: 2, changed: 2 })
+    app.kms.calls.reset()
+    expect(await fillKeyed({ batchSize: 1 })).toMatchObject({ total: 2, changed: 2 })
+    expect(app.kms.calls.map(({ operation }) => operation)).toEqual(['GenerateDataKey', 'GenerateDataKey'])
+    expect(await verifyColumns(app.dataSource, Guest, ['keyed'])).toMatchObject([
+      { rows: 2, failed: 0, mirror: { compared: 2, differing: 0, notFilled: 0 } },
+    ])
+    await db.rawQuery('UPDATE guest SET tenant = 1 WHERE id = 2')
+    expect(await verifyColumns(app.dataSource, Guest, ['keyed'])).toMatchObject([{ failed: 1 }])
   })
 
   it('gets those of rows that the application deleted softly', async () => {

@@ -64,6 +64,25 @@ describe('the counts of a pass', () => {
     again: (rows) => Promise.resolve(rows.slice(1)),
   })
 
+  it.each<[before: number, seen: number, after: number, counted: number]>([
+    [3, 3, 3, 0],
+    [3, 3, 5, 0],
+    [3, 4, 5, 0],
+    [3, 5, 5, 0],
+    [5, 5, 3, 0],
+    [5, 4, 3, 0],
+    [5, 3, 3, 0],
+    [3, 2, 5, 1],
+    [3, 6, 5, 1],
+    [5, 2, 3, 1],
+    [5, 6, 3, 1],
+  ])('say of %d, %d and %d rows whether they are to be counted again', async (before, seen, after, times) => {
+    const recount = jest.spyOn(faithful, 'inSnapshot')
+    await checkCounts(faithful, { before, seen, after }, undefined)
+    expect(recount).toHaveBeenCalledTimes(times)
+    recount.mockRestore()
+  })
+
   it.each([
     ['agree', { before: 3, seen: 3, after: 3 }],
     ['differ by rows that were added', { before: 3, seen: 4, after: 5 }],

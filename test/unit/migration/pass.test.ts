@@ -10,6 +10,7 @@ import { encryptedColumn } from '../../../src/migration/target'
 import { type TestDatabase } from '../../support/databases'
 import { createSqliteDatabase } from '../../support/databases/sqlite'
 import { failure, startApplication, type TestApplication } from '../../support/encryption'
+import { pagesRead } from './support'
 
 @Entity()
 class Letter {
@@ -200,6 +201,7 @@ describe('a pass', () => {
       const only = dialect().onlyConnection
       Object.assign(dialect(), { onlyConnection: hasOne ? only : undefined })
       const released: QueryRunner[] = []
+      const opened = jest.spyOn(dialect(), 'openRows')
       const createQueryRunner = app.dataSource.createQueryRunner.bind(app.dataSource)
       const create = jest.spyOn(app.dataSource, 'createQueryRunner').mockImplementation((mode) => {
         // The driver of SQLite has one for all.
@@ -217,8 +219,21 @@ describe('a pass', () => {
       }
       expect(create.mock.calls).toEqual(Array.from({ length: connections }, () => ['master']))
       expect(new Set(released).size).toBe(connections)
+      expect(new Set(opened.mock.calls.map(([runner]) => runner)).size).toBe(connections)
     },
   )
+
+  it('reads no page while a batch is under way, where there is one connection', async () => {
+    const pages = pagesRead(dialect())
+    const read: number[] = []
+    const convert = async (row: ColumnRow) => {
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+      read.push(pages.length)
+      return anew(row)
+    }
+    await run({ convert }, { batchSize: 4 })
+    expect(read).toEqual([1, 1, 1, 1, 2, 2, 2, 2, 3, 3])
+  })
 
   it('does not release a connection that it was given', async () => {
     const runner = app.dataSource.createQueryRunner()
@@ -310,6 +325,18 @@ describe('a pass that leaves rows', () => {
     })
   })
 
+  it('ends after three times where others move rows until then, and none is left', async () => {
+    let last = ROWS
+    const onProgress = ({ rows }: MigrationProgress): void => {
+      if (rows === 3) void db.rawQuery('UPDATE letter SET id = ? WHERE id = ?', [last - 100, last--])
+    }
+    const result = await run(
+      { left: () => Promise.resolve({ counted: 2, met: 2 }) },
+      { batchSize: 3, concurrency: 1, onProgress },
+    )
+    expect(result.asked).toEqual(['begin', 'again', 'again', 'end'])
+  })
+
   it('meets a row that others move behind the page that is read', async () => {
     const onProgress = ({ rows }: MigrationProgress): void => {
       if (rows === 3) void db.rawQuery('UPDATE letter SET id = 0 WHERE id = 10')
@@ -336,6 +363,7 @@ describe('a pass that is ended', () => {
     expect(error).toMatchObject({ code: 'INTERRUPTED', entity: 'Letter', property: 'text' })
     const done = (await stored()).filter((text) => text.startsWith('new')).length
     expect(done).toBeLessThan(ROWS)
+    expect(done).toBeGreaterThan(0)
     expect(error.message).toContain(
       `stopped as asked. ${done} of ${ROWS} rows were written anew and stay so;`,
     )

@@ -229,6 +229,7 @@ describe('the row that a value belongs to', () => {
     const note = expect.stringMatching(/^100 values .* and 2 more were not/) as unknown
     expect(result.notes).toEqual([note])
     expect(notes).toEqual([expect.stringMatching(/^Account\.envelope: 100 values/)])
+    expect((await verify('envelope', { findRow: true })).notes).toEqual([note])
   })
 
   it('is asked for of no column that is bound to nothing', async () => {

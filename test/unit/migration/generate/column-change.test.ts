@@ -234,7 +234,8 @@ describe('the change of a column', () => {
 
   it('asks for all rows, of which none may be hidden', async () => {
     await tableWith(...TOWN, 'mail varchar')
-    jest.spyOn(sqlite, 'hiddenBy').mockResolvedValue('policy')
+    const hiddenBy = jest.spyOn(sqlite, 'hiddenBy').mockResolvedValue('policy')
     await expect(change()).rejects.toMatchObject({ code: 'ROWS_HIDDEN', entity: 'Member', property: 'mail' })
+    expect(hiddenBy.mock.calls).toEqual([[runner, { path: 'member', table: '"member"' }]])
   })
 })
