@@ -53,19 +53,19 @@ export class MovedStarts {
     return left
   }
 
-  #idOf({ kind, header, text }: Start): string {
-    if (kind !== 'ciphertext') return 'none'
+  /** All that is no ciphertext has no header, and so is the same. */
+  #idOf({ header, text }: Start): string {
     const namesDataKey = header[2] === Suite.StoredKey && !this.#tellsDataKeys
     return `${text} ${header.toString('hex', 0, namesDataKey ? 3 : undefined)}`
   }
 }
 
-type Start = Pick<ValueStart, 'kind' | 'header' | 'text'>
+type Start = Pick<ValueStart, 'header' | 'text'>
 
 /** As the database tells it. */
 function startOfStored(stored: Stored): Start {
   const bytes = asBuffer(stored)
-  const isCiphertext = bytes[0] === MAGIC || /^wQ[E-H]/.test(bytes.toString('latin1', 0, 3))
+  const isCiphertext = bytes[0] === MAGIC || /wQ[E-H]/.test(bytes.toString('latin1', 0, 3))
   return startOf(isCiphertext ? bytes.subarray(0, lengthOf(bytes)) : OTHER)
 }
 

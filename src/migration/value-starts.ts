@@ -65,9 +65,8 @@ const NONE = Buffer.alloc(0)
 export function startOf(start: Buffer | null): Pick<ValueStart, 'kind' | 'header' | 'text'> {
   if (start === null) return { kind: 'null', header: NONE, text: false }
   if (start[0] === MAGIC) return { kind: 'ciphertext', header: start, text: false }
-  if (start.length === 1 && start[0] === 0) return { kind: 'other', header: NONE, text: false }
-  if (start.length === 1 && start[0] === 1) return { kind: 'bare', header: NONE, text: false }
-  const bytes = Buffer.from(start.toString('latin1'), 'base64')
-  const header = bytes.subarray(0, bytes[2] === Suite.StoredKey ? STORED_KEY_LENGTH : HEADER_LENGTH)
-  return { kind: 'ciphertext', header, text: true }
+  if (start[0] === 0) return { kind: 'other', header: NONE, text: false }
+  if (start[0] === 1) return { kind: 'bare', header: NONE, text: false }
+  // Its digits are those of the header, and some bits more.
+  return { kind: 'ciphertext', header: Buffer.from(start.toString('latin1'), 'base64'), text: true }
 }

@@ -589,6 +589,27 @@ describe('rotation of a column under stored data keys', () => {
     expect(await db.rawQuery('SELECT record, ward FROM patient ORDER BY id')).toEqual(values)
   })
 
+  it('reports what a pass over the rows would', async () => {
+    const none = { changed: 0, contended: 0, skipped: 0, forgotten: 0, failures: [], notes: [] }
+    expect(await rotateColumns(app.dataSource, Patient, ['ward'])).toEqual([
+      {
+        ...{ entity: 'Patient', property: 'ward', total: 3, rows: 3, dataKeys: 0, ...none },
+        elapsed: expect.any(Number) as unknown,
+      },
+    ])
+  })
+
+  it('goes through the rows where a value names a data key of another context, and moves that not', async () => {
+    await db.rawQuery('UPDATE patient SET record = ward WHERE id = 1')
+    const run = jest.spyOn(Pass.prototype, 'run')
+    const settings = { to: await app.createKey() }
+    expect(await rotateColumns(app.dataSource, Patient, ['record'], settings)).toMatchObject([
+      { rows: 3, changed: 0, dataKeys: 2 },
+    ])
+    expect(run).toHaveBeenCalledTimes(1)
+    run.mockRestore()
+  })
+
   it('counts forgotten rows, and converts values that carry their data keys', async () => {
     await add(4, 1, inline)
     expect(await rotateColumns(app.dataSource, Patient, ['record'])).toMatchObject([
