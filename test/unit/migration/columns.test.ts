@@ -166,8 +166,13 @@ describe('the columns of a command', () => {
   it('are filled from those that they mirror, with their indexes', async () => {
     await db.rawQuery("INSERT INTO followed (id, name) VALUES (1, 'a'), (2, NULL)")
     expect(await encryptColumns(app.dataSource, Followed, ['secret'])).toMatchObject([{ changed: 1 }])
-    const found = await db.rawQuery('SELECT id FROM followed WHERE secret_index IS NOT NULL')
-    expect(found).toEqual([{ id: 1 }])
+    const indexed = (): Promise<unknown> =>
+      db.rawQuery('SELECT id FROM followed WHERE secret_index IS NOT NULL')
+    expect(await indexed()).toEqual([{ id: 1 }])
+    // That of a value which had none yet is made as well.
+    await db.rawQuery('UPDATE followed SET secret_index = NULL')
+    expect(await encryptColumns(app.dataSource, Followed, ['secret'])).toMatchObject([{ changed: 0 }])
+    expect(await indexed()).toEqual([{ id: 1 }])
     expect(await app.dataSource.getRepository(Followed).findOneBy({ secret: 'a' })).toMatchObject({ id: 1 })
   })
 

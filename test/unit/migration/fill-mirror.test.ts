@@ -140,6 +140,10 @@ describe('a column that is filled from the one that it mirrors', () => {
     expect(await verifyColumns(app.dataSource, Guest, ['keyed'])).toMatchObject([
       { rows: 2, failed: 0, mirror: { compared: 2, differing: 0, notFilled: 0 } },
     ])
+    const guests = app.dataSource.getRepository(Guest)
+    expect(await failure(guests.update({ id: 2 }, { tenant: 1 }))).toMatchObject({ code: 'ROW_UNKNOWN' })
+    await guests.update({ id: 2 }, { tenant: 3, first: 'H' })
+    expect(await verifyColumns(app.dataSource, Guest, ['keyed'])).toMatchObject([{ rows: 2, failed: 0 }])
     await db.rawQuery('UPDATE guest SET tenant = 1 WHERE id = 2')
     expect(await verifyColumns(app.dataSource, Guest, ['keyed'])).toMatchObject([{ failed: 1 }])
   })
