@@ -346,7 +346,9 @@ describe('the type that a column declares', () => {
 
   it('is compared with the first 200 values', async () => {
     const values = Array.from({ length: 201 }, () => Buffer.from('one'))
+    await db.rawQuery('BEGIN')
     await insert('count', ...values)
+    await db.rawQuery('COMMIT')
     const runner = app.dataSource.createQueryRunner()
     const column = encryptedColumn(app.dataSource, Note, 'count')
     expect(await declaredTypeMismatch(runner, column)).toMatch(/^200 of 200 values/)
