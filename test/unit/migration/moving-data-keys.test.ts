@@ -177,6 +177,13 @@ describe('moving stored data keys', () => {
     },
   )
 
+  it('does so beside columns of other contexts that have another KMS key', async () => {
+    const [column] = columnsWith({ reEncrypt: watched() })
+    const id = await plant(foreign)
+    expect(await moveDataKeys(app.dataSource, [column!], { to: next })).toEqual({ found: 1, moved: 1 })
+    expect(await rowOf(id)).toMatchObject({ keyReference: next, retiredAt: expect.any(Date) as unknown })
+  })
+
   it('retires the same where the service does not say under which KMS key it was', async () => {
     const silent = watched(async (...asked) => {
       const { ciphertext, keyReference } = await real().reEncrypt(...asked)
