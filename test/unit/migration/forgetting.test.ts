@@ -508,13 +508,20 @@ describe('ending data keys', () => {
   })
 
   it('leaves those that go on, and has nothing to say of a time', async () => {
-    await db.rawQuery('UPDATE kms_data_key SET created_at = CASE WHEN context = ? THEN 7 ELSE 5 END', [WARD])
+    // Not so old that the application makes new ones meanwhile.
+    const time = Date.now() - 1_000
+    const madeBefore = new Date(time + 2)
+    await db.rawQuery('UPDATE kms_data_key SET created_at = CASE WHEN context = ? THEN ? ELSE ? END', [
+      WARD,
+      time + 2,
+      time,
+    ])
     const onNote = jest.fn()
     const [going] = (await keys()).filter(({ context }) => context === WARD)
     const kept = new Set([(going!['id'] as Buffer).toString('hex')])
-    expect(await end({ madeBefore: new Date(7), dryRun: true, onNote })).toEqual(kept)
+    expect(await end({ madeBefore, dryRun: true, onNote })).toEqual(kept)
     expect(await ended()).toEqual([])
-    expect(await end({ madeBefore: new Date(7), onNote })).toEqual(kept)
+    expect(await end({ madeBefore, onNote })).toEqual(kept)
     expect(await ended()).toEqual([textOf(1), textOf(2)])
     expect(onNote).not.toHaveBeenCalled()
     // Those of before are ended already.
