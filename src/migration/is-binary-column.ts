@@ -1,7 +1,7 @@
 import { type EntityTarget, type ObjectLiteral } from 'typeorm'
 import { readTable } from './read-table'
 import { kindOf } from './rows/column-layout'
-import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
+import { encryptedColumn, type Executor, withRunner } from './target'
 
 /**
  * True if an encrypted column is of a binary type in the database. Generated migrations for MySQL ask: a change of
@@ -24,11 +24,6 @@ export async function isBinaryColumn(
   property: string,
 ): Promise<boolean> {
   const { entityMetadata, databaseName } = encryptedColumn(executor, entity, property).metadata
-  const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
-  try {
-    const table = await readTable(queryRunner, entityMetadata.tablePath)
-    return kindOf(table?.findColumnByName(databaseName)?.type ?? '') === 'binary'
-  } finally {
-    if (queryRunner !== executor) await queryRunner.release()
-  }
+  const table = await withRunner(executor, (queryRunner) => readTable(queryRunner, entityMetadata.tablePath))
+  return kindOf(table?.findColumnByName(databaseName)?.type ?? '') === 'binary'
 }

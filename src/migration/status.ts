@@ -4,7 +4,7 @@ import { keyTag, VERSION } from '../cipher/format'
 import { type BoundColumn } from '../orm/bound-column'
 import { type ColumnContents, columnContents } from './column-contents'
 import { type IndexCount } from './indexes/index-counts'
-import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from './target'
+import { dataSourceOf, encryptedColumn, type Executor, withRunner } from './target'
 import { type NamedDataKey, namedDataKeys } from './data-keys/named-data-keys'
 import { dataKeyIdOf, modeOf, type ValueStart } from './value-starts'
 
@@ -89,13 +89,7 @@ export async function columnStatus(
   { keys = [] }: ColumnStatusOptions = {},
 ): Promise<ColumnStatus> {
   const column = encryptedColumn(executor, entity, property)
-  if (isQueryRunner(executor)) return readStatus(executor, column, keys)
-  const runner = dataSourceOf(executor).createQueryRunner('master')
-  try {
-    return await readStatus(runner, column, keys)
-  } finally {
-    await runner.release()
-  }
+  return withRunner(executor, (queryRunner) => readStatus(queryRunner, column, keys))
 }
 
 /** `counted`: how its values begin, where that was counted before. */

@@ -91,7 +91,8 @@ export class Forgetting {
   }
 
   async #emptyIndexes(own: readonly OwnDataKey[]): Promise<void> {
-    const ids = own.map(({ row }) => row.id)
+    const ids = own.flatMap(({ row }) => (row.purpose === 'value' ? [row.id] : []))
+    if (ids.length === 0) return
     for (const column of this.#columns) {
       const work = new EmptyIndexes(column, ids)
       if (work.indexes.length > 0) await new Pass(column, work, {}).run(this.#dataSource)

@@ -1,6 +1,7 @@
 import { type DataSource, type QueryRunner } from 'typeorm'
 import { dialectOf } from '../../dialects'
 import { encryptedColumns } from '../encrypted-columns'
+import { withRunner } from '../target'
 import { type ColumnChange, columnChange } from './column-change'
 import { migrationFile } from './migration-file'
 import { keyTableChanges } from './key-table-changes'
@@ -32,8 +33,7 @@ export async function generateMigration(
   name: string,
   timestamp = Date.now(),
 ): Promise<string | undefined> {
-  const queryRunner = dataSource.createQueryRunner('master')
-  try {
+  return withRunner(dataSource, async (queryRunner) => {
     const changes = await columnChanges(queryRunner, dataSource)
     const dialect = dialectOf(dataSource.options)
     const altered = changes.filter(({ kind }) => kind === 'alteration')
@@ -47,9 +47,7 @@ export async function generateMigration(
     if (up.length === 0) return undefined
     const tables = [...new Set([...altered.map(({ column }) => column.tablePath), ...others.rebuilt])]
     return migrationFile(className, dialect.steps.whole(up, tables), dialect.steps.whole(down, tables))
-  } finally {
-    await queryRunner.release()
-  }
+  })
 }
 
 async function columnChanges(queryRunner: QueryRunner, dataSource: DataSource): Promise<ColumnChange[]> {

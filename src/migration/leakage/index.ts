@@ -3,7 +3,7 @@ import { type BoundColumn } from '../../orm/bound-column'
 import { type BlindIndex } from '../../orm/search/blind-index'
 import { requireIndexColumns } from '../indexes/index-columns'
 import { type ColumnLayout, readLayout } from '../rows/column-layout'
-import { dataSourceOf, encryptedColumn, type Executor, isQueryRunner } from '../target'
+import { dataSourceOf, encryptedColumn, type Executor, withRunner } from '../target'
 import { adviceOn } from './advice'
 import { type ClassFigures, classFigures, type ClassSize, expectedOfBits } from './class-figures'
 
@@ -57,16 +57,13 @@ export async function indexLeakage(
   property: string,
 ): Promise<IndexLeakage[]> {
   const column = encryptedColumn(executor, entity, property)
-  const queryRunner = isQueryRunner(executor) ? executor : dataSourceOf(executor).createQueryRunner('master')
-  try {
+  return withRunner(executor, async (queryRunner) => {
     await requireIndexColumns(queryRunner, column, column.indexes)
     const layout = await readLayout(queryRunner, column)
     const found: IndexLeakage[] = []
     for (const index of column.indexes) found.push(await leakageOf(queryRunner, column, index, layout))
     return found
-  } finally {
-    if (!isQueryRunner(executor)) await queryRunner.release()
-  }
+  })
 }
 
 async function leakageOf(
